@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
+DEMO_REPORT ?= results/runs/demo-report.html
 
 .PHONY: demo test test-hf-extra check mini mini-text-only results-demo spice-engine clean
 
@@ -26,8 +27,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 # The main job on the built-in demo world: MMAU and CLE questions about synthesised scenes, answered by bundled Mellow.
+# The last line is the path of the HTML report.
 demo: $(VENV)/.installed
-	$(BIN)/alm-bench run --model mellow --tasks mmau,cle --data demo --limit $(DEMO_ITEMS)
+	$(BIN)/alm-bench run --model mellow --tasks mmau,cle --data demo --limit $(DEMO_ITEMS) --report $(DEMO_REPORT)
 
 # The bundled weights, from scratch: a Mellow that listens, trained on the demo world, and its text-only ablation.
 mini: $(VENV)/.installed

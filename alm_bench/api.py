@@ -107,10 +107,11 @@ def evaluate(
     """Run a model on tasks, as `alm-bench run` does. Stored runs with the same settings are resumed.
 
     `model` is a name in the catalogue, a repository of the hub (`ORG/NAME`), `./file.py:Class`, an adapter, or a
-    function from a request to text. `tasks` are names. `data` is a folder, `demo`, `hub` or `auto`. `limit` uses the
-    first items, `sample` uses random ones. `options` is the order of the answer options. `conditions` change the clips
-    (see `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the other options
-    of `alm-bench run`, with underscores; `model_arg` and `task_arg` take mappings.
+    function from a request to text. `tasks` are names, or files of your own such as "./birds.csv", with the options
+    `map`, `audio_root`, `kind` and `group_by` (docs/own_data.md). `data` is a folder, `demo`, `hub` or `auto`. `limit`
+    uses the first items, `sample` uses random ones. `options` is the order of the answer options. `conditions` change
+    the clips (see `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the
+    other options of `alm-bench run`, with underscores; `model_arg`, `task_arg` and `map` take mappings.
 
     Raises UsageError and other errors as the command reports them, RunFailedError if too many items failed,
     RunInterrupted on Ctrl-C. The last two contain the results.
@@ -154,6 +155,12 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
             taken[key] = str(taken[key])
     if "out" in taken:
         taken["out"] = Path(taken["out"])
+    if isinstance(taken.get("map"), Mapping):
+        taken["map"] = ",".join(f"{role}={column}" for role, column in taken["map"].items())
+    if isinstance(taken.get("audio_root"), Path):
+        taken["audio_root"] = str(taken["audio_root"])
+    if taken.get("group_by") is not None:
+        taken["group_by"] = ",".join(_split_names(taken["group_by"]))
     if taken.get("metrics") is not None:
         taken["metrics"] = ",".join(_split_names(taken["metrics"]))
     asked = RunOptions(model=name, tasks=",".join(_split_names(tasks)), adapter=adapter, **taken)
@@ -264,8 +271,9 @@ def noise_ablation(
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
     asked = make_options(model, [] if tasks is None else tasks, values)
-    settled = plan_ablations(asked, None if conditions is None else ",".join(_split_names(conditions)), repeats)
-    return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
+    names = None if conditions is None else ",".join(_split_names(conditions))
+    with plan_ablations(asked, names, repeats) as settled:
+        return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
 
 
 def caption_metrics(

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from alm_bench.core import UsageError
+from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
-from alm_bench.core.prompt import PromptTemplate, pick_prompt
-from alm_bench.plugins import catalogue
+from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
+from alm_bench.plugins import catalogue, is_file_name
 from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
@@ -135,12 +135,22 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
     """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in parse_pairs(run_options.task_arg, "--task-arg").items():
-        owner, dot, option = key.partition(".")
-        if not dot or owner not in options:
+        owner = max((name for name in names if key.startswith(f"{name}.")), key=len, default="")
+        option = key.removeprefix(f"{owner}.")
+        if not owner or not option:
             raise UsageError(
                 f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
             )
         options[owner][option] = value
+    files = [name for name in names if is_file_name(name)]
+    declared = run_options.collect_file_options()
+    if declared and not files:
+        raise UsageError(
+            f"--{next(iter(declared)).replace('_', '-')} goes with a file as task (--tasks ./birds.csv), found --tasks "
+            f"{', '.join(names)}"
+        )
+    for name in files:
+        options[name] |= declared
     if run_options.metrics is not None:
         for name, chosen in build_metrics_options(names, run_options.metrics).items():
             options[name].setdefault("metrics", chosen)
@@ -152,10 +162,13 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     entry = catalogue().task(name)
     task = entry.create(options, answer_tags(asked.answer_tag))
     split = pick_split(entry, asked.split)
-    root = resolve_data(entry, split, asked.data, options)
+    own_file = isinstance(task, ReadsOwnFile)
+    root = task.open_root(split) if isinstance(task, ReadsOwnFile) else resolve_data(entry, split, asked.data, options)
     task.files(root, split)
+    if isinstance(task, ReadsOwnFile):
+        options, name = dict(task.build_stored_options(split)), entry.card.name
     spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
-    named = asked.data != "auto" or "annotations" in options
+    named = own_file or asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
@@ -171,11 +184,24 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def resolve_and_load(options: RunOptions) -> "tuple[list[Job], Adapter]":
-    """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
-    jobs = resolve_jobs(options)
-    report_demo([(options, jobs)])
-    return jobs, options.load_model()
+def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
+    """Print what was found in the files that are tasks: the columns, and the first item as the model will get it.
+
+    Each file is described once.
+    """
+    jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
+    for job in jobs.values():
+        if not isinstance(job.task, ReadsOwnFile):
+            continue
+        for line in job.task.describe(job.spec.split):
+            print_notice(f"{job.spec.task}: {line}")
+        sample = next(iter(job.task.samples(job.data, job.spec.split)))
+        request = render(sample, job.prompt)
+        clips = ", ".join(ref.id for ref in request.audio) or "no clip"
+        reference = "withheld" if sample.gold is None else repr(sample.gold)
+        print_notice(f"{job.spec.task}: first item {sample.id}: {clips}; reference {reference}; prompt:")
+        for line in request.prompt.splitlines():
+            print_notice(f"    {line}")
 
 
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
@@ -210,7 +236,20 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
     return plans
 
 
-class _ModelLoader:
+def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
+    """Print one line for each task whose questions have a revision that its card does not list.
+
+    It follows the runs, so that an error that prevents them is the only line.
+    """
+    from alm_bench.runner.items import describe_unknown_revision
+
+    lines = {plan.spec.task: describe_unknown_revision(plan.task, plan.header.data) for plan in plans}
+    for name, line in lines.items():
+        if line is not None:
+            print_notice(f"{name}: {line}")
+
+
+class ModelLoader:
     """Loads a model once for consecutive evaluations with the same recipe.
 
     It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
@@ -247,8 +286,9 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
+    report_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
                 return outcome
@@ -282,6 +322,7 @@ def _run_member(
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
+    report_unknown_revisions(plans)
     return True
 
 
@@ -304,15 +345,18 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
+    report_files(settled)
     budget = members[0].build_budget()
 
     def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(options), options.solver)
         budget.check(plans)
-        return [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
+        forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
+        report_unknown_revisions(plans)
+        return forecasts
 
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 

@@ -1,13 +1,25 @@
 """Ablation of audio, from names to effects: the same questions on clean and on changed clips (`alm-bench
 noise-ablation`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluation import Job, Watch, plan_job, read_stored_records, resolve_and_load, run_plan
+from alm_bench.evaluation import (
+    Job,
+    ModelLoader,
+    Watch,
+    plan_job,
+    read_stored_records,
+    report_demo,
+    report_files,
+    report_unknown_revisions,
+    resolve_jobs,
+    run_plan,
+)
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import read_condition
@@ -47,11 +59,15 @@ class PlannedAblations:
         from alm_bench.runner import dryrun
 
         plans = [plan for one in self.tasks for plan in one.plans]
-        return [dryrun.build_forecast(plan, read_stored_records(plan, self.asked)) for plan in plans]
+        forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, self.asked)) for plan in plans]
+        report_unknown_revisions(plans)
+        return forecasts
 
 
-def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
-    """Check the options, load the model and plan all runs.
+@contextmanager
+def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) -> Iterator[PlannedAblations]:
+    """Check the options, load the model and plan all runs. The model is closed at the end of the block, unless it was
+    given as an object.
 
     Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
     condition gets `repeats` runs. Raises UsageError and DataError.
@@ -66,13 +82,17 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
         read_condition(name)
     if options.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
-    jobs, adapter = resolve_and_load(options)
-    if adapter.abilities.is_replay:
-        raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
-    tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
-    budget = options.build_budget()
-    budget.check([one.clean for one in tasks])
-    return PlannedAblations(options, jobs, adapter, tasks, budget)
+    jobs = resolve_jobs(options)
+    report_demo([(options, jobs)])
+    report_files([(options, jobs)])
+    with closing(ModelLoader()) as models:
+        adapter = models.load(options)
+        if adapter.abilities.is_replay:
+            raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
+        tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
+        budget = options.build_budget()
+        budget.check([one.clean for one in tasks])
+        yield PlannedAblations(options, jobs, adapter, tasks, budget)
 
 
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
@@ -92,7 +112,9 @@ def run_ablations(settled: PlannedAblations, watch: Watch) -> list[AblationResul
     with settled.asked.open_executor(settled.adapter) as executor:
         answer = partial(_answer_plan, settled=settled, executor=executor, watch=watch)
         failure = partial(_find_failure, max_failures=settled.asked.max_failures)
-        return [run_ablation(one, answer, failure) for one in settled.tasks]
+        results = [run_ablation(one, answer, failure) for one in settled.tasks]
+    report_unknown_revisions([one.clean for one in settled.tasks])
+    return results
 
 
 def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:

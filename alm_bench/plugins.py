@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -29,10 +30,11 @@ from alm_bench.core.adapter import (
     wrap_as_adapter,
 )
 from alm_bench.core.errors import UsageError, describe_error, rank_names
-from alm_bench.core.files import compute_sha256
+from alm_bench.core.files import TABLE_SUFFIXES, compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
+from alm_bench.core.rng import derive_integer
 from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
@@ -48,13 +50,19 @@ class TaskEntry:
     module: str
     """Package that contains the task's `plugin.py`."""
 
+    preset: Mapping[str, str] = field(default_factory=dict)
+    """Options that the name implies, such as the path of a file."""
+
+    folder: Path | None = None
+    """Folder of the plug-in, if it was named by a path; None for an installed one."""
+
     def load_prompts(self) -> dict[str, PromptTemplate]:
         """Return the prompt templates of the task by name."""
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
         """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
-        parsed = fill_options(self._get_options_class(), options or {}, f"task {self.card.name}")
+        parsed = fill_options(self._get_options_class(), {**(options or {}), **self.preset}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._load_plugin().create(card, parsed)
         return task
@@ -163,20 +171,37 @@ class Catalogue:
         return self._adapters
 
     def task(self, name: str) -> TaskEntry:
-        """Return a task by name. Raises UsageError for an unknown name and for an ablation."""
+        """Return a task by its name, or the task that is made of a file (`./birds.csv`, `hf:ORG/NAME`, and `file:birds`
+        in stored runs).
+
+        Raises UsageError for an unknown name and for an ablation, DataError for a file that cannot be a task.
+        """
+        if is_file_name(name):
+            return _make_file_entry(name)
         if name in self.ablations:
             raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
         if name not in self.tasks:
+            path = f" (a file or folder is named by a path: ./{name})" if Path(name).exists() else ""
             raise UsageError(
-                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}"
+                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}{path}"
             )
         return self.tasks[name]
 
+    def find_task(self, name: str) -> TaskEntry | None:
+        """Return the task of a stored run; None if its plug-in is not installed."""
+        return self.task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
+
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Return the names of tasks, with the name of a collection replaced by those of its tasks; each name once, in
-        order."""
+        """Return the names of tasks, each once, in order.
+
+        The name of a collection is replaced by those of its tasks, the path of a plug-in's folder by those of the
+        plug-in's tasks, which are added to the catalogue.
+        """
         found = []
         for name in names:
+            if is_file_name(name) and (cards := _find_plugin_cards(Path(name).expanduser())):
+                found += [task for card in cards for task in self._add_folder(card, Path(name).expanduser())]
+                continue
             members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
             found += members or [name]
         return list(dict.fromkeys(found))
@@ -205,6 +230,18 @@ class Catalogue:
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option
         return None
+
+    def _add_folder(self, card: Path, folder: Path) -> list[str]:
+        """Add the tasks of a plug-in that is not installed, by the path of its card, and return their names."""
+        module = _import_folder(card.parent)
+        names = []
+        for one in read_cards(card):
+            if isinstance(one, AblationCard):
+                raise UsageError(f"{card}: {one.name} is an ablation: install its package to run it")
+            if one.name not in self.tasks or self.tasks[one.name].module != module:
+                self.add("tasks", one.name, TaskEntry(one, module, folder=folder), str(card))
+            names.append(one.name)
+        return names
 
     def _describe_broken(self, name: str) -> str:
         """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
@@ -291,6 +328,61 @@ def _scan_tasks(catalogue: Catalogue) -> None:
                 catalogue.add("ablations", card.name, card, module)
             else:
                 catalogue.add("tasks", card.name, TaskEntry(card, module), module)
+
+
+FILE_PREFIX = "file:"
+"""Prefix of the names of tasks that are made of a file."""
+
+_FILE_TASK = "alm_bench.tasks.own_file"
+
+
+def is_file_name(name: str) -> bool:
+    """Return True if the name of a task is a path or a hub data set (`hf:ORG/NAME`), or names such a task in a stored
+    run (`file:birds`)."""
+    if name.startswith((FILE_PREFIX, "hf:", "./", "../", "/", "~")):
+        return True
+    return "/" in name or name in (".", "..") or name.lower().endswith(TABLE_SUFFIXES)
+
+
+def _make_file_entry(name: str) -> TaskEntry:
+    """Return the entry of the task that is made of a file. Raises DataError if there is no such file."""
+    (card,) = read_cards(_find_package_folder(_FILE_TASK) / "card.toml")
+    named: TaskCard = importlib.import_module(f"{_FILE_TASK}.plugin").make_card(card, name)
+    return TaskEntry(named, _FILE_TASK, {} if name.startswith(FILE_PREFIX) else {"path": name})
+
+
+def _find_plugin_cards(folder: Path) -> list[Path]:
+    """Return the cards of the plug-ins in a folder: its own `task.toml`, or those of the packages in it."""
+    own = folder / "task.toml"
+    if own.is_file():
+        return [own]
+    return sorted([*folder.glob("*/task.toml"), *folder.glob("src/*/task.toml")]) if folder.is_dir() else []
+
+
+def _import_folder(folder: Path) -> str:
+    """Import the package in a folder that is not installed, and return the module's name. Raises UsageError."""
+    folder = folder.resolve()
+    name = f"alm_bench_folder_{derive_integer(str(folder)):016x}"
+    if name in sys.modules:
+        return name
+    if not (folder / "plugin.py").is_file():
+        raise UsageError(f"{folder} has a task.toml and no plugin.py: expected both (`alm-bench new task` writes them)")
+    if (parent := str(folder.parent)) not in sys.path:
+        sys.path.append(parent)  # last, so that the package finds itself and nothing is shadowed
+    start = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(name, start) if start.is_file() else None
+    spec = ModuleSpec(name, None, is_package=True) if spec is None else spec
+    spec.submodule_search_locations = [str(folder)]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+        importlib.import_module(f"{name}.plugin")
+    except Exception as error:  # its code may raise anything
+        del sys.modules[name]
+        raise UsageError(f"cannot import {folder}: {describe_error(error)}") from error
+    return name
 
 
 def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:

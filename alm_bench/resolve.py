@@ -67,7 +67,8 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
         return open_local_root(Path(choice), entry.card.hub.get(split))
     required = [file for file in entry.card.files if file.split == split]
-    for root in map(LocalRoot, list_data_folders()):
+    beside = [entry.folder / "data"] if entry.folder is not None and (entry.folder / "data").is_dir() else []
+    for root in map(LocalRoot, [*list_data_folders(), *beside]):
         if annotations or any(root.has(file) for file in required):
             return root
     if annotations:
@@ -95,10 +96,24 @@ def split_names(text: str, what: str) -> list[str]:
     """
     from alm_bench.plugins import catalogue
 
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = _join_paths([name.strip() for name in text.split(",") if name.strip()])
     if not names:
         raise UsageError(f"{what} names no task: give tasks or collections, comma-separated")
     return catalogue().expand(names)
+
+
+def _join_paths(parts: Sequence[str]) -> list[str]:
+    """Return the parts of a comma-separated list, with those joined again that are the path of one file together."""
+    names: list[str] = []
+    for part in parts:
+        joined = f"{names[-1]},{part}" if names else part
+        spaced = f"{names[-1]}, {part}" if names else part
+        existing = next((one for one in (joined, spaced) if names and Path(one).expanduser().exists()), None)
+        if existing is not None and not Path(names[-1]).expanduser().exists():
+            names[-1] = existing
+        else:
+            names.append(part)
+    return names
 
 
 def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
@@ -114,7 +129,12 @@ def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
-    """Return the split, by default that of the task's card. Raises UsageError for an unknown one."""
+    """Return the split, by default that of the task's card.
+
+    Raises UsageError for an unknown one, and for a file with several splits if none is named.
+    """
+    if split is None and "path" in entry.preset and len(entry.card.splits) > 1:
+        raise UsageError(f"{entry.card.source} has the splits {', '.join(entry.card.splits)}: name one with --split")
     return (
         entry.card.default_split
         if split is None

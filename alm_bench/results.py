@@ -17,8 +17,11 @@ from alm_bench.items import (
     make_item,
     make_schema,
 )
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     from datasets import Dataset
 
@@ -169,6 +172,28 @@ class Results(_Printable):
         rows = [flatten_item(item) for item in self.items]
         return pandas.DataFrame(rows, columns=list_columns(rows))
 
+    def report(
+        self,
+        to: "str | Path" = "report.html",
+        *,
+        clips: str = CLIPS_BY_DEFAULT,
+        mb: float = BUDGET_MB,
+        folder: bool = False,
+        data: "str | Path" = "auto",
+    ) -> "Path":
+        """Write an offline HTML report of the runs, as `alm-bench report` does, and return its path.
+
+        `clips` names the items whose clips are embedded, `mb` limits their size in MB, `folder` writes all other clips
+        to a folder beside the file, and `data` is the data folder of clips that are no longer at their paths. Raises
+        UsageError and StoreError.
+        """
+        from pathlib import Path
+
+        from alm_bench.html_report import ReportOptions, write_report
+
+        options = ReportOptions(clips, mb, folder, str(data))
+        return write_report([run.folder for run in self.runs], Path(to), options).path
+
     def to_dataset(self) -> "Dataset":
         """Return a Hugging Face data set with one row per item.
 
@@ -285,8 +310,8 @@ class Leaderboard(_Printable):
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
-        tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
-        return build_leaderboard(self.runs, lambda name: tasks[name].create() if name in tasks else None)
+        find = catalogue().find_task  # runs of a task that is no longer installed are read from their summaries
+        return build_leaderboard(self.runs, lambda name: None if (entry := find(name)) is None else entry.create())
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the columns of `leaderboard.csv`, with one row per run and metric."""

@@ -12,10 +12,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from string import Template
 
-from alm_bench.core import UsageError
+from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.files import report_write_errors, write_atomically
 from alm_bench.core.wav import encode_wav
-from alm_bench.plugins import catalogue
+from alm_bench.plugins import catalogue, is_file_name
 
 _RATE = 16_000
 _SUFFIX = ".tmpl"  # this suffix keeps tools from reading templates as code
@@ -50,6 +50,23 @@ def create_worker(file: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, _find_templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
     return file
+
+
+def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
+    """Write the declarations that were found in a question file beside it, and return their file.
+
+    `options` are those of the file as a task (`map`, `kind`, ...). Raises UsageError, DataError and StoreError.
+    """
+    if not is_file_name(file):
+        raise UsageError(f"{file} is no file: expected the path of a question file, such as ./birds.csv")
+    entry = catalogue().task(file)
+    task = entry.create(options)
+    if not isinstance(task, ReadsOwnFile):
+        raise UsageError(f"{file} is a plug-in, expected a question file")
+    path, text = task.format_sidecar(entry.card.default_split)
+    _check_free(path)
+    write_atomically(path, text)
+    return path
 
 
 def _check_name(name: str, names: Iterable[str], kind: str) -> None:

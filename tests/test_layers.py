@@ -32,15 +32,18 @@ MAY_IMPORT = {
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
     "items": "core records plugins resolve",
-    "results": f"{_UPSTAIRS} items resolve",
+    "html_report": f"{_UPSTAIRS} resolve",
+    "results": f"{_UPSTAIRS} html_report items resolve",
     "export": f"{_UPSTAIRS} items results",
     "evaluation": f"{_UPSTAIRS} resolve",
     "review": f"{_UPSTAIRS} evaluation",
     "grounding": f"{_UPSTAIRS} evaluation resolve",
     "suites": f"{_UPSTAIRS} evaluation resolve",
-    "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
+    "api": f"{_UPSTAIRS} evaluation grounding html_report items models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation export grounding items resolve results review suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api evaluation export grounding html_report items resolve results review suites".replace(
+        "mellow ", ""
+    ),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from alm_bench.adapters._shared.answer_format import format_options
-from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, checkpoint_at, checkpoints
+from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, ClipOrder, Family, checkpoint_at, checkpoints
 from alm_bench.core import (
     Abilities,
     AdapterIdentity,
@@ -64,6 +64,9 @@ class HFOptions:
     the model family expects.
     """
 
+    order: ClipOrder | None = None
+    """Order of clips and text in a message. None: as the model family was trained."""
+
     system: str | None = None
     """System message."""
 
@@ -97,7 +100,7 @@ class HFAdapter(BaseAdapter):
         if lora is None and known is not None and known.lora_folder is not None:
             lora = find(path, source.commit, "adapter_config.json", known.lora_folder)
         self.loaded = load(source, wanted, lora)
-        family = replace(self.loaded.family, content=options.content or self.loaded.family.content)
+        family = _apply_options(self.loaded.family, options)
         suffix = known.suffix if known else ""
         self.encoder = encoder(self.loaded, family, options.system or (known.system if known else ""), suffix)
         self.audio: AudioPolicy | None = AudioPolicy(
@@ -213,6 +216,7 @@ class HFAdapter(BaseAdapter):
         }
         optional = {
             "part": family.part,
+            "order": options.order if family.text_first != loaded.family.text_first else None,
             "join": f"{JOIN_SECONDS:g} s of silence" if family.clips == 1 else None,
             "system": self.encoder.system,
             "suffix": self.encoder.suffix,
@@ -249,6 +253,12 @@ def _build_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
         quantization=options.quantization,
         remote_code=options.trust_remote_code,
     )
+
+
+def _apply_options(family: Family, options: HFOptions) -> Family:
+    """Return the settings of a family with those that options override."""
+    text_first = family.text_first if options.order is None else options.order == "text-first"
+    return replace(family, content=options.content or family.content, text_first=text_first)
 
 
 def _label(name: str, options: HFOptions) -> str:

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+ClipOrder = Literal["clip-first", "text-first"]
+"""Order of clips and text in a message."""
+
 JOIN_SECONDS = 0.5
 """Seconds of silence between two clips that are joined, for a family that takes only one clip."""
 
@@ -127,6 +130,19 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 def checkpoint_at(path: str) -> Checkpoint | None:
     """Return the known checkpoint of a repository; None if the repository is not listed."""
     return next((known for known in checkpoints().values() if known.path == path), None)
+
+
+@cache
+def find_order(name: str) -> ClipOrder:
+    """Return the order of clips and text that a checkpoint was trained on, by its repository, with or without the
+    organisation; `clip-first` for an unknown one.
+    """
+    asked = name.casefold()
+    for known in checkpoints().values():
+        path = known.path.casefold()
+        if asked in (path, path.rpartition("/")[2]):
+            return "text-first" if family(known.family).text_first else "clip-first"
+    return "clip-first"
 
 
 def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:

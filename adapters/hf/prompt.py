@@ -59,7 +59,7 @@ class EncodedBatch:
 class Encoder:
     """Turns requests into network inputs with the processor's chat template.
 
-    `family` may differ from that of the loaded checkpoint in its field `content`.
+    `family` may differ from that of the loaded checkpoint in its fields `content` and `text_first`.
     """
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
@@ -127,7 +127,8 @@ class Encoder:
             text = f"{self.system}\n{text}"
         content: Any = [*clips, {"type": "text", "text": text}]
         if self.family.content == "string":
-            content = self.placeholder * len(clips) + text
+            placeholders = self.placeholder * len(clips)
+            content = text + placeholders if self.family.text_first else placeholders + text
         elif self.family.text_first:
             content = [content[-1], *clips]
         user = {"role": "user", "content": content}

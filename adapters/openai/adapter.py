@@ -2,16 +2,21 @@
 
 import importlib.util
 import math
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from alm_bench.adapters.openai.concurrency import ConcurrencyLimit
 from alm_bench.adapters.openai.options import CALL_OPTIONS, PRICES, OpenAIOptions
 from alm_bench.adapters.openai.session import Session
 from alm_bench.core import (
     Abilities,
     AdapterError,
     AdapterIdentity,
+    AnsweredRequest,
     AudioPolicy,
+    AudioRef,
     BaseAdapter,
     Decoding,
     Estimate,
@@ -19,10 +24,17 @@ from alm_bench.core import (
     Request,
     Runtime,
     UsageError,
+    Wave,
 )
+
+if TYPE_CHECKING:
+    from alm_bench.adapters.openai.call_queue import CallQueue
 
 GIVE_UP = 20
 """Number of consecutive failed calls that end the run; each failed call may cost money, or time up to the deadline."""
+
+SENDING_SECONDS = 0.05
+"""Longest time in seconds for which further requests are prepared while answers wait to be stored."""
 
 
 class OpenAIAdapter(BaseAdapter):
@@ -32,14 +44,16 @@ class OpenAIAdapter(BaseAdapter):
     abilities = Abilities(delivery="to be shown", runtime_options=(*CALL_OPTIONS, *PRICES))
 
     def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:
-        if importlib.util.find_spec("openai") is None:
-            raise UsageError("model openai needs the package openai: pip install 'alm-bench[openai]'")
+        if importlib.util.find_spec("aiohttp") is None:
+            raise UsageError("model openai needs the package aiohttp: pip install 'alm-bench[openai]'")
         self._options, self._key = options, options.key()
-        self._session = Session()
+        self._session, self._limit = Session(), ConcurrencyLimit(options.concurrency)
         hears = options.audio != "none"
         self.audio: AudioPolicy | None = (
             AudioPolicy(rate=options.rate, max_seconds=options.max_seconds) if hears else None
         )
+        # samples of two clips are joined before they are encoded
+        self.abilities = replace(self.abilities, prepare=hears and options.join is None)
         joined = None if options.join is None or not hears else f"joined, {options.join:g} s between"
         choices = ([] if hears else ["text-only"]) + ([] if joined is None else [joined])
         settings = {
@@ -47,7 +61,8 @@ class OpenAIAdapter(BaseAdapter):
             "audio": options.audio,
             "system": options.system,
             "clips": joined,
-            "order": None if options.order == "clip-first" or not hears else options.order,
+            "order": None if options.clip_order == "clip-first" or not hears else options.clip_order,
+            "recode": None if options.recode == "auto" or not hears else options.recode,
             "extra_body": options.extra_body,
         }
         self.identity = AdapterIdentity(
@@ -57,47 +72,82 @@ class OpenAIAdapter(BaseAdapter):
             note=None if hears else "it was sent text alone, no clip",
         )
 
+    def order(self, requests: Sequence[Request]) -> Sequence[int]:
+        """Return the indices of the requests with those about the same clips together, so that each clip is encoded
+        once, and servers that cache prompts or encoded clips can use them.
+        """
+        first: dict[tuple[AudioRef, ...], int] = {}
+        for index, request in enumerate(requests):
+            first.setdefault(request.audio, index)
+        return sorted(range(len(requests)), key=lambda index: first[requests[index].audio])
+
+    def prepare(self, wave: Wave) -> Any:
+        """Encode decoded samples as they are sent."""
+        from alm_bench.adapters.openai.clips import encode_wave
+
+        return encode_wave(wave, self._options)
+
+    def prepare_file(self, ref: AudioRef) -> Any:
+        """Read a file that can be sent as it is; None if it has to be decoded."""
+        from alm_bench.adapters.openai.clips import read_fitting_file
+
+        return read_fitting_file(ref, self._options)
+
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        found = {id(request): output for request, output in self.stream(iter(batch), decoding)}
+        found = {id(request): output for answers in self.stream(iter(batch), decoding) for request, output in answers}
         return [found[id(request)] for request in batch]
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
         """Send requests concurrently and yield outputs in the order in which they arrive.
 
         Raises UnreachableError if no call can succeed, AdapterError after too many consecutive failures.
         """
-        from alm_bench.adapters.openai.body import body
+        from alm_bench.adapters.openai.call_queue import CallQueue
         from alm_bench.adapters.openai.calls import Calls
 
-        with Calls(self._options, self._key, self._session) as calls:
+        with Calls(self._options, self._key, self._session, self._limit) as calls:
             if not self._session.met:
                 calls.check_connection()
-            open_: dict[Future[Output], Request] = {}
-            failed, last, more = 0, "", True
+            queue, more = CallQueue(calls), True
+            while more or not queue.is_empty:
+                gives_up = queue.failures >= GIVE_UP
+                if gives_up and queue.is_empty:
+                    if next(requests, None) is not None:
+                        raise AdapterError(_describe_failures(queue.last_failure))
+                    return
+                if more and not gives_up:
+                    more = self._send_requests(queue, requests, decoding)
+                # with room for more calls, do not wait: take the answers that are there, then send the next request
+                queue.collect(wait=not (more and queue.has_room) or gives_up)
+                if queue.is_due:
+                    yield queue.take_answers()
+                if queue.error is not None:  # after the answers that came with it are stored
+                    raise queue.error
 
-            def has_room() -> bool:
-                return more and failed < GIVE_UP and len(open_) < self._options.concurrency
+    def _send_requests(self, queue: "CallQueue", requests: Iterator[Request], decoding: Decoding) -> bool:
+        """Start calls as long as there is room for them. Return False after the last request.
 
-            while more or open_:
-                if has_room() or not open_:
-                    request = next(requests, None)
-                    more = request is not None
-                    if request is not None:
-                        if failed >= GIVE_UP:
-                            raise AdapterError(_describe_failures(last))
-                        call = calls.start(body(request, decoding, self._options), self._cost(request, decoding))
-                        open_[call] = request
-                # below the concurrency limit, do not wait: yield the answers that are ready, then send the next request
-                done, _ = wait(open_, timeout=0 if has_room() else None, return_when=FIRST_COMPLETED)
-                for future in done:
-                    output = future.result()
-                    failed, last = (0, "") if output.error is None else (failed + 1, output.error)
-                    yield open_.pop(future), output
+        Ends early once answers may have waited for `SENDING_SECONDS`, since decoding clips may take longer than calls.
+        """
+        from alm_bench.adapters.openai.body import build_body
+
+        until = time.monotonic() + SENDING_SECONDS
+        while queue.has_room and time.monotonic() < until:
+            request = next(requests, None)
+            if request is None:
+                return False
+            queue.start(request, build_body(request, decoding, self._options), self._cost(request, decoding))
+        return True
 
     def _cost(self, request: Request, decoding: Decoding) -> float | None:
-        """Return the estimated cost of a request in US dollars, from its decoded clips; None without prices."""
-        seconds = sum(wave.size for wave in request.waves) / self._options.rate if self.audio is not None else 0.0
-        return self.estimate(request, seconds, decoding).cost
+        """Return the estimated cost of a request in US dollars, from its clips; None without prices."""
+        if self._options.price_in is None:
+            return None
+        if request.features:
+            seconds = sum(clip.seconds for clip in request.features)
+        else:
+            seconds = sum(wave.size for wave in request.waves) / self._options.rate
+        return self.estimate(request, seconds if self.audio is not None else 0.0, decoding).cost
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
         """Estimate tokens and cost of a request. A token is assumed to have four characters of text.

@@ -1,36 +1,77 @@
 """Construction of the body of a chat completion request."""
 
-import base64
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from alm_bench.adapters.openai.clips import EncodedClip, encode_wave
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Decoding, Request, Wave
-from alm_bench.core.foreign import replace_surrogates
-from alm_bench.core.wav import encode_wav
+from alm_bench.core.foreign import dump_json, replace_surrogates
+
+SMALL_BYTES = 16_384
+"""Size of a piece from which on it is sent by itself."""
 
 
-def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
+def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:
     """Build the body of a chat completion request: model, messages, token limit and sampling parameters.
 
-    A message without clips is a plain string, which all servers accept.
+    Returns JSON in pieces, between which clips that were encoded before (`request.features`) stand as they are. A
+    message without clips is a plain string, which all servers accept.
     """
-    parts = [] if options.audio == "none" else [_encode_clip(wave, options) for wave in _list_waves(request, options)]
     prompt = replace_surrogates(request.prompt)  # may contain arbitrary text of a data file or of another model
-    text = [{"type": "text", "text": prompt}]
-    content: Any = ([*parts, *text] if options.order == "clip-first" else [*text, *parts]) if parts else prompt
-    system = [{"role": "system", "content": replace_surrogates(options.system)}] if options.system else []
+    clips = [clip.part for clip in list_clips(request, options)]
+    system = b""
+    if options.system:
+        system = dump_json({"role": "system", "content": replace_surrogates(options.system)}).encode() + b","
+    start = b'{"messages":[%s{"role":"user","content":' % system
+    end = b"}],%s" % _encode_fields(decoding, options)[1:]
+    if not clips:
+        return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
+    text = dump_json({"type": "text", "text": prompt}).encode()
+    if options.clip_order == "clip-first":
+        start, end = start + b"[", b",%s]%s" % (text, end)
+    else:
+        start, end = b"%s[%s," % (start, text), b"]" + end
+    pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
+    return join_small_pieces([start, *pieces, end])
+
+
+def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
+    """Return the clips of a request as they are sent; two clips as one if they are to be joined."""
+    if options.audio == "none":
+        return []
+    if request.features:
+        return list(request.features)
+    return [encode_wave(wave, options) for wave in _join_waves(request.waves, options)]
+
+
+def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
+    """Join neighbouring pieces as long as they are small, so that fewer of them are sent."""
+    joined = [b""]
+    for piece in pieces:
+        if max(len(piece), len(joined[-1])) < SMALL_BYTES:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
+
+
+@lru_cache(maxsize=8)
+def _encode_fields(decoding: Decoding, options: OpenAIOptions) -> bytes:
+    """Return the fields of the body besides the messages as a JSON object. There is at least the model's name."""
     fields = {
         "model": options.model,
-        "messages": [*system, {"role": "user", "content": content}],
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
         "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
         **_build_sampling_fields(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **options.body,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return dump_json({name: value for name, value in fields.items() if value is not None}).encode()
 
 
 def _build_sampling_fields(decoding: Decoding) -> dict[str, Any]:
@@ -39,19 +80,9 @@ def _build_sampling_fields(decoding: Decoding) -> dict[str, Any]:
     return {"temperature": decoding.temperature, "top_p": decoding.top_p, "seed": decoding.seed}
 
 
-def _list_waves(request: Request, options: OpenAIOptions) -> list[Wave]:
-    waves = list(request.waves)
+def _join_waves(waves: tuple[Wave, ...], options: OpenAIOptions) -> list[Wave]:
     if options.join is None or len(waves) < 2:
-        return waves
+        return list(waves)
     silence = np.zeros(round(options.join * options.rate), np.float32)
     pieces = [piece for wave in waves for piece in (wave, silence)]
     return [np.concatenate(pieces[:-1])]
-
-
-def _encode_clip(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
-    data = base64.b64encode(encode_wav(wave, options.rate)).decode()
-    if options.audio == "audio_url":
-        return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}}
-    if options.audio == "input_audio_url":
-        data = f"data:audio/wav;base64,{data}"
-    return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}

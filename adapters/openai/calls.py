@@ -2,101 +2,158 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from random import random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from alm_bench.adapters.openai.options import OpenAIOptions, scrub
+import aiohttp
+
+from alm_bench.adapters.openai.client import HttpClient, Reply
+from alm_bench.adapters.openai.concurrency import ConcurrencyLimit
+from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.adapters.openai.reply import error_codes, failure, parse_reply, usage
+from alm_bench.adapters.openai.retries import choose_wait, is_busy, is_retried
 from alm_bench.adapters.openai.session import QUOTA, Session, find_remedy
 from alm_bench.adapters.openai.streamed import NoReplyError
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.errors import describe_error
 from alm_bench.core.secrets import hide
 
-if TYPE_CHECKING:
-    from openai import APIStatusError
-
-NO_KEY = "none"
-"""Key for servers that require none; the `openai` client does not accept an empty key."""
-
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds; doubled with each retry, as in the client
+Value = TypeVar("Value")
 
 
 class Calls:
-    """Event loop in a separate thread that sends requests while the caller decodes clips and stores answers.
+    """Event loop with open calls. It runs in the caller's thread, while the caller waits.
 
-    Used as a context manager: entering starts the thread, leaving cancels pending calls and ends it.
+    A loop in a thread of its own would contend with the caller for the interpreter lock at each call. Only if the
+    caller's thread runs another event loop already, as a notebook does, another thread runs this one. Used as a context
+    manager: leaving cancels pending calls.
     """
 
-    def __init__(self, options: OpenAIOptions, key: str | None, session: Session) -> None:
-        from openai import AsyncOpenAI
-
-        from alm_bench.adapters.openai.client import BoundedClient
-
-        self._options, self._key, self._session = options, key, session
-        self._client = AsyncOpenAI(
-            api_key=key or NO_KEY,
-            base_url=options.base_url,
-            timeout=options.timeout,
-            max_retries=options.retries,
-            # a proxy of the environment does not reach this machine's own addresses
-            http_client=BoundedClient(round(options.max_reply_mb * 1e6), trust_env=not options.is_loopback),
-        )
+    def __init__(self, options: OpenAIOptions, key: str | None, session: Session, limit: ConcurrencyLimit) -> None:
+        self._options, self._key, self._session, self.limit = options, key, session, limit
+        self._scrub = options.make_scrubber(key)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="openai") if _is_loop_running() else None
+        self._open: set[asyncio.Task[Output]] = set()
+        self._ended: list[asyncio.Task[Output]] = []
+        self._client: HttpClient | None = None
+        self._is_waiting = False
+        self._running: Future[Any] | None = None
 
     def __enter__(self) -> "Calls":
-        self._thread.start()
+        try:
+            self._client = self._complete(self._open_client())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._cancel_calls(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._is_waiting = False  # an interruption may have left it set, and the loop running
+        if self._running is not None and not self._running.done():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            wait([self._running])
+        try:
+            self._complete(self._cancel_calls())
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
+            self._loop.close()
 
-    async def _cancel_calls(self) -> None:
-        """Cancel pending calls and close the client."""
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+    def start(self, body: Sequence[bytes], estimate: float | None = None) -> "asyncio.Task[Output]":
+        """Start a call and return the task of its output.
 
-    def start(self, body: Mapping[str, Any], estimate: float | None = None) -> "Future[Output]":
-        """Start a call and return the future of its output.
-
-        `estimate` is the call's cost in US dollars, used if the server does not report token counts. The future raises
-        UnreachableError if no call can succeed.
+        `body` is the request's body in pieces. `estimate` is the call's cost in US dollars, used if the server does not
+        report token counts. The task raises UnreachableError if no call can succeed.
         """
-        return asyncio.run_coroutine_threadsafe(self._answer_within_deadline(body, estimate), self._loop)
+        task = self._loop.create_task(self._answer_within_deadline(body, estimate))
+        self._open.add(task)
+        task.add_done_callback(self._end_call)
+        return task
+
+    def advance(self) -> None:
+        """Send and receive what is ready, without waiting."""
+        self._loop.call_soon(self._stop_waiting)
+        self._wait()
+
+    def take_ended(self, timeout: float | None) -> "list[asyncio.Task[Output]]":
+        """Return the calls that have ended since the last time. If there is none, wait for one.
+
+        `timeout` is the longest time to wait, in seconds; None for any time.
+        """
+        self.advance()
+        if not self._ended and timeout != 0:
+            timer = None if timeout is None else self._loop.call_later(timeout, self._stop_waiting)
+            self._wait()
+            if timer is not None:
+                timer.cancel()
+        ended, self._ended = self._ended, []
+        return ended
 
     def check_connection(self) -> None:
         """Check that a server accepts connections at the address, whatever it replies. Raises UnreachableError."""
-        asyncio.run_coroutine_threadsafe(self._check_connection(), self._loop).result()
+        self._complete(self._check_connection())
         self._session.met = True
 
-    async def _check_connection(self) -> None:
-        from openai import APIConnectionError, APIStatusError
+    def _end_call(self, task: "asyncio.Task[Output]") -> None:
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved: of several errors that end a run, only one is raised
+        self._open.discard(task)
+        self._ended.append(task)
+        self._stop_waiting()
 
-        client = self._client.with_options(max_retries=0, timeout=min(self._options.timeout, 10))
+    def _wait(self) -> None:
+        """Run the event loop until `_stop_waiting` is called."""
+        self._is_waiting = True
+        self._run(self._loop.run_forever)
+
+    def _stop_waiting(self) -> None:
+        if self._is_waiting:  # a stop at any other time would end the work of `_complete`
+            self._is_waiting = False
+            self._loop.stop()
+
+    def _run(self, work: Callable[[], Value]) -> Value:
+        """Run the event loop by `work`, which blocks."""
+        if self._thread is None:
+            return work()
+        self._running = running = self._thread.submit(work)
+        return running.result()
+
+    def _complete(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Run the event loop until a coroutine has ended, and return its result."""
+        return self._run(lambda: self._loop.run_until_complete(work))
+
+    async def _open_client(self) -> HttpClient:
+        return HttpClient(self._options, self._key)
+
+    async def _cancel_calls(self) -> None:
+        """Cancel pending calls and close the client."""
+        pending = list(self._open)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
+
+    async def _check_connection(self) -> None:
+        assert self._client is not None, "used as a context manager"
         try:
-            await client.models.with_raw_response.list()
-        except APIConnectionError as error:
+            await self._client.get("models", timeout=min(self._options.timeout, 10))
+        except (aiohttp.ClientError, OSError) as error:
             if _is_unreachable(error):
                 raise UnreachableError(
                     f"model openai: nobody answers at {self._options.base_url}: start the server, or name another with "
                     "base_url="
                 ) from error
-        except APIStatusError:
+        except Exception:  # noqa: BLE001  any reply shows that a server is there
             return
 
-    async def _answer_within_deadline(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+    async def _answer_within_deadline(self, body: Sequence[bytes], estimate: float | None) -> Output:
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):
@@ -110,91 +167,102 @@ class Calls:
         texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=self._scrub(dict(output.extra)))
 
-    def _scrub(self, value: Any) -> Any:
-        return scrub(value, self._options, self._key)
-
-    async def _call_with_retries(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+    async def _call_with_retries(self, body: Sequence[bytes], estimate: float | None) -> Output:
         """Send a request until a usable reply comes, and return its output.
 
-        The client retries after network errors and replies of busy servers; this method retries after unusable replies.
-        The option `retries` limits the sum of both.
+        Lost connections, replies of busy servers and unusable replies are retried.
         """
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
-
-        left = self._options.retries
-        while True:
+        found = Output(None, error="not asked")
+        for attempt in range(self._options.retries + 1):
+            reply: Reply | None = None
+            started, epoch = time.perf_counter(), self.limit.epoch
             try:
-                text, refused, retried = await self._send(body, left)
-            except APITimeoutError:
-                return Output(
-                    None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._describe_retries()}"
-                )
-            except APIConnectionError as error:
-                why = str(error.__cause__ or "") or type(error.__cause__ or error).__name__
-                return Output(None, error=f"the connection failed{self._describe_retries()}: {why}")
-            except APIStatusError as error:
-                return self._build_failure(error)
-            left -= retried
-            if refused is not None:  # no retry, since each call costs money
-                return Output(None, error=refused, extra=usage(None, self._options, estimate))
-            try:
-                output = parse_reply(text, self._options, estimate)
-                self._session.answered = self._session.answered or output.error is None
-                return output
+                reply = await self._send(body)
+                if 200 <= reply.status < 300:
+                    output = self._read_reply(reply, estimate)
+                    self.limit.record_answer(time.perf_counter() - started)
+                    return output
+                if is_busy(reply):
+                    self.limit.record_busy(epoch)
+                if not is_retried(reply) or attempt == self._options.retries:
+                    return self._build_failure(reply)
             except NoReplyError as none:
-                if left <= 0:
-                    return Output(
-                        None, error=f"{none}{self._describe_retries()}", extra=usage(None, self._options, estimate)
-                    )
-                wait = min(_FIRST_WAIT * 2 ** (self._options.retries - left), _LONGEST_WAIT)
-                await asyncio.sleep(wait * (1 - random() / 4))
-                left -= 1
+                found = Output(
+                    None, error=f"{none}{self._describe_retries()}", extra=usage(None, self._options, estimate)
+                )
+            except _NoConnectionError as lost:
+                self.limit.record_busy(epoch)
+                found = Output(None, error=str(lost))
+            if attempt < self._options.retries:
+                await asyncio.sleep(choose_wait(reply, attempt, random()))
+        return found
 
-    async def _send(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
-        """Send a request; return the reply's text, the reason why it was not read (or None), and the client's retries.
+    async def _send(self, body: Sequence[bytes]) -> Reply:
+        """Send a request and return the reply. Raises _NoConnectionError if none comes."""
+        assert self._client is not None, "used as a context manager"
+        try:
+            return await self._client.post("chat/completions", body)
+        except TimeoutError as error:  # of aiohttp: that of the deadline is raised outside
+            raise _NoConnectionError(
+                f"no answer within timeout={self._options.timeout:g} seconds{self._describe_retries()}"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _NoConnectionError(
+                f"the connection failed{self._describe_retries()}: {describe_error(error)}"
+            ) from error
 
-        The status of the reply is 200; other replies raise errors of the `openai` package.
-        """
-        from alm_bench.adapters.openai.client import REFUSED
-
-        client = self._client.with_options(max_retries=retries)
-        others = {name: value for name, value in body.items() if name not in ("model", "messages")}
-        raw = await client.chat.completions.with_raw_response.create(
-            model=body["model"], messages=body["messages"], extra_body=others
-        )
-        return raw.text, raw.http_response.extensions.get(REFUSED), raw.retries_taken
+    def _read_reply(self, reply: Reply, estimate: float | None) -> Output:
+        """Return the output of a reply with status 200. Raises NoReplyError for an unusable one."""
+        if reply.refused is not None:  # no retry, since each call costs money
+            return Output(None, error=reply.refused, extra=usage(None, self._options, estimate))
+        output = parse_reply(reply.text, self._options, estimate)
+        self._session.answered = self._session.answered or output.error is None
+        return output
 
     def _describe_retries(self) -> str:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
-    def _build_failure(self, error: "APIStatusError") -> Output:
+    def _build_failure(self, reply: Reply) -> Output:
         """Return the output of a call that failed with an error status.
 
         Raises UnreachableError if every call would fail: for a wrong key, a used-up quota, a redirect or a wrong
         address; and, unless a call has succeeded before, for an unknown model, a lack of permission or a model without
         audio.
         """
-        told = failure(error.status_code, error.response.text)
+        told = failure(reply.status, reply.text)
         reason = self._scrub(told.error or "")
-        if error.status_code == 401:
+        if reply.status == 401:
             variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.is_hosted else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
             raise UnreachableError(f"model openai: {reason} ({sent})")
-        if 300 <= error.status_code < 400:
-            to = hide(error.response.headers.get("location", "another address"))
+        if 300 <= reply.status < 400:
+            to = hide(reply.headers.get("location", "another address"))
             raise UnreachableError(
                 f"model openai: {self._options.base_url} redirects to {to}: name that with base_url="
             )
-        if error.status_code == 404:
+        if reply.status == 404:
             raise UnreachableError(
                 f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
                 "that its name, and is the address whole, /v1 included?)"
             )
-        codes = error_codes(error.response.text)
-        hopeless = find_remedy(error.status_code, codes, told.error or "", self._options.audio)
+        codes = error_codes(reply.text)
+        hopeless = find_remedy(reply.status, codes, told.error or "", self._options.audio)
         if hopeless is not None and told.refusal is None and (not self._session.answered or codes & QUOTA):
             raise UnreachableError(f"model openai: {reason} ({hopeless})")
         return told
+
+
+class _NoConnectionError(Exception):
+    """No reply came. The message says why."""
+
+
+def _is_loop_running() -> bool:
+    """Return True if this thread runs an event loop, so that it cannot run another."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _is_unreachable(error: BaseException | None) -> bool:
@@ -208,5 +276,5 @@ def _is_unreachable(error: BaseException | None) -> bool:
         seen.add(id(one))
         if isinstance(one, ConnectionRefusedError | socket.gaierror):
             return True
-        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        waiting += [one.__cause__, one.__context__, getattr(one, "os_error", None), *getattr(one, "exceptions", ())]
     return False

@@ -1,48 +1,106 @@
-"""HTTP client for the `openai` package that limits the size of replies and does not follow redirects."""
+"""HTTP client of the adapter: posts JSON, limits the size of replies, follows no redirects."""
 
+import urllib.request
 import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from openai import DefaultAsyncHttpxClient
+import aiohttp
 
-from alm_bench.adapters.openai.reply import error_codes
-from alm_bench.adapters.openai.session import QUOTA
+from alm_bench import __version__
+from alm_bench.adapters.openai.options import OpenAIOptions
+from alm_bench.core import UnreachableError
 
-REFUSED = "alm_bench.refused"
-"""Key in a response's `extensions` for the reason why its body was not read. The body of such a response is empty."""
+NO_KEY = "none"
+"""Key that is sent to servers that require none; some of them require the header all the same."""
 
 
-class BoundedClient(DefaultAsyncHttpxClient):
-    """HTTP client that reads at most `max_bytes` of a reply and treats redirects as errors.
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Reply of a server."""
 
-    The size is counted after decompression, since a kilobyte of gzip may expand to a gigabyte. Redirects are not
-    followed, so that clips are sent neither to another address than the user's nor from https to http.
+    status: int
+    """HTTP status."""
+
+    headers: Mapping[str, str]
+    """Headers; names are matched in any case."""
+
+    text: str
+    """Uncompressed body; empty if it was refused."""
+
+    refused: str | None = None
+    """Reason why the body was not read to its end; None if it was."""
+
+
+class HttpClient:
+    """Client for one server. It keeps connections open for further requests.
+
+    The size of a reply is limited after decompression, since a kilobyte of gzip may expand to a gigabyte. Redirects are
+    not followed, so that clips are sent neither to another address than the user's nor from https to http. Must be
+    created, used and closed within the same event loop.
     """
 
-    def __init__(self, max_bytes: int, **settings: Any) -> None:
-        super().__init__(follow_redirects=False, headers={"Accept-Encoding": "gzip"}, **settings)
-        self._max_bytes = max_bytes
+    def __init__(self, options: OpenAIOptions, key: str | None) -> None:
+        """Open no connection yet. Raises UnreachableError for a proxy that is not supported."""
+        self._base_url = options.base_url.rstrip("/")
+        self._max_bytes = round(options.max_reply_mb * 1e6)
+        self._proxy = None if options.is_loopback else find_proxy(options.base_url)
+        headers = {
+            "Authorization": f"Bearer {key or NO_KEY}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"alm-bench/{__version__}",
+            **options.account_headers,
+        }
+        self._session = aiohttp.ClientSession(
+            headers=headers,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=0),  # the caller limits the number of calls
+            # without a total: a streamed answer may take long, as long as its pieces keep coming
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeout, sock_read=options.timeout),
+        )
 
-    async def send(self, request: Any, *, stream: bool = False, **settings: Any) -> Any:
-        """Send a request, read the reply and return it as an uncompressed response. `stream` has no effect."""
-        response = await super().send(request, stream=True, **settings)
-        try:
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post(self, path: str, body: Sequence[bytes]) -> Reply:
+        """Post JSON, given in pieces, to a path below the base URL, and return the reply, whatever its status.
+
+        Raises TimeoutError, errors of aiohttp, OSError, and zlib.error for an incomplete compressed reply.
+        """
+        return await self._request("POST", path, data=_JSONPayload(body))
+
+    async def get(self, path: str, timeout: float) -> Reply:
+        """Get a path below the base URL within `timeout` seconds. Raises as `post`."""
+        return await self._request("GET", path, timeout=aiohttp.ClientTimeout(total=timeout))
+
+    async def _request(self, method: str, path: str, **settings: Any) -> Reply:
+        url = f"{self._base_url}/{path}"
+        async with self._session.request(method, url, allow_redirects=False, proxy=self._proxy, **settings) as response:
             body, refused = await _read_body(response, self._max_bytes)
-        finally:
-            await response.aclose()
-        kept = [
-            (name, value) for name, value in response.headers.multi_items() if name.lower() not in _TRANSFER_HEADERS
-        ]
-        if response.status_code == 429 and error_codes(body.decode("utf-8", "replace")) & QUOTA:
-            kept.append(("x-should-retry", "false"))  # a used-up quota does not come back within seconds
-        extensions = {**response.extensions, **({} if refused is None else {REFUSED: refused})}
-        return type(response)(response.status_code, headers=kept, content=body, request=request, extensions=extensions)
+            return Reply(response.status, response.headers, body.decode("utf-8", "replace"), refused)
 
 
-_TRANSFER_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
+class _JSONPayload(aiohttp.Payload):
+    """JSON in pieces that are sent one after the other. To join them first would copy the clips once more."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        super().__init__(pieces, content_type="application/json")
+        self._size = sum(map(len, pieces))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: Any) -> None:
+        for piece in self._value:
+            await writer.write(piece)
 
 
-async def _read_body(response: Any, max_bytes: int) -> tuple[bytes, str | None]:
+async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, str | None]:
     """Return the uncompressed body and None; or an empty body and the reason why the reply is refused.
 
     Raises the errors of the connection, and zlib.error if the compressed data are incomplete.
@@ -52,11 +110,33 @@ async def _read_body(response: Any, max_bytes: int) -> tuple[bytes, str | None]:
         return b"", f"the reply is compressed as {encoding[:40]!r}, which was not asked for"
     unpacker = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     body = bytearray()
-    async for piece in response.aiter_raw():
+    async for piece in response.content.iter_any():
         # stop one byte above the limit, which suffices to know that the reply is too large
         body += piece if unpacker is None else unpacker.decompress(piece, max_bytes + 1 - len(body))
         if len(body) > max_bytes:
+            response.close()  # the rest is not read: the connection cannot be used again
             return b"", f"the reply has more than max_reply_mb={max_bytes / 1e6:g} MB"
     if unpacker is not None and body and not unpacker.eof:
         raise zlib.error("the compressed reply breaks off")
     return bytes(body), None
+
+
+def find_proxy(url: str) -> str | None:
+    """Return the URL of the proxy that the environment names for an address (`HTTPS_PROXY`, `NO_PROXY`, ...); None for
+    a direct connection.
+
+    Raises UnreachableError for a proxy of another kind than HTTP.
+    """
+    parts = urlsplit(url)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if not proxy.startswith(("http://", "https://")):
+        raise UnreachableError(
+            f"model openai: the environment names a proxy of the kind {proxy.partition('://')[0]!r}, expected an HTTP "
+            "proxy: set HTTPS_PROXY, or NO_PROXY for this address"
+        )
+    return proxy

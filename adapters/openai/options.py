@@ -2,10 +2,12 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from alm_bench.adapters.hf.families import ClipOrder, find_order
 from alm_bench.core import UsageError
 from alm_bench.core.foreign import parse_json
 from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, replace_secrets
@@ -40,8 +42,10 @@ class OpenAIOptions:
     (`input_audio_url`, DashScope). `none` sends text only.
     """
 
-    order: Literal["clip-first", "text-first"] = "clip-first"
-    """Order of clips and text in a message. A checkpoint answers best in the order that it was trained on."""
+    order: ClipOrder | None = None
+    """Order of clips and text in a message. A checkpoint answers best in the order that it was trained on. None: the
+    order of the checkpoint that `model` names, or `clip-first` if it is not known.
+    """
 
     stream: bool = False
     """Request streamed answers, which keeps connections open that would otherwise time out."""
@@ -64,8 +68,13 @@ class OpenAIOptions:
     answers_as: str | None = None
     """Model name, other than `model`, that is accepted in replies."""
 
-    concurrency: int = 8
-    """Largest number of concurrent calls."""
+    recode: Literal["auto", "always"] = "auto"
+    """Send a clip's file as it is if it is a mono WAV, MP3 or FLAC file at `rate` (`auto`), or encode every clip as WAV
+    (`always`).
+    """
+
+    concurrency: int | None = None
+    """Largest number of concurrent calls. None: as many as the server bears."""
 
     timeout: float = 120.0
     """Seconds for one attempt."""
@@ -94,7 +103,8 @@ class OpenAIOptions:
     def __post_init__(self) -> None:
         """Raise UsageError for invalid values."""
         for name in ("concurrency", "timeout", "deadline", "rate", "max_reply_mb"):
-            _expect(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
+            value = getattr(self, name)
+            _expect(value is None or 0 < value < math.inf, name, "a number above 0", value)
         for name in ("retries", "join", "audio_tokens_per_second", *PRICES):
             value = getattr(self, name)
             _expect(value is None or 0 <= value < math.inf, name, "a number of 0 or more", value)
@@ -138,6 +148,25 @@ class OpenAIOptions:
         return value
 
     @property
+    def clip_order(self) -> ClipOrder:
+        """Order of clips and text in a message: the option `order`, or that of the checkpoint."""
+        return self.order or find_order(self.model)
+
+    @property
+    def account_headers(self) -> dict[str, str]:
+        """Headers that name the organisation and the project of an account with OpenAI, from the environment."""
+        names = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
+        return {header: os.environ[name] for header, name in names.items() if self.is_hosted and os.environ.get(name)}
+
+    def make_scrubber(self, key: str | None) -> Callable[[Any], Any]:
+        """Return a function that replaces the API key and secrets among the options in all texts of a value, including
+        those in lists and dicts.
+        """
+        secrets = find_secrets(asdict(self))
+        hidden = {key} if key is not None and len(key) >= MIN_SECRET_LENGTH else set()
+        return lambda value: replace_secrets(replace_secrets(value, hidden, "[key]"), secrets)
+
+    @property
     def is_hosted(self) -> bool:
         """True if the server is OpenAI's."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
@@ -170,10 +199,3 @@ class OpenAIOptions:
 def _expect(holds: bool, name: str, expected: str, found: object) -> None:
     if not holds:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")
-
-
-def scrub(value: Any, options: OpenAIOptions, key: str | None) -> Any:
-    """Replace the API key and secrets among the options in all texts of `value`, including those in lists and dicts."""
-    if key is not None and len(key) >= MIN_SECRET_LENGTH:
-        value = replace_secrets(value, {key}, "[key]")
-    return replace_secrets(value, find_secrets(asdict(options)))

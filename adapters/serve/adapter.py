@@ -8,7 +8,7 @@ from alm_bench.adapters.openai.adapter import OpenAIAdapter
 from alm_bench.adapters.openai.session import Session
 from alm_bench.adapters.serve.options import ServeOptions
 from alm_bench.adapters.serve.server import Server, find_free_port
-from alm_bench.core import AdapterError, Decoding, Output, Request, Runtime
+from alm_bench.core import AdapterError, AnsweredRequest, Decoding, Request, Runtime
 from alm_bench.core.files import cache_folder
 from alm_bench.core.secrets import hide
 
@@ -32,18 +32,20 @@ class ServeAdapter(OpenAIAdapter):
     def log_to(self, folder: Path) -> None:
         self._log = folder / "server.log"
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
         """Start the server if needed, wait until it is healthy, send requests, and yield answers.
 
         Raises the errors of `openai`, and AdapterError if the server does not start or ends before the run.
         """
         self._ensure_server()
-        for request, output in super().stream(requests, decoding):
-            if output.error is not None and self._server is not None and self._server.has_ended:
+        for answers in super().stream(requests, decoding):
+            failed = [output for _, output in answers if output.error is not None]
+            if failed and self._server is not None and self._server.has_ended:
+                yield [(request, output) for request, output in answers if output.error is None]
                 raise AdapterError(
                     f"model serve: the server ended; what is answered is kept, its log is {self._server.log}"
                 )
-            yield request, output
+            yield answers
 
     def _ensure_server(self) -> None:
         """Start the server unless it is running. Called at the first request, so that planning and estimates start

@@ -37,6 +37,13 @@ class Sound:
     unterminated: bool
     """True for an Ogg stream whose last page is missing."""
 
+    source: BinaryIO
+    """The bytes of the clip. They share their position with `file`."""
+
+    declares_size: bool = True
+    """False if the header should declare the number of bytes of sound and does not, as in a WAV file that was written
+    to a pipe."""
+
     @property
     def frames(self) -> int:
         """Number of samples per channel that the header declares."""
@@ -53,10 +60,30 @@ class Sound:
         return int(self.file.samplerate)
 
     @property
+    def container(self) -> str:
+        """Name of the container in libsndfile, such as `WAV`, `MP3`, `FLAC`."""
+        return str(self.file.format)
+
+    @property
+    def encoding(self) -> str:
+        """Name of the encoding of the samples in libsndfile, such as `PCM_16`, `MPEG_LAYER_III`."""
+        return str(self.file.subtype)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Names of the text tags that the file contains, such as `title`."""
+        return frozenset(self.file.copy_metadata())
+
+    def read_bytes(self) -> bytes:
+        """Return all bytes of the clip, not decoded. No samples can be read afterwards."""
+        self.source.seek(0)
+        return self.source.read()
+
+    @property
     def is_estimated(self) -> bool:
         """True for all formats but FLAC: `frames` may exceed the number of frames that can be decoded. A FLAC header
         declares the exact number; the header of an MP3 or Ogg file may not."""
-        return str(self.file.format) != "FLAC"
+        return self.container != "FLAC"
 
     def check_length(self) -> None:
         """Raise OSError if a FLAC file declares no length. Files that were written to a pipe declare none."""
@@ -135,28 +162,41 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
     Raises AudioError, with a message of one line, for every error of the operating system and of libsndfile, both when
     the clip is opened and while it is open. A file with fewer bytes than its header declares is refused as well.
     """
-    try:
-        with _open(ref) as (file, size):
-            extent = find_extent(file, size)
-            if extent is not None and extent.declared is not None:
-                expect(
-                    extent.start + extent.declared <= size + extent.slack,
-                    f"is cut off: its header declares {extent.declared:,} bytes of sound, "
-                    f"{max(0, size - extent.start):,} are there",
-                )
+    with open_bytes(ref) as (file, size):
+        extent = find_extent(file, size)
+        if extent is not None and extent.declared is not None:
+            expect(
+                extent.start + extent.declared <= size + extent.slack,
+                f"is cut off: its header declares {extent.declared:,} bytes of sound, "
+                f"{max(0, size - extent.start):,} are there",
+            )
+        try:
             with _open_sound_file(file, None if extent is None else extent.size_at) as sound:
                 rate: int = sound.samplerate
                 expect(
                     rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected"
                 )
-                yield Sound(sound, extent is not None and extent.unterminated)
+                declares_size = extent is None or extent.declared is not None
+                yield Sound(sound, extent is not None and extent.unterminated, file, declares_size)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
+                f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
+            ) from error
+
+
+@contextmanager
+def open_bytes(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
+    """Open the bytes of a clip: a context manager that yields a binary file and its size in bytes.
+
+    Raises AudioError, with a message of one line, for every error of the operating system, both when the clip is opened
+    and while it is open.
+    """
+    try:
+        with _open(ref) as opened:
+            yield opened
     except OSError as error:
         raise AudioError(f"clip {ref.id}: {_explain_os_error(error)} ({ref.path})") from error
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
-            f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
-        ) from error
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from alm_bench.cli import (
     new,
     noise_ablation,
     parse,
+    plot,
     push,
+    report,
     rescore_matrix,
     review,
     run,
@@ -58,6 +60,8 @@ app.command()(review.review)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
+app.command()(report.report)
+app.command()(plot.plot)
 app.command()(submit.submit)
 app.command()(export.export)
 app.command()(push.push)

@@ -7,9 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import Adapter, AlmBenchError, AudioRef, Decoding, Request, UsageError
-from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import escape_lines, print_notice
-from alm_bench.core.options import parse_pairs
 
 if TYPE_CHECKING:
     from alm_bench.reports.explanation import Explanation
@@ -43,7 +41,6 @@ def ask(
     json_: common.Json = False,
 ) -> None:
     """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
-    from alm_bench.plugins import catalogue
     from alm_bench.runner.inference import make_predict, predict_bisecting
     from alm_bench.runner.loader import load_clips
 
@@ -51,30 +48,31 @@ def ask(
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
     _check_explain(explain, event_names, len(clips))
-    runtime = make_runtime(device, dtype)
-    with common.redirect_model_output():
-        adapter = catalogue().adapter(model).create(parse_pairs(model_arg, "--model-arg"), runtime)
-    if explain is not None and not adapter.abilities.event_presence:
-        raise UsageError(f"--explain takes a model with an event head, which {adapter.identity.label} does not have")
-    request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
-    ready = load_clips(0, request, adapter.audio)
-    if ready.audio_error is not None:
-        raise UsageError(ready.audio_error)
-    with common.redirect_model_output():
-        (output,) = predict_bisecting(make_predict(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
-    if output.error is not None or output.text is None:
-        raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
-    if adapter.identity.note:
-        print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
-    found = {"model": adapter.identity.label, "text": output.text, "truncated": output.truncated}
-    if explain is not None:
-        explanation = _explain(adapter, ready.request, output.text, event_names, event_threshold)
-        _write(explanation, explain)
-        found |= {"explanation": str(explain), "clips": explanation.as_json()}
-    if json_:
-        common.print_json(found)
-    else:
-        print(escape_lines(output.text))
+    with common.open_model(model, model_arg, device, dtype) as adapter:
+        if explain is not None and not adapter.abilities.event_presence:
+            raise UsageError(
+                f"--explain takes a model with an event head, which {adapter.identity.label} does not have"
+            )
+        request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
+        ready = load_clips(0, request, adapter.audio)
+        if ready.audio_error is not None:
+            raise UsageError(ready.audio_error)
+        with common.redirect_model_output():
+            predict = make_predict(adapter, Decoding(max_new_tokens=max_new_tokens))
+            (output,) = predict_bisecting(predict, [ready.request])
+        if output.error is not None or output.text is None:
+            raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
+        if adapter.identity.note:
+            print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
+        found = {"model": adapter.identity.label, "text": output.text, "truncated": output.truncated}
+        if explain is not None:
+            explanation = _explain(adapter, ready.request, output.text, event_names, event_threshold)
+            _write(explanation, explain)
+            found |= {"explanation": str(explain), "clips": explanation.as_json()}
+        if json_:
+            common.print_json(found)
+        else:
+            print(escape_lines(output.text))
 
 
 def _check_explain(explain: Path | None, event_names: Path | None, clips: int) -> None:

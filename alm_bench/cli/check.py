@@ -7,8 +7,6 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_models
 from alm_bench.cli.output import print_blocks, print_text
-from alm_bench.core.device import make_runtime
-from alm_bench.core.options import parse_pairs
 
 
 def check(
@@ -25,18 +23,17 @@ def check(
     Runs of models behind a server, chat template or processor begin with a short form of this check.
     """
     from alm_bench.audio.probes import SOUNDS
-    from alm_bench.plugins import catalogue
     from alm_bench.reports.audio_check import build_audio_check
     from alm_bench.runner.audio_check import build_question, check_audio
 
-    runtime = make_runtime(device, dtype)
-    with common.redirect_model_output():
-        adapter = catalogue().adapter(model).create(parse_pairs(model_arg, "--model-arg"), runtime)
-        found = check_audio(adapter, sounds=tuple(SOUNDS))
-    if json_:
-        common.print_json({"model": adapter.identity.label, "question": build_question(adapter), **found.as_json()})
-    else:
-        show = print_blocks if found.answers else print_text  # a verdict alone is a line of plain text, in pipes too
-        show(build_audio_check(adapter.identity.label, build_question(adapter), found.as_json()))
+    with common.open_model(model, model_arg, device, dtype) as adapter:
+        with common.redirect_model_output():
+            found = check_audio(adapter, sounds=tuple(SOUNDS))
+        if json_:
+            common.print_json({"model": adapter.identity.label, "question": build_question(adapter), **found.as_json()})
+        else:
+            # a verdict alone is a line of plain text, in pipes too
+            show = print_blocks if found.answers else print_text
+            show(build_audio_check(adapter.identity.label, build_question(adapter), found.as_json()))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)

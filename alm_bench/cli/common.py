@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +18,13 @@ from alm_bench.cli.completion import (
     complete_trackers,
 )
 from alm_bench.core.escape import print_notice
+from alm_bench.core.options import parse_pairs
 from alm_bench.core.verbosity import VERBOSITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alm_bench.core import Adapter
     from alm_bench.records.run import SkippedFolder
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -49,6 +51,33 @@ Dtype = Annotated[
         help="float32, bfloat16, float16, or auto (bfloat16 if it is faster on this machine, else float32). "
         "[default: the model's own]",
         autocompletion=complete_choices("float32", "bfloat16", "float16", "auto"),
+    ),
+]
+ColumnMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="ROLE=COLUMN[,...]",
+        help="Columns of a file as task, such as audio=path,question=prompt,answer=label (docs/own_data.md).",
+    ),
+]
+AudioRoot = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Folder of the clips of a file as task. [default: the file's folder]")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Kind of the questions of a file as task: choice, several, yes_no, number or open. [default: told by the "
+        "answers]",
+        autocompletion=complete_choices("choice", "several", "yes_no", "number", "open"),
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN[,...]|none",
+        help="Columns by which the scores of a file as task are broken down. [default: all without a role]",
     ),
 ]
 RunArgument = Annotated[
@@ -113,6 +142,19 @@ TaskArgument = Annotated[
 ]
 
 
+def join_map(given: list[str] | None) -> str | None:
+    """Return the values of a repeated `--map` as one; None without any."""
+    return ",".join(given) if given else None
+
+
+def collect_file_options(
+    map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
+) -> dict[str, str]:
+    """Return the options of a task that is made of a file, without those that are not given."""
+    given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 @contextmanager
 def redirect_model_output() -> Iterator[None]:
     """Redirect standard output within the block to standard error; discard it if the command is quiet.
@@ -125,6 +167,22 @@ def redirect_model_output() -> Iterator[None]:
     else:
         with redirect_stdout(sys.stderr):
             yield
+
+
+@contextmanager
+def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str | None) -> "Iterator[Adapter]":
+    """Load a model for the duration of a block, and close it, also after an error.
+
+    Raises UsageError for an unknown name and invalid options.
+    """
+    from alm_bench.core.device import make_runtime
+    from alm_bench.plugins import catalogue
+
+    runtime = make_runtime(device, dtype)
+    with redirect_model_output():
+        adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
+    with closing(adapter):
+        yield adapter
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -1,12 +1,13 @@
 """`alm-bench data`: show which files of a task are present, check them, and download missing ones."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common, data_get
 from alm_bench.cli.output import print_blocks, print_text
-from alm_bench.core import DataRoot
+from alm_bench.core import DataRoot, UsageError
 from alm_bench.resolve import find_clips, pick_split, resolve_data, resolve_data_choice, select_tasks
 
 if TYPE_CHECKING:
@@ -21,24 +22,60 @@ Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default
 
 @app.command()
 def info(
-    task: common.TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+    task: common.TaskArgument = None,
+    data: common.DataChoice = "auto",
+    split: Split = None,
+    map_: common.ColumnMap = None,
+    audio_root: common.AudioRoot = None,
+    kind: common.Kind = None,
+    group_by: common.GroupBy = None,
+    json_: common.Json = False,
 ) -> None:
     """Show which files of a task are present.
 
     Also shows the folder layout that a task expects, and where to get missing files.
     """
-    _print([_report(entry, data, split, headers=False) for entry in select_tasks(task, "data info")], json_)
+    declared = common.collect_file_options(map_, audio_root, kind, group_by)
+    _print(_report_all(task, data, split, "data info", False, declared), json_)
 
 
 @app.command()
 def verify(
-    task: common.TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+    task: common.TaskArgument = None,
+    data: common.DataChoice = "auto",
+    split: Split = None,
+    map_: common.ColumnMap = None,
+    audio_root: common.AudioRoot = None,
+    kind: common.Kind = None,
+    group_by: common.GroupBy = None,
+    json_: common.Json = False,
 ) -> None:
-    """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable."""
-    reports = [_report(entry, data, split, headers=True) for entry in select_tasks(task, "data verify")]
+    """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
+
+    Of a file of your own (./birds.csv) it lists the faults of rows, duplicates, text-only baselines and leaks.
+    """
+    declared = common.collect_file_options(map_, audio_root, kind, group_by)
+    reports = _report_all(task, data, split, "data verify", True, declared)
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
+
+
+def _report_all(
+    task: str | None, choice: str, split: str | None, what: str, headers: bool, declared: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return one report per task or file. Raises UsageError if columns are declared and no file is named."""
+    from alm_bench.cli.own_file import report_file
+
+    entries = select_tasks(task, what)
+    if declared and not any("path" in entry.preset for entry in entries):
+        raise UsageError(f"--{next(iter(declared)).replace('_', '-')} goes with a file, such as ./birds.csv")
+    return [
+        report_file(entry, split, headers, declared)
+        if "path" in entry.preset
+        else _report(entry, choice, split, headers)
+        for entry in entries
+    ]
 
 
 def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
@@ -86,9 +123,13 @@ def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport
 
 def _print(reports: list[dict[str, Any]], json_: bool) -> None:
     from alm_bench.reports.data import build_data_paths, build_data_table
+    from alm_bench.reports.own_file import build_file_check
 
     if json_:
         common.print_json({"tasks": reports})
         return
     print_blocks([build_data_table(reports)], end="\n\n")
     print_text([build_data_paths(report) for report in reports])
+    for report in reports:
+        if "problems" in report:
+            print_blocks(build_file_check(report), end="\n\n")

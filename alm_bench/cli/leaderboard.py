@@ -50,8 +50,8 @@ def leaderboard(
     common.report_skipped(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
-    tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
-    board = build_leaderboard(found, lambda name: tasks[name].create() if name in tasks else None)
+    find = catalogue().find_task  # runs of a task that is no longer installed have their summaries
+    board = build_leaderboard(found, lambda name: None if (entry := find(name)) is None else entry.create())
     if with_published:
         from alm_bench.reports.published import build_published
 

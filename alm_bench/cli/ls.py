@@ -189,13 +189,13 @@ def _build_run_row(folder: Path) -> dict[str, Any]:
     from alm_bench.records.store import read_header, read_summary
     from alm_bench.reports.figures import build_metric_cell
     from alm_bench.reports.listing import build_result_cell
-    from alm_bench.reports.provenance import format_task
+    from alm_bench.reports.provenance import format_task, name_task
 
     header = read_header(folder)
     run = read_summary(folder)[0] if is_finished(folder) else None
     return {
         "run": folder.name,
-        "task": format_task(header.task.name, header.data.kind),
+        "task": format_task(name_task(header.task.name, header.data.revision), header.data.kind),
         "model": header.identity.label,
         "items": header.items,
         "accuracy": "not finished" if run is None else build_metric_cell(run.metrics.get("accuracy"), "accuracy").text,

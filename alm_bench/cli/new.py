@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Create a plug-in: a task, an adapter or a worker.", no_args_is_help=True)
+from alm_bench.cli import common
+
+app = typer.Typer(help="Create a plug-in or a sidecar.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits and underscores.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: ./NAME]")]
@@ -27,6 +29,24 @@ def adapter(name: Name, out: Out = None) -> None:
 
     folder = create_adapter(name, out or Path(name))
     print(f"wrote {folder}: pip install -e {folder} && alm-bench run --model {name} --tasks mmau")
+
+
+@app.command()
+def sidecar(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Question file, such as ./birds.csv.")],
+    map_: common.ColumnMap = None,
+    audio_root: common.AudioRoot = None,
+    kind: common.Kind = None,
+    group_by: common.GroupBy = None,
+) -> None:
+    """Write birds.toml beside birds.csv: which column has which role.
+
+    The file is read with these declarations from then on. Edit it to change them.
+    """
+    from alm_bench.scaffold import create_sidecar
+
+    path = create_sidecar(file, common.collect_file_options(map_, audio_root, kind, group_by))
+    print(f"wrote {path}: alm-bench run --model blind --tasks {file}")
 
 
 @app.command()

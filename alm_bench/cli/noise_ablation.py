@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import describe_resume, print_forecasts, run
+from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, print_report, run
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 
@@ -54,28 +55,35 @@ def noise_ablation(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import plan_ablations, run_ablations
+    from alm_bench.records.run import is_finished
     from alm_bench.reports.ablation_plot import FORMATS
     from alm_bench.runner.options import RunOptions
 
-    dry_run, json_, details = (options.pop(name) for name in ("dry_run", "json_", "details"))
+    dry_run, json_, details, report = (options.pop(name) for name in ("dry_run", "json_", "details", "report"))
+    check_report_name(report, "--report")
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    options["map"] = common.join_map(options.pop("map_"))
     asked = RunOptions(model=model, tasks=tasks or "", **options)
-    with common.redirect_model_output():
-        settled = plan_ablations(asked, conditions, repeats)
-    if dry_run:
-        print_forecasts(settled.build_forecasts(), json_)
-        return
-    try:
+    with ExitStack() as opened:  # its end closes the model
         with common.redirect_model_output():
-            measured = run_ablations(settled, Bars())
-    except KeyboardInterrupt:
-        print_error(describe_resume(asked.fresh))
-        raise typer.Exit(130) from None
+            settled = opened.enter_context(plan_ablations(asked, conditions, repeats))
+        if dry_run:
+            print_forecasts(settled.build_forecasts(), json_)
+            return
+        try:
+            with common.redirect_model_output():
+                measured = run_ablations(settled, Bars())
+        except KeyboardInterrupt:
+            print_error(describe_resume(asked.fresh))
+            raise typer.Exit(130) from None
     label = settled.adapter.identity.label
     _show(settled.jobs, measured, settled.adapter, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
+    if report is not None:
+        plans = [plan for one in settled.tasks for plan in one.plans]
+        print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
     if failed := [reason for found in measured for reason in found.failed]:
         print_error(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
@@ -86,6 +94,7 @@ def _show(
 ) -> None:
     from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, build_task_json
+    from alm_bench.reports.provenance import name_task
 
     model = adapter.identity.label
     if json_:
@@ -95,7 +104,8 @@ def _show(
     details = details or find_screen(sys.stdout).form == "markdown"
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked, details), end="\n\n")
+        title = name_task(found.task, job.data.version() or "") + demo
+        print_blocks(build_ablation(title, model, found.effects, found.picked, details), end="\n\n")
     print_blocks([Text(NOTE)])
 
 

@@ -17,7 +17,7 @@ from alm_bench.cli.completion import (
 )
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import CACHE_MB, UsageError
-from alm_bench.core.escape import print_error
+from alm_bench.core.escape import print_error, print_notice
 from alm_bench.records.find import RUNS
 
 if TYPE_CHECKING:
@@ -37,8 +37,16 @@ def run(
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="T[,T]", help="Tasks or collections, comma-separated.", autocompletion=complete_tasks),
+        typer.Option(
+            metavar="T[,T]",
+            help="Tasks, collections, and files of your own (./birds.csv), comma-separated.",
+            autocompletion=complete_tasks,
+        ),
     ] = None,
+    map_: common.ColumnMap = None,
+    audio_root: common.AudioRoot = None,
+    kind: common.Kind = None,
+    group_by: common.GroupBy = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -183,6 +191,10 @@ def run(
     ] = False,
     out: common.Out = RUNS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write an offline HTML report of the finished runs (see `report`)."),
+    ] = None,
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
@@ -192,9 +204,11 @@ def run(
     mode, decoding, seed, limit) is resumed.
     """
     values = dict(locals())
-    for name in ("model", "config", "dry_run", "json_", "details"):
+    for name in ("model", "config", "dry_run", "json_", "details", "report"):
         del values[name]
-    evaluate(_list_evaluations(model, config, values), dry_run, json_, details)
+    check_report_name(report, "--report")
+    values["map"] = common.join_map(values.pop("map_"))
+    evaluate(_list_evaluations(model, config, values), dry_run, json_, details, report)
 
 
 def _list_evaluations(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
@@ -224,13 +238,18 @@ def _check_config_options(config: Path, model: list[str] | None, values: Mapping
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
-            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh and --json there, the rest "
-            "belongs in the file"
+            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh, --report and --json there, "
+            "the rest belongs in the file"
         )
 
 
-def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, details: bool) -> None:
-    """Run the evaluations and print their results, or with `dry_run` print estimates of calls, tokens and cost."""
+def evaluate(
+    members: "Sequence[RunOptions]", dry_run: bool, json_: bool, details: bool, report: Path | None = None
+) -> None:
+    """Run the evaluations and print their results, or with `dry_run` print estimates of calls, tokens and cost.
+
+    `report` is the path of the HTML report of the finished runs; None for no report.
+    """
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.models import build_runs_json
@@ -255,12 +274,34 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
         common.print_json(build_runs_json(outcome.summaries))
     else:
         print_blocks(build_closing(outcome.summaries, form, out=folder))
+    if report is not None:
+        print_report(report, [run.folder for run in outcome.runs if not run.summary.partial], json_)
     if outcome.interrupted:
         print_error(describe_resume(members[0].fresh))
         raise typer.Exit(130)
     if outcome.failure is not None:
         print_error(f"alm-bench: {outcome.failure}")
         raise typer.Exit(1)
+
+
+def check_report_name(path: Path | None, option: str) -> None:
+    """Raise UsageError unless the name of a report ends as HTML files do."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{option} {path}: expected a name that ends in .html")
+
+
+def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
+    """Write the HTML report of finished runs and print its path as the last line, on standard error beside JSON."""
+    if not folders:
+        print_notice("no report: no run is finished")
+        return
+    from alm_bench.html_report import write_report
+
+    written = write_report(folders, path)
+    if json_:
+        print_notice(f"report: {written.path}")
+    else:
+        print(f"\nReport ({written.size / 1e6:.1f} MB, open it in a browser):\n{written.path}")
 
 
 def describe_resume(fresh: bool) -> str:

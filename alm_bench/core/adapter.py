@@ -10,6 +10,7 @@ from alm_bench.core.errors import UsageError
 from alm_bench.core.types import (
     AdapterIdentity,
     AudioPolicy,
+    AudioRef,
     Decoding,
     EventPresence,
     OptionScores,
@@ -20,6 +21,12 @@ from alm_bench.core.types import (
 
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
+
+AnsweredRequest = tuple[Request, Output]
+"""A request with its output."""
+
+Answers = AnsweredRequest | list[AnsweredRequest]
+"""One answered request, or several that were answered together."""
 
 CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
@@ -64,7 +71,8 @@ class Abilities:
     with the audio check."""
 
     max_clips: int | None = None
-    """Largest number of clips per item; None for any number. Tasks whose items all have more clips are rejected."""
+    """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
+    have more are rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
@@ -190,8 +198,19 @@ class Adapter(Protocol):
         """
         raise _build_undefined_method_error(self, "prepare")
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Yield each request with its output, in any order.
+    def prepare_file(self, ref: AudioRef) -> Any:
+        """Compute `Request.features` from a clip's file without decoding it; None if the clip has to be decoded, which
+        `prepare` then gets.
+
+        It is called only if the adapter has the ability `prepare` and no condition changes the clip, under the same
+        rules as `prepare`. A request with such features has no `waves` for the clip. Raises AudioError for a clip that
+        cannot be used. [default: None]
+        """
+        return None
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
+        """Yield each request with its output, in any order: one by one, or as lists of those that arrived together,
+        which are then stored together.
 
         The iterating thread takes a request from `requests` whenever there is capacity for it. A failed call is an
         output with an `error`.

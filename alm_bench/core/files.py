@@ -12,6 +12,9 @@ from typing import Any
 
 from alm_bench.core.errors import StoreError
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+"""Suffixes of files of rows, which can be a task."""
+
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",

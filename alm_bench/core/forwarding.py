@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core.adapter import Adapter, BaseAdapter, Estimate, Labelled
+from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
 from alm_bench.core.types import Decoding, EventPresence, OptionScores, Output, Request, Wave
 
 
@@ -13,7 +13,7 @@ class ForwardingAdapter(BaseAdapter):
     """Base class of adapters that wrap one or two others.
 
     A method that a subclass does not define is forwarded: methods about clips to the listener, methods about answers to
-    the answerer.
+    the answerer. `prepare_file` is not: a wrapper may use the decoded clips itself.
     """
 
     def __init__(self, listener: Adapter, answerer: Adapter | None = None) -> None:
@@ -39,7 +39,7 @@ class ForwardingAdapter(BaseAdapter):
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         return self.answerer.loglikelihood(batch)
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
         return self.answerer.stream(requests, decoding)
 
     def fit(self, rows: Iterable[Labelled]) -> Adapter:

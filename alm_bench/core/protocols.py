@@ -70,6 +70,30 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class ReadsOwnFile(Protocol):
+    """Task that is made of a file of the user's own, whose columns it finds by itself."""
+
+    def open_root(self, split: str) -> DataRoot:
+        """Return the folder of the file's clips."""
+
+    def build_stored_options(self, split: str) -> Mapping[str, str]:
+        """Return the options with which stored records can be scored without the file. Raises DataError."""
+
+    def describe(self, split: str) -> Sequence[str]:
+        """Return lines for the user: which columns were found and how they are read. Raises DataError."""
+
+    def check(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
+        """Return all questions and the faults of rows, each with the number of its row.
+
+        Questions of faulty rows have a reason to be skipped. Raises DataError for a file that cannot be read as a
+        whole.
+        """
+
+    def format_sidecar(self, split: str) -> tuple[Path, str]:
+        """Return the path and the text of the file that declares what was found. Raises DataError and UsageError."""
+
+
+@runtime_checkable
 class FitsTextBaselines(Protocol):
     """Task with text-only baselines that are fitted on development data at the start of a run."""
 

@@ -104,7 +104,7 @@ class Request:
     """Rendered question."""
 
     audio: tuple[AudioRef, ...] = ()
-    """Clips of the item, none to two."""
+    """Clips of the item, in order; most items have one."""
 
     choices: tuple[str, ...] = ()
     """Texts of the options, in the order in which the prompt shows them."""
@@ -258,7 +258,7 @@ class Sample:
     """Values for the prompt template (`question`, `hypothesis`)."""
 
     audio: tuple[AudioRef, ...] = ()
-    """Clips of the item, none to two."""
+    """Clips of the item, in order; most items have one."""
 
     choices: tuple[str, ...] = ()
     """Texts of the options, in the order in which the model gets them."""

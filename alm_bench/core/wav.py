@@ -1,4 +1,4 @@
-"""The encoder of WAV files."""
+"""The encoder of WAV files, and recognition of files like those that it writes."""
 
 import io
 import struct
@@ -9,11 +9,15 @@ from alm_bench.core.types import Wave
 Encoding = Literal["int16", "float32"]
 
 
+HEADER_BYTES = 44
+"""Length of the header of a WAV file that consists of a `fmt ` and a `data` chunk of plain samples."""
+
+
 def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
     """Encode mono samples in -1..1, of shape (samples,), as a WAV file of `rate` Hz.
 
     16-bit samples are those of libsndfile, clipped beyond -1..1. The samples (little-endian) begin at
-    byte 44: no other chunk stands before them.
+    byte `HEADER_BYTES`: no other chunk stands before them.
     """
     import numpy as np  # here, since light commands import `core`
 
@@ -21,12 +25,32 @@ def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
     if samples == "float32":
         data = np.asarray(wave, "<f4").tobytes()
     else:
-        # libsndfile's own steps: rounded to 32 bits, of which the upper 16 are kept
-        full = np.clip(np.rint(np.asarray(wave, np.float64) * 2**31), -(2**31), 2**31 - 1).astype(np.int64)
-        data = (full >> 16).astype("<i2").tobytes()
+        # libsndfile's own steps: rounded to 32 bits, of which the upper 16 are kept. float32 suffices: it represents
+        # the product exactly, and 2^31 - 128 is its largest value below 2^31.
+        full = np.rint(np.asarray(wave, np.float32) * np.float32(2**31)).clip(-(2.0**31), 2.0**31 - 128)
+        data = (full.astype(np.int32) >> 16).astype("<i2").tobytes()
     file = io.BytesIO()
     file.write(struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE"))
     file.write(struct.pack("<4sIHHIIHH", b"fmt ", 16, kind, 1, rate, rate * width, width, 8 * width))
     file.write(struct.pack("<4sI", b"data", len(data)))
     file.write(data)
     return file.getvalue()
+
+
+def is_plain_wav(header: bytes, rate: int, size: int) -> bool:
+    """Return True if a file of `size` bytes is what `encode_wav` writes for int16 samples at `rate` Hz: mono, complete,
+    and without any other chunk.
+
+    `header` holds its first `HEADER_BYTES` bytes.
+    """
+    if len(header) < HEADER_BYTES:
+        return False
+    riff, whole, wave, fmt, length, kind, channels, own_rate, _, _, bits, data, declared = struct.unpack(
+        "<4sI4s4sIHHIIHH4sI", header
+    )
+    names = (riff, wave, fmt, data) == (b"RIFF", b"WAVE", b"fmt ", b"data")
+    return (
+        names
+        and (length, kind, channels, own_rate, bits) == (16, 1, 1, rate, 16)
+        and (whole, declared) == (size - 8, size - HEADER_BYTES)
+    )

@@ -71,6 +71,19 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
                 yield from _iterate_rows(path, file, group, clip)
 
 
+def read_clip_column(
+    path: Path, file: Any, group: int, column: str, is_struct: bool
+) -> list[tuple[str | None, _ClipReader]]:
+    """Return the file name and the reader of each clip of a row group of an open parquet file, without reading bytes.
+
+    The column is a struct {bytes, path}, or with `is_struct` False the bytes alone, which have no names (None).
+    """
+    count = file.metadata.row_group(group).num_rows
+    named = is_struct and file.schema_arrow.field(column).type.get_field_index("path") >= 0
+    names = _read_struct_field(file, group, column, "path").to_pylist() if named else [None] * count
+    return [(name, _ClipReader(path, column, group, row)) for row, name in enumerate(names)]
+
+
 def list_parquet_files(folder: Path) -> tuple[Path, ...]:
     """Return the parquet files of a folder with the layout of a Hugging Face data set: `data/*.parquet`, else
     `*.parquet`. The result may be empty."""
@@ -94,8 +107,12 @@ def _iterate_rows(path: Path, file: Any, group: int, clip: str) -> Iterator[Parq
 def _read_clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
     """Return the clips' bytes of a row group as an array. `mtime_ns` is part of the cache key, so that a replaced file
     is read again."""
+    import pyarrow as pa
+
     with _open_file(path) as file:
-        return _read_struct_field(file, group, column, "bytes")
+        if pa.types.is_struct(file.schema_arrow.field(column).type):
+            return _read_struct_field(file, group, column, "bytes")
+        return file.read_row_group(group, columns=[column]).column(0)
 
 
 def _read_struct_field(file: Any, group: int, column: str, leaf: str) -> Any:

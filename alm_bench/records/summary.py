@@ -131,7 +131,8 @@ def build_choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     `positions`: by the position of the option. `options`: by option, if several may be correct. `no_option`: outputs
     that select no option. A table without data is absent.
     """
-    if not any(row.sample.choices for row in rows):
+    rows = [row for row in rows if row.sample.choices]
+    if not rows:
         return {}
     found: dict[str, Any] = {}
     if (places := analyse_positions(rows)) is not None:

@@ -46,3 +46,16 @@ def _format_options(record: Record) -> list[tuple[str, str]]:
         marks = (" ← reference" if is_reference else "") + (" ← answer" if is_answer else "")
         lines.append((f"  ({chr(97 + index)})", f"{choice}{marks}"))
     return lines
+
+
+def is_wrong(record: Record) -> bool:
+    """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
+
+    Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if
+    the call failed.
+    """
+    known = record.sample.has_reference and record.status != "skipped"
+    scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores
+    if not scores:  # sentences are neither right nor wrong
+        return known and record.status == "error"
+    return known and not any(is_perfect(name, value) for name, value in scores.items())

@@ -11,7 +11,13 @@ def format_task(task: str, data: str) -> str:
 
 
 def build_task_title(summary: Summary) -> str:
-    return format_task(summary.task, summary.data)
+    """Return the task's name; for a task made of a file, with the hash of the file."""
+    return format_task(name_task(summary.task, summary.revision), summary.data)
+
+
+def name_task(task: str, revision: str) -> str:
+    """Return the name of a task; for a task made of a file (`file:birds`), with the file's revision, its hash."""
+    return f"{task} ({revision})" if task.startswith("file:") else task
 
 
 def prompt_name(prompt: StoredPrompt) -> str:

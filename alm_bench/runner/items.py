@@ -6,7 +6,11 @@ from pathlib import Path
 
 from alm_bench.core import DataError, DataRoot, Sample, Task
 from alm_bench.data.manifest import compute_cached_sha256
+from alm_bench.records.models import StoredData
 from alm_bench.runner.spec import RunSpec
+
+UNKNOWN = "unknown"
+"""First word of the name of a revision that the task's card does not list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +50,15 @@ def get_revision_name(task: Task, files: Mapping[str, Path]) -> str:
     """Return the name of the annotation file's revision; for an unknown one, `unknown` and the first digits of its
     sha256."""
     digest = compute_cached_sha256(next(iter(files.values())))
-    return list_known_revisions(task).get(digest, f"unknown ({digest[:8]})")
+    return list_known_revisions(task).get(digest, f"{UNKNOWN} ({digest[:8]})")
+
+
+def describe_unknown_revision(task: Task, data: StoredData) -> str | None:
+    """Return one line if a run's questions have none of the revisions that the task's card lists; None otherwise."""
+    known = list_known_revisions(task)
+    if data.kind != "real" or not known or not str(data.revision).startswith(f"{UNKNOWN} ("):
+        return None
+    return (
+        f"{data.annotations} is none of the {len(known)} known revisions of {task.card.name}, perhaps "
+        f"another benchmark: its tables say revision {data.revision}, and it is ranked by itself"
+    )

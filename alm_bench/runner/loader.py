@@ -50,7 +50,7 @@ class Clip:
     """One decoded clip with the result of the adapter's `prepare`, or the reason why there is none."""
 
     wave: Wave | None = None
-    """Decoded samples; None after a failure."""
+    """Decoded samples; None after a failure, or if the adapter prepared the clip from its file."""
 
     touched: tuple[str, ...] = ()
     """Names of the preprocessing steps that changed the clip."""
@@ -82,20 +82,46 @@ class AudioPipeline:
     prepare: Callable[[Wave], Any] | None = None
     """Method `prepare` of the adapter; None if it has none."""
 
+    prepare_file: Callable[[AudioRef], Any] | None = None
+    """Method `prepare_file` of the adapter; None if it does not prepare clips."""
+
     beside: bool = True
     """True if clips may be decoded while the model is working."""
+
+    max_clips: int | None = None
+    """Largest number of clips per item that the adapter takes; None for any number."""
 
     @staticmethod
     def from_adapter(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
-        prepare = adapter.prepare if adapter.abilities.prepare else None
+        prepares = adapter.abilities.prepare
+        prepare, prepare_file = (adapter.prepare, adapter.prepare_file) if prepares else (None, None)
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
-        return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
+        beside = adapter.identity.device != "cpu"
+        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside, adapter.abilities.max_clips)
 
     def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
-        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
-        return () if self.policy is None else list_clips(request)
+        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy, or
+        if the request has more clips than the adapter takes."""
+        return () if self.policy is None or self.has_too_many(request) else list_clips(request)
+
+    def has_too_many(self, request: Request) -> bool:
+        """Return True if a request has more clips than the adapter takes."""
+        return self.policy is not None and self.max_clips is not None and len(request.audio) > self.max_clips
+
+    def prepare_from_file(self, ref: AudioRef) -> Clip | None:
+        """Prepare one clip from its file, which takes as long as reading it; None if it has to be decoded. A failure is
+        stored in the result, not raised."""
+        if self.prepare_file is None or (self.condition is not None and self.condition.change(ref.id) is not None):
+            return None
+        try:
+            made = capture_failure(partial(self.prepare_file, ref), AudioError)
+        except AudioError as error:
+            return Clip(audio_error=str(error))
+        if isinstance(made, Failure):
+            return Clip(error=made.reason)
+        return None if made is None else Clip(features=made, prepared=True)
 
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
@@ -124,6 +150,10 @@ class AudioPipeline:
         """
         if self.policy is None:
             return LoadedRequest(index, request)
+        if self.has_too_many(request):
+            clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
+            too_many = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
+            return LoadedRequest(index, request, error=too_many)
         own, spare = clips[: len(request.audio)], clips[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
@@ -135,6 +165,9 @@ class AudioPipeline:
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
         used_clips = [*own, *spare]
+        if not all(clip.prepared for clip in used_clips) and any(clip.wave is None for clip in used_clips):
+            reason = next((clip.error for clip in used_clips if clip.error is not None), "a clip could not be prepared")
+            return LoadedRequest(index, request, tuple(sorted(touched)), error=reason)
         request = replace(
             request,
             waves=tuple(clip.wave for clip in used_clips if clip.wave is not None),
@@ -147,9 +180,10 @@ class AudioPipeline:
 class LazyClip:
     """A clip that is decoded once, by the first thread that needs it."""
 
-    def __init__(self, make: Callable[[], Clip]) -> None:
+    def __init__(self, make: Callable[[], Clip], clip: Clip | None = None) -> None:
+        """`make` decodes the clip. `clip` is given if it needs no decoding."""
         self._make, self._lock = make, threading.Lock()
-        self._clip: Clip | None = None
+        self._clip = clip
 
     def begin(self) -> None:
         """Decode the clip, unless it is decoded or another thread is decoding it."""
@@ -185,8 +219,11 @@ class ClipCache:
     def _get_or_submit(self, ref: AudioRef) -> LazyClip:
         """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
         if ref not in self._cached:
-            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref))
-            self._pool.submit(_decode, weakref.ref(pending))
+            # reading a file takes less time than handing it to a thread
+            clip = self._pipeline.prepare_from_file(ref)
+            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref), clip)
+            if clip is None:
+                self._pool.submit(_decode, weakref.ref(pending))
             if len(self._cached) > CACHED_CLIPS:
                 self._cached.popitem(last=False)
         self._cached.move_to_end(ref)

@@ -121,6 +121,10 @@ class RunOptions:
     conditions: list[str] | None = None
     out: Path = RUNS
     fresh: bool = False
+    map: str | None = None
+    audio_root: str | None = None
+    kind: str | None = None
+    group_by: str | None = None
     adapter: "Adapter | None" = None
     """Model that was given as an object; None if it is loaded by its name."""
 
@@ -140,6 +144,11 @@ class RunOptions:
     def solver(self) -> Path | None:
         """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
+
+    def collect_file_options(self) -> dict[str, str]:
+        """Return the options of tasks that are made of a file, without those that are not given."""
+        given = {name: getattr(self, name) for name in ("map", "audio_root", "kind", "group_by")}
+        return {name: value for name, value in given.items() if value is not None}
 
     def build_budget(self) -> Budget:
         """Return the budget that all runs of the command share."""

@@ -281,10 +281,10 @@ def check_clips(task: str, requests: Sequence[Request]) -> None:
         return
     paths = [str(ref.path) for ref in refs.values()]
     shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-    raise DataError(
-        f"{task}: none of its {len(paths)} clips is there, expected {shown}: `alm-bench data get {task}` fetches them, "
-        "or name their folder with --data; nothing was asked"
-    )
+    advice = f"`alm-bench data get {task}` fetches them, or name their folder with --data"
+    if task.startswith("file:"):
+        advice = "put them beside the file, or name their folder with --audio-root"
+    raise DataError(f"{task}: none of its {len(paths)} clips is there, expected {shown}: {advice}; nothing was asked")
 
 
 class SecondClips:

@@ -73,7 +73,9 @@ class CaptionFirst(DescribingAdapter):
         self.identity = replace(identity, label=f"{identity.label} caption-first", settings=settings)
 
     def find_problem(self, request: Request) -> str | None:
-        return None if request.audio else "caption-first describes the clips of an item, this one has none"
+        if 1 <= len(request.audio) <= 2:
+            return None
+        return f"caption-first describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
 
     def build_description_requests(self, request: Request) -> Sequence[Request]:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two

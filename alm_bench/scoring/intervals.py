@@ -25,12 +25,19 @@ def compute_wilson_interval(successes: float, n: int) -> Metric:
 
     `successes` is a count in 0..n. The value is missing if `n` is 0.
     """
-    from scipy.stats import binomtest
-
     if n == 0:
         return Metric.missing("no items")
-    interval = binomtest(round(successes), n).proportion_ci(CONFIDENCE, method="wilson")
-    return Metric(successes / n, float(interval.low), float(interval.high), n)
+    low, high = _compute_wilson_bounds(round(successes), n)
+    return Metric(successes / n, low, high, n)
+
+
+@lru_cache(maxsize=4096)  # the metrics of a group often have equal counts
+def _compute_wilson_bounds(successes: int, n: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    # the observed rate as null hypothesis: its p-value, which is not used, takes no search
+    interval = binomtest(successes, n, successes / n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def compute_clustered_interval(

@@ -178,6 +178,20 @@ def test_system_messages(folders: dict[str, Path]) -> None:
     assert row.text.startswith("<|im_start|>user\nBe brief.\nWhat is heard here?")
 
 
+def test_the_order_of_clips_and_text_is_an_option(folders: dict[str, Path], models: dict[str, Any]) -> None:
+    def render(**options: str) -> str:
+        model = adapter(folders["qwen2_audio"], **options)
+        assert ("order" in model.identity.settings) == (options.get("order") == "text-first")
+        (row,) = model.encoder.rows([request("q", 1.0)])
+        return str(row.text)
+
+    (default,) = models["qwen2_audio"].encoder.rows([request("q", 1.0)])
+    assert render(order="clip-first") == default.text
+    for content in ("parts", "string"):
+        text = render(order="text-first", content=content)
+        assert text.index("What is heard") < text.index("<|AUDIO|>")
+
+
 def test_what_a_known_checkpoint_is_asked(folders: dict[str, Path]) -> None:
     model = adapter(folders["qwen2_audio"], name="r1-aqa")
     (row,) = model.encoder.rows([request("q")])

@@ -265,7 +265,7 @@ def test_a_key_among_the_options_is_not_stored(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_the_package_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
     told = refusal(run(tmp_path, base_url="http://127.0.0.1:1/v1"))
     assert told.endswith("pip install 'alm-bench[openai]'")
 

@@ -180,7 +180,7 @@ def test_a_redirect_ends_the_run_with_one_line(server: Server, tmp_path: Path) -
     server.raw = (308, {"location": "http://me:sesame-open@elsewhere.invalid/v1?key=sesame-open"}, b"")
     server.script = lambda item, before: "raw"
     ran = run(tmp_path, server)
-    assert (ran.status, ran.out) == (2, "")
+    assert (ran.status, ran.out) == (2, ""), ran.err
     assert f"{server.url} redirects to http://[set]@elsewhere.invalid/v1?key=[set]: name that" in ran.err
     assert "sesame" not in ran.err
 

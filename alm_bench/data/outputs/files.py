@@ -34,12 +34,17 @@ MAX_DEPTH = 4
 IsRow = Callable[[RawRow], bool]
 
 
-def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
+ADVICE = "with a model's text in it; name the text's column with --column, or bring a list of objects, one an item"
+"""Default end of the message about an object without rows."""
+
+
+def read_rows(path: Path, is_row: IsRow, advice: str = ADVICE) -> Sequence[RawRow]:
     """Read a file as a list of rows (dictionaries).
 
     If the file is a JSON object, its rows are the least deeply nested list whose elements satisfy `is_row`, such as
     `details`, `results` or `samples`; a mapping from ids to such elements is also accepted. An object `{"id": "text"}`
-    gives rows with `id` and `model_output`. Raises DataError if the file has no rows, or several such lists.
+    gives rows with `id` and `model_output`. Raises DataError if the file has no rows, or several such lists. `advice`
+    ends the message about an object without rows.
     """
     start = _read_start(path)
     if start in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -53,7 +58,7 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
     if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # a file with one object on one line
         document = document if is_row(document[0]) else _find_rows(path, document[0], is_row, document)
     if isinstance(document, Mapping):
-        document = _find_rows(path, document, is_row)
+        document = _find_rows(path, document, is_row, advice=advice)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         found = "a list with other things in it" if isinstance(document, list) else f"a {type(document).__name__}"
         raise DataError(f"{path}: found {found}, expected a JSON list of objects, one an item")
@@ -82,7 +87,9 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, default: Any = None) -> Any:
+def _find_rows(
+    path: Path, document: Mapping[str, Any], is_row: IsRow, default: Any = None, advice: str = ADVICE
+) -> Any:
     """Return the rows within an object. Without any, return `default`, or raise DataError if that is None. Raises
     DataError for several lists of rows too."""
     for level in _iterate_levels(document):
@@ -99,8 +106,7 @@ def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, default: 
     if default is not None:
         return default
     raise DataError(
-        f"{path}: found an object with {rank_names('', map(str, document)) or 'nothing'}, and no list of rows with a "
-        "model's text in it; name the text's column with --column, or bring a list of objects, one an item"
+        f"{path}: found an object with {rank_names('', map(str, document)) or 'nothing'}, and no list of rows {advice}"
     )
 
 

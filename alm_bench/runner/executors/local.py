@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from alm_bench.core import Adapter, AdapterError, AlmBenchError, Decoding, Output, Request
+from alm_bench.core import Adapter, AdapterError, AlmBenchError, AnsweredRequest, Decoding, Request
 from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
@@ -53,27 +53,31 @@ def _stream_records(
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request
 
-    for request, output in _call_stream(adapter, requests(), plan.spec.decoding):
-        if request.id not in waiting:
-            raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
-        ready, started = waiting.pop(request.id)
-        seconds = time.perf_counter() - started
-        yield [
-            *_pop_all(unusable),
-            make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds)),
-        ]
+    for answers in _call_stream(adapter, requests(), plan.spec.decoding):
+        records = _pop_all(unusable)
+        for request, output in answers:
+            if request.id not in waiting:
+                raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
+            ready, started = waiting.pop(request.id)
+            seconds = time.perf_counter() - started
+            records.append(make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds)))
+        yield records
     if waiting:
         missing = f"{len(waiting)} requests ({next(iter(waiting))})"
         raise AdapterError(f"the adapter's stream() ended without an output for {missing}")
     yield _pop_all(unusable)
 
 
-def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-    """Yield the requests and outputs of the adapter's `stream`. An exception of its code is raised as AdapterError."""
+def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
+    """Yield the requests and outputs of the adapter's `stream`, those together that arrived together.
+
+    An exception of its code is raised as AdapterError.
+    """
     try:
-        for request, output in adapter.stream(requests, decoding):
-            check_outputs([output], 1)
-            yield request, output
+        for answers in adapter.stream(requests, decoding):
+            together = answers if isinstance(answers, list) else [answers]
+            check_outputs([output for _, output in together], len(together))
+            yield together
     except AlmBenchError:
         raise
     except Exception as error:  # whatever a model's code raises ends its stream

@@ -1,0 +1,157 @@
+"""Interpretation of the answers of multiple-choice questions: as the option's text, its letter, or its number.
+
+One reading holds for a whole file. It is proved by the file (a number 0 is counted from 0; the number of the last
+option is counted from 1) or declared; a file that allows several readings is refused.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any, Literal, get_args
+
+from alm_bench.core import UsageError
+from alm_bench.data.inline_options import find_answer_index, normalise_option
+from alm_bench.data.questions.cells import to_text
+
+AnswerForm = Literal["text", "letter", "index0", "index1"]
+"""Reading of an answer: the option's text, its letter, or its number counted from 0 or from 1."""
+
+FORMS: tuple[AnswerForm, ...] = get_args(AnswerForm)
+"""All values of `AnswerForm`, in order of preference."""
+
+FORM_NAMES: Mapping[str, str] = {
+    "text": "the options' texts",
+    "letter": "letters",
+    "index0": "numbers counted from 0",
+    "index1": "numbers counted from 1",
+    "mixed": "the options' texts or letters",
+}
+"""Description of each reading, for messages."""
+
+_LETTER = re.compile(r"(?:(?:option|choice|answer)\s*[:.]?\s*)?[(\[]?([a-z])[)\].:]?", re.IGNORECASE)
+_LETTERS = re.compile(r"[(\[]?[a-z][)\].]?(?:\s*(?:[,;/&+]|\band\b)\s*[(\[]?[a-z][)\].]?)+", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{1,3}(?:\.0+)?")
+_TRUTH = {True: ("true", "yes"), False: ("false", "no")}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDecision:
+    """Reading of the answers of a file."""
+
+    form: str
+    """Reading: an `AnswerForm`, or `mixed` if texts and letters occur beside one another."""
+
+    indices: tuple[tuple[int, ...] | None, ...]
+    """Indices of the correct options of each question; None for an answer that is none of the options."""
+
+
+class AmbiguousAnswersError(UsageError):
+    """The answers of a file allow several readings."""
+
+    def __init__(self, row: int, forms: Sequence[str], answer: str) -> None:
+        self.row, self.forms, self.answer = row, tuple(forms), answer
+        super().__init__(f"row {row}: the answer {answer!r} can be read as {' or as '.join(forms)}")
+
+
+def list_readings(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
+    """Return the option that an answer names in each reading in which it names one."""
+    found: dict[AnswerForm, int] = {}
+    if isinstance(answer, bool):
+        texts = [normalise_option(choice) for choice in choices]
+        named = [texts.index(word) for word in _TRUTH[answer] if word in texts]
+        return {"text": named[0]} if named else {}
+    text = to_text(answer)
+    if (index := _find_text(text, choices)) is not None:
+        found["text"] = index
+    if (index := _find_letter(text, choices)) is not None:
+        found["letter"] = index
+    if _NUMBER.fullmatch(text):
+        number = int(float(text))
+        found |= {"index0": number} if number < len(choices) else {}
+        found |= {"index1": number - 1} if 1 <= number <= len(choices) else {}
+    return found
+
+
+def _find_text(text: str, choices: Sequence[str]) -> int | None:
+    """Return the index of the option with this text: the same text, else the same but for case, blanks and final
+    punctuation. None if two different options fit equally."""
+    if text in choices:
+        return choices.index(text)
+    if len(text) == 1 and all(len(choice.strip()) > 3 for choice in choices):
+        return None  # a letter or a digit among longer options
+    wanted = normalise_option(text)
+    fits = [index for index, choice in enumerate(choices) if normalise_option(choice) == wanted]
+    return fits[0] if fits and len({choices[index] for index in fits}) == 1 else None
+
+
+def _find_letter(text: str, choices: Sequence[str]) -> int | None:
+    """Return the index that a letter (`b`, `(B)`, `option b`) or a lettered text (`(B) dog`) names."""
+    if (match := _LETTER.fullmatch(text)) is not None:
+        index = ascii_lowercase.index(match[1].lower())
+        return index if index < len(choices) else None
+    if text in choices or normalise_option(text) in map(normalise_option, choices):
+        return None
+    return find_answer_index(text, choices)
+
+
+def split_answers(answer: Any) -> list[Any]:
+    """Return the single answers of a cell: the elements of a list, the letters of `A, C`, or the one answer."""
+    if isinstance(answer, (list, tuple)):
+        return list(answer)
+    if isinstance(answer, str) and _LETTERS.fullmatch(answer.strip()):
+        return re.findall(r"(?<![a-z])[a-z](?![a-z])", answer, re.IGNORECASE)
+    return [answer]
+
+
+def decide_answers(
+    answers: Sequence[Any], choices: Sequence[Sequence[str]], declared: str | None = None
+) -> AnswerDecision:
+    """Return the reading of all answers of a file, and the options that they name.
+
+    `answers` and `choices` have one entry per question; an answer that is a list names several options. Raises
+    AmbiguousAnswersError if two readings explain all answers differently.
+    """
+    parts = [_split_unless_option(answer, options) for answer, options in zip(answers, choices, strict=True)]
+    readings = [[list_readings(one, options) for one in each] for each, options in zip(parts, choices, strict=True)]
+    if declared is not None:
+        return AnswerDecision(declared, tuple(_pick(each, declared) for each in readings))
+    counts = {form: sum(_pick(each, form) is not None for each in readings) for form in FORMS}
+    whole = [form for form in FORMS if counts[form] == len(readings)]
+    for other in whole[1:]:
+        for row, each in enumerate(readings, 1):
+            if _pick(each, other) != _pick(each, whole[0]):
+                raise AmbiguousAnswersError(row, [whole[0], other], to_text(answers[row - 1]))
+    if whole:
+        return AnswerDecision(whole[0], tuple(_pick(each, whole[0]) for each in readings))
+    mixed = tuple(_pick_mixed(each) for each in readings)
+    numbers = max(counts["index0"], counts["index1"])
+    if numbers > sum(one is not None for one in mixed):
+        form = "index0" if counts["index0"] > counts["index1"] else "index1"
+        return AnswerDecision(form, tuple(_pick(each, form) for each in readings))
+    return AnswerDecision("mixed", mixed)
+
+
+def _split_unless_option(answer: Any, choices: Sequence[str]) -> list[Any]:
+    """Return the single answers of a cell. A text that is an option as a whole (`A, C`) is one answer."""
+    parts = split_answers(answer)
+    if len(parts) > 1 and isinstance(answer, str) and _find_text(answer.strip(), choices) is not None:
+        return [answer]
+    return parts
+
+
+def _pick(readings: Sequence[Mapping[AnswerForm, int]], form: str) -> tuple[int, ...] | None:
+    """Return the options that the parts of an answer name in one reading; None unless every part names one."""
+    found = [one[form] for one in readings if form in one]  # type: ignore[index]
+    return tuple(sorted(set(found))) if found and len(found) == len(readings) else None
+
+
+def _pick_mixed(readings: Sequence[Mapping[AnswerForm, int]]) -> tuple[int, ...] | None:
+    """Return the options that the parts of an answer name by text or by letter; None if these contradict each other."""
+    found = []
+    for one in readings:
+        named = {one[form] for form in FORMS[:2] if form in one}
+        if len(named) != 1:
+            return None
+        found.append(named.pop())
+    return tuple(sorted(set(found))) if found else None

@@ -1,0 +1,76 @@
+"""Clips of the rows of a question file: paths, lists of paths, objects of the `datasets` library, and bytes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from alm_bench.core import AudioRef
+from alm_bench.core.files import is_file
+from alm_bench.data.index import AUDIO_SUFFIXES
+from alm_bench.data.outputs.row import parse_list_text
+from alm_bench.data.questions.cells import is_empty
+from alm_bench.data.root import LocalRoot
+
+_SEPARATORS = (";", "|", ",")
+
+
+def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioRef, ...]:
+    """Return the clips of an item, in order. Empty cells are left out.
+
+    A path refers to the folder of `root`, unless it is absolute. `row` names the row, for clips without a name. Raises
+    ValueError for a cell that holds no clip.
+    """
+    found: list[AudioRef] = []
+    for cell in cells:
+        value = _split_paths(cell, root) if isinstance(cell, str) else cell
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if not is_empty(one):
+                found.append(_parse_clip(one, root, f"{row}-{len(found)}"))
+    return tuple(found)
+
+
+def _split_paths(text: str, root: LocalRoot) -> Any:
+    """Return the paths in a text: a list that is written as text, or paths with a separator between them if each of
+    them has an audio suffix and there is no file of the whole name."""
+    listed = parse_list_text(text)
+    if not isinstance(listed, str):
+        return listed
+    for separator in _SEPARATORS:
+        parts = [part.strip() for part in text.split(separator)]
+        if len(parts) > 1 and all(PurePosixPath(part).suffix.lower() in AUDIO_SUFFIXES for part in parts):
+            return text if is_file(root.path / text) else parts
+    return text
+
+
+def _parse_clip(value: Any, root: LocalRoot, name: str) -> AudioRef:
+    if isinstance(value, AudioRef):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return AudioRef(name, root.path / name, _Bytes(bytes(value)))
+    if isinstance(value, Mapping):
+        data, path = value.get("bytes"), value.get("path") or value.get("audio_path")
+        if isinstance(data, (bytes, bytearray)):
+            label = Path(str(path)).name if path else name
+            return AudioRef(label, root.path / label, _Bytes(bytes(data)))
+        value = path
+    if not isinstance(value, str):
+        raise ValueError(f"{_shorten(value)} is no clip, expected a path or a list of paths")
+    text = value.strip()
+    if text.startswith(("http://", "https://", "gs://", "s3://")):
+        raise ValueError(f"{_shorten(text)} is an address, expected a file: download the clips first")
+    return root.audio(str(Path(text).expanduser()) if text.startswith("~") else text)
+
+
+class _Bytes:
+    """Reader of a clip whose bytes are in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __call__(self) -> bytes:
+        return self._data
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,324 @@
+"""Search of the columns of a question file: which column holds the clips, questions, options, answers and ids."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any
+
+from alm_bench.core import DataError
+from alm_bench.core.errors import rank_names
+from alm_bench.data.index import AUDIO_SUFFIXES
+from alm_bench.data.outputs.row import MISSING, look_up, parse_list_text
+from alm_bench.data.questions.cells import is_empty, is_option_list
+from alm_bench.data.questions.names import (
+    ANSWER_NAMES,
+    AUDIO_NAMES,
+    CHOICE_NAMES,
+    DISTRACTOR_NAMES,
+    ID_NAMES,
+    QUESTION_NAMES,
+    find_family,
+    normalise_name,
+    split_prefix,
+)
+from alm_bench.data.questions.settings import CONSTANT, FileSettings
+from alm_bench.data.questions.tables import QuestionTable, Row, is_clip_object, is_embedded
+
+_PROBED = 200
+"""Number of rows whose values tell whether a column holds clips."""
+
+_WEAK_AUDIO = ("audio_id", "clip_id", "file", "files", "path", "paths", "audio_url")
+"""Names that hold clips only if their values look like clips."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """Columns of a question file by role."""
+
+    audio: tuple[str, ...] = ()
+    """Columns of the clips of an item, in order; empty if a clip is named by its item's id."""
+
+    question: str = ""
+    """Column of the question, or `text:` and the question of all rows."""
+
+    choices: tuple[str, ...] = ()
+    """One column with all options, or one column per option; empty without such columns."""
+
+    distractors: tuple[str, ...] = ()
+    """Column or columns of wrong options."""
+
+    answer: tuple[str, ...] = ()
+    """Column of the correct answer, or several columns of references; empty if answers are withheld."""
+
+    id: str | None = None
+    """Column of ids; None if ids are made from the content."""
+
+    alternatives: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other columns, by role, that could have had the role."""
+
+    @property
+    def used(self) -> set[str]:
+        """Columns that have a role."""
+        return {*self.audio, self.question, *self.choices, *self.distractors, *self.answer, *filter(None, [self.id])}
+
+
+class _Finder:
+    """Search of the columns of one table."""
+
+    def __init__(self, table: QuestionTable, settings: FileSettings) -> None:
+        self.table, self.settings = table, settings
+        self.columns = list(table.columns)
+        self.layout = Layout()
+        self.prefixes = self._collect_prefixes()
+
+    def find(self) -> Layout:
+        layout = self.layout
+        layout.question = self._find_question()
+        layout.audio = self._find_audio()
+        layout.choices = self._find_choices()
+        layout.answer = self._find_answer()
+        if not layout.choices:
+            layout.distractors = self._find_distractors()
+        layout.id = self._find_id()
+        return layout
+
+    def _collect_prefixes(self) -> list[str]:
+        """Return the prefixes of declared columns (`eng.` of `eng.question`), which lead to their neighbours."""
+        found = []
+        for role, names in self.settings.columns.items():
+            known = _NAMES_OF.get(role, ())
+            for name in names:
+                if name.startswith(CONSTANT):
+                    continue
+                split = split_prefix(name, known)
+                prefix = name.rpartition(".")[0] + "." if split is None and "." in name else split[0] if split else ""
+                found += [prefix] if prefix else []
+        return list(dict.fromkeys(found))
+
+    def _find_declared(self, role: str) -> tuple[str, ...] | None:
+        """Return the declared columns of a role; None if none are declared. Raises DataError for unknown columns."""
+        names = self.settings.columns.get(role)
+        if names is None:
+            return None
+        found = []
+        for name in names:
+            if name.startswith(CONSTANT) and role == "question":
+                found.append(name)
+                continue
+            exact = [one for one in self.columns if one == name] or [
+                one for one in self.columns if normalise_name(one) == normalise_name(name) and "." not in name
+            ]
+            if len(exact) != 1 and all(look_up(row, name) is MISSING for row in islice(self.table.rows, _PROBED)):
+                known = rank_names(name, self.columns)
+                raise DataError(f"{self.table.path}: no column {name!r} for {role}; it has {known}")
+            found.append(exact[0] if len(exact) == 1 else name)
+        return tuple(found)
+
+    def _list_candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+        """Return the columns that have one of the names, best first: with the prefix of a declared column, then exact
+        names in order of preference. Columns with another prefix are returned only if there is no exact name."""
+        ranked = []
+        for column in self.columns:
+            if column in taken or (split := split_prefix(column, names)) is None:
+                continue
+            prefix, index = split
+            ranked.append((0 if prefix in self.prefixes else 1 if not prefix else 2, index, column))
+        if not ranked:
+            return []
+        best = min(rank for rank, _, _ in ranked)
+        return [column for rank, _, column in sorted(ranked, key=lambda one: one[:2]) if rank == best]
+
+    def _choose(self, role: str, candidates: Sequence[str]) -> str | None:
+        """Return the only candidate, or the first of several exact names. Raises DataError for several others."""
+        if not candidates:
+            return None
+        prefixed = [split_prefix(column, _NAMES_OF[role]) for column in candidates]
+        exact = [split is not None and split[0] in ("", *self.prefixes) for split in prefixed]
+        if len(candidates) > 1 and not exact[0]:
+            raise DataError(self._describe_ambiguity(role, candidates))
+        self.layout.alternatives[role] = tuple(candidates[1:])
+        return candidates[0]
+
+    def _describe_ambiguity(self, role: str, candidates: Sequence[str]) -> str:
+        shown = ", ".join(candidates[:6]) + (", ..." if len(candidates) > 6 else "")
+        return f"{self.table.path}: several columns could hold the {role} ({shown}): name one with --map {role}=COLUMN"
+
+    def _find_question(self) -> str:
+        declared = self._find_declared("question")
+        if declared is not None:
+            if len(declared) != 1:
+                raise DataError(f"{self.table.path}: --map question takes one column, found {len(declared)}")
+            return declared[0]
+        texts = [name for name in self._list_candidates(QUESTION_NAMES) if self._holds_text(name)]
+        found = self._choose("question", texts)
+        if found is None:
+            known = rank_names("question", self.columns)
+            raise DataError(
+                f"{self.table.path}: no column with the question; it has {known}: name it with --map question=COLUMN "
+                "(or one question for all rows: --map 'question=text:Which bird is it?')"
+            )
+        return found
+
+    def _find_audio(self) -> tuple[str, ...]:
+        declared = self._find_declared("audio")
+        if declared is not None:
+            return declared
+        free = [name for name in self.columns if name != self.layout.question]
+        embedded = [name for name in free if any(is_embedded(value) for value in self._list_values(name))]
+        if embedded:
+            return tuple(embedded) if len(embedded) == 1 else self._family(embedded)
+        family = find_family([name for name in free if self._holds_clips(name)], "audio")
+        named = [name for name in self._list_candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
+        with_clips = [name for name in named if self._holds_clips(name)]
+        named = with_clips or [name for name in named if self._names_clips(name)]
+        if family and named:
+            raise DataError(self._describe_ambiguity("audio", [*family, *named]))
+        found = named or [name for name in free if name not in family and self._holds_clips(name)]
+        if family:
+            return family
+        if len(found) > 1 and not self._same_clips(found):
+            raise DataError(self._describe_ambiguity("audio", found))
+        return tuple(found[:1])
+
+    def _is_exact(self, name: str) -> bool:
+        split = split_prefix(name, AUDIO_NAMES)
+        return split is not None and split[0] in ("", *self.prefixes)
+
+    def _family(self, embedded: Sequence[str]) -> tuple[str, ...]:
+        """Return several columns of embedded clips as the clips of an item. Raises DataError if their names are no
+        series."""
+        family = find_family(embedded, "audio")
+        if set(family) != set(embedded):
+            raise DataError(self._describe_ambiguity("audio", embedded))
+        return family
+
+    def _find_choices(self) -> tuple[str, ...]:
+        declared = self._find_declared("choices")
+        if declared is not None:
+            return declared
+        taken = [self.layout.question, *self.layout.audio]
+        named = [name for name in self._list_candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
+        family = find_family([name for name in self.columns if name not in taken], "choices")
+        family = family if all(self._holds_text(name) or not self._list_values(name) for name in family) else ()
+        if named:
+            found = self._choose("choices", named)
+            return () if found is None else (found,)
+        if len(family) > 1:
+            return family
+        lists = [name for name in ("answers",) if name in self.columns and self._holds_lists(name)]
+        others = [name for name in self._list_candidates(ANSWER_NAMES, taken) if name not in lists]
+        return tuple(lists) if lists and others else ()
+
+    def _find_answer(self) -> tuple[str, ...]:
+        declared = self._find_declared("answer")
+        if declared is not None:
+            return declared
+        taken = [self.layout.question, *self.layout.audio, *self.layout.choices]
+        named = [name for name in self._list_candidates(ANSWER_NAMES, taken) if self._has_values(name)]
+        found = self._choose("answer", named)
+        if found is not None:
+            return (found,)
+        family = find_family([name for name in self.columns if name not in taken], "references")
+        if family:
+            return family
+        known = rank_names("answer", self.columns)
+        raise DataError(
+            f"{self.table.path}: no column with the answer; it has {known}: name it with --map answer=COLUMN, or say "
+            "--map answer=none if answers are withheld"
+        )
+
+    def _find_distractors(self) -> tuple[str, ...]:
+        declared = self._find_declared("distractors")
+        if declared is not None:
+            return declared
+        taken = [*self.layout.audio, *self.layout.answer, self.layout.question]
+        named = self._list_candidates(DISTRACTOR_NAMES, taken)
+        if named:
+            found = self._choose("distractors", named)
+            return () if found is None else (found,)
+        return find_family([name for name in self.columns if name not in taken], "distractors")
+
+    def _find_id(self) -> str | None:
+        declared = self._find_declared("id")
+        if declared is not None:
+            return declared[0] if declared else None
+        for name in ID_NAMES:
+            for column in self.columns:
+                if normalise_name(column) == name and column not in self.layout.used:
+                    return column
+        return None
+
+    def _list_values(self, name: str) -> list[Any]:
+        """Return the values of a column in the first rows, without empty cells."""
+        values = (look_up(row, name) for row in islice(self.table.rows, _PROBED))
+        return [value for value in values if value is not MISSING and not is_empty(value)]
+
+    def _has_values(self, name: str) -> bool:
+        return any(not is_empty(get_cell(row, name)) for row in self.table.rows)
+
+    def _holds_text(self, name: str) -> bool:
+        values = self._list_values(name)
+        return bool(values) and not any(isinstance(value, (list, dict)) or is_embedded(value) for value in values)
+
+    def _holds_lists(self, name: str) -> bool:
+        values = self._list_values(name)
+        return bool(values) and all(is_option_list(value) for value in values)
+
+    def _holds_lists_or_text(self, name: str) -> bool:
+        values = self._list_values(name)
+        return bool(values) and not all(isinstance(value, (int, float)) for value in values)
+
+    def _holds_clips(self, name: str) -> bool:
+        values = self._list_values(name)
+        return bool(values) and all(_is_clip(value) for value in values)
+
+    def _names_clips(self, name: str) -> bool:
+        """Return True if a column has a name of clips and texts that could be the names of files."""
+        if not self._is_exact(name) or normalise_name(name) in _WEAK_AUDIO:
+            return False
+        return all(isinstance(value, str) and len(value) < 300 for value in self._list_values(name))
+
+    def _same_clips(self, names: Sequence[str]) -> bool:
+        """Return True if all columns name the same clip in every row."""
+        for row in self.table.rows:
+            stems = {PurePosixPath(str(value)).stem for name in names if not is_empty(value := get_cell(row, name))}
+            if len(stems) > 1:
+                return False
+        return True
+
+
+_NAMES_OF: Mapping[str, Sequence[str]] = {
+    "audio": AUDIO_NAMES,
+    "question": QUESTION_NAMES,
+    "choices": CHOICE_NAMES,
+    "answer": ANSWER_NAMES,
+    "distractors": DISTRACTOR_NAMES,
+    "id": ID_NAMES,
+}
+
+
+def find_layout(table: QuestionTable, settings: FileSettings) -> Layout:
+    """Return the columns of a table by role: those that `settings` declare, others by name and content.
+
+    Raises DataError if a role cannot be filled, or if several columns could have it.
+    """
+    return _Finder(table, settings).find()
+
+
+def get_cell(row: Row, name: str) -> Any:
+    """Return the value of a column of a row, or along a dotted path; None if the row has none."""
+    value = look_up(row, name)
+    return None if value is MISSING else value
+
+
+def _is_clip(value: Any) -> bool:
+    if isinstance(value, str):
+        value = parse_list_text(value)
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(_is_clip(one) for one in value)
+    if isinstance(value, Mapping):
+        return is_clip_object(value)
+    if is_embedded(value) or isinstance(value, bytes):
+        return True
+    return isinstance(value, str) and PurePosixPath(value.strip()).suffix.lower() in AUDIO_SUFFIXES

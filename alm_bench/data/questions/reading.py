@@ -1,0 +1,287 @@
+"""Reading of a question file of any usual form as the samples of a task, with a description of what was found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError, Sample
+from alm_bench.data.questions.answers import FORM_NAMES, FORMS, AmbiguousAnswersError, decide_answers
+from alm_bench.data.questions.cells import is_empty, parse_references, to_text
+from alm_bench.data.questions.drafts import Draft, Problem, add_options, make_drafts, shorten
+from alm_bench.data.questions.layout import Layout, find_layout, get_cell
+from alm_bench.data.questions.names import normalise_name
+from alm_bench.data.questions.samples import KIND_GROUP, SampleMaker, ToYesNo
+from alm_bench.data.questions.settings import CONSTANT, FileSettings
+from alm_bench.data.questions.tables import QuestionTable, read_table
+from alm_bench.data.root import LocalRoot
+
+RESERVED_GROUPS = ("clip", KIND_GROUP)
+"""Groupings that no column can have."""
+
+MAX_GROUP_KEYS = 50
+"""Largest number of different values of a column that becomes a grouping without being named."""
+
+_MAX_KEY_LENGTH = 60
+_FEW_ITEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """Questions of a file."""
+
+    path: Path
+    """File or folder that was named."""
+
+    files: tuple[Path, ...]
+    """Files that were read."""
+
+    settings: FileSettings
+    """Declarations with which the file was read."""
+
+    layout: Layout
+    """Columns by role."""
+
+    samples: Sequence[Sample]
+    """Questions, in the order of their first rows."""
+
+    row_numbers: Sequence[int]
+    """Number of the first row of each question, from 1."""
+
+    rows: int
+    """Number of rows."""
+
+    problems: tuple[Problem, ...]
+    """Faults of rows, in order."""
+
+    groups: tuple[str, ...]
+    """Columns by whose values scores are broken down."""
+
+    kinds: Mapping[str, int]
+    """Number of questions of each kind."""
+
+    answer_form: str | None
+    """Reading of the answers of questions with options; None without such questions."""
+
+    notes: tuple[str, ...]
+    """What was decided about the file, one sentence each."""
+
+    def suggest_settings(self) -> FileSettings:
+        """Return declarations under which the file is read as it was, without a search."""
+        layout = self.layout
+        columns = {
+            "audio": layout.audio,
+            "question": (layout.question,),
+            "choices": layout.choices,
+            "distractors": layout.distractors,
+            "answer": layout.answer,
+            "id": () if layout.id is None else (layout.id,),
+        }
+        form = self.answer_form if self.answer_form in FORMS else None
+        return replace(
+            self.settings,
+            columns={role: names for role, names in columns.items() if names},
+            answer_is=self.settings.answer_is or form,
+            kind=next(iter(self.kinds)) if len(self.kinds) == 1 else None,
+            group_by=self.groups,
+        )
+
+    def describe(self) -> list[str]:
+        """Return lines that say which column has which role, how answers are read, and what was left out."""
+        roles = [f"clips: {' + '.join(self.layout.audio) or f'files named by {self.layout.id}'}"]
+        question = self.layout.question
+        same = question.startswith(CONSTANT)
+        roles.append(f"question: {'the same for all' if same else question}")
+        if self.layout.choices or self.layout.distractors:
+            roles.append(f"options: {', '.join(self.layout.choices or self.layout.distractors)}")
+        form = f" ({FORM_NAMES[self.answer_form]})" if self.answer_form else ""
+        roles.append(f"answer: {' + '.join(self.layout.answer) or 'withheld'}{form}")
+        roles.append(f"id: {self.layout.id or 'made from the content'}")
+        roles.append(f"groups: {', '.join(self.groups) or 'none'}")
+        lines = ["; ".join(roles)]
+        for role, others in self.layout.alternatives.items():
+            if others:
+                lines.append(f"not used as {role}: {', '.join(others)} (--map {role}=COLUMN)")
+        return [*lines, *self.notes]
+
+
+def read_questions(
+    path: Path,
+    files: Sequence[Path],
+    settings: FileSettings,
+    to_yes_no: ToYesNo,
+    requests: Mapping[str, str],
+    root: LocalRoot | None = None,
+) -> QuestionFile:
+    """Read the questions of the files of one split.
+
+    `requests` says what to answer with by kind of question; it becomes the field `request` of a sample.
+
+    Faults of single rows are listed in `problems`; their questions have a reason to be skipped. Raises DataError if the
+    file as a whole cannot be read or allows several readings.
+    """
+    mapped = [name for names in settings.columns.values() for name in names]
+    table = read_table(path, files, mapped)
+    layout = find_layout(table, settings)
+    if root is None:
+        root = LocalRoot(settings.audio_root or (path if path.is_dir() else path.parent))
+    drafts = make_drafts(table, layout, root)
+    notes = add_options(drafts, layout, settings, path)
+    if settings.kind in ("choice", "several"):
+        _require_options(drafts, path, settings.kind)
+    if settings.kind is None and layout.answer:
+        _check_answer_lists(drafts, layout, path)
+    form, targets = _find_targets(drafts, layout, settings, path)
+    ids = _make_ids(drafts, layout, notes)
+    _report_contradictions(drafts, targets, ids, layout)
+    groupings = _choose_groupings(table, layout, settings)
+    maker = SampleMaker(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
+    samples = maker.make()
+    return QuestionFile(
+        path=path,
+        files=table.files,
+        settings=settings,
+        layout=layout,
+        samples=samples,
+        row_numbers=maker.row_numbers,
+        rows=len(drafts),
+        problems=tuple(draft.problem for draft in drafts if draft.problem is not None),
+        groups=groupings,
+        kinds=maker.kinds,
+        answer_form=form,
+        notes=(*notes, *maker.notes),
+    )
+
+
+def _check_answer_lists(drafts: Sequence[Draft], layout: Layout, path: Path) -> None:
+    """Raise DataError for a column `answers` with lists of one length: these may be options or references."""
+    lengths = {len(draft.answer) if isinstance(draft.answer, list) else 0 for draft in drafts if not draft.choices}
+    (column, *_) = layout.answer
+    if normalise_name(column) == "answers" and len(lengths) == 1 and max(lengths) > 2:
+        raise DataError(
+            f"{path}: column {column} holds lists of {max(lengths)}, which may be options or references: say --kind "
+            f"open, or name the right option with --map choices={column},answer=COLUMN"
+        )
+
+
+def _require_options(drafts: Sequence[Draft], path: Path, kind: str) -> None:
+    for draft in drafts:
+        if len(draft.choices) < 2 and draft.problem is None:
+            raise DataError(f"{path}: row {draft.number} has no options, which --kind {kind} needs")
+
+
+def _find_targets(
+    drafts: Sequence[Draft], layout: Layout, settings: FileSettings, path: Path
+) -> tuple[str | None, list[tuple[int, ...] | None]]:
+    """Return the reading of the answers of questions with options, and the indices of the correct options per draft."""
+    targets: list[tuple[int, ...] | None] = [None if d.target is None else (d.target,) for d in drafts]
+    if not layout.answer or layout.distractors:
+        return None, targets
+    column = "+".join(layout.answer)
+    places = [i for i, draft in enumerate(drafts) if draft.choices and draft.answer is not None]
+    for draft in drafts:
+        if draft.answer is None:
+            draft.report(column, "is empty, expected the answer")
+    if not places:
+        return None, targets
+    answers, choices = [drafts[i].answer for i in places], [drafts[i].choices for i in places]
+    answers = [_unwrap(answer, options) for answer, options in zip(answers, choices, strict=True)]
+    try:
+        decision = decide_answers(answers, choices, settings.answer_is)
+    except AmbiguousAnswersError as error:
+        number = drafts[places[error.row - 1]].number
+        readings = " or ".join(FORM_NAMES[one] for one in error.forms)
+        raise DataError(
+            f"{path}: row {number}, column {column}: the answers (such as {error.answer!r}) can be read as {readings}: "
+            f"say which with --map answer_is={' or answer_is='.join(error.forms)}"
+        ) from error
+    for place, target in zip(places, decision.indices, strict=True):
+        targets[place] = target
+        if target is None:
+            draft = drafts[place]
+            shown = "; ".join(draft.choices)
+            draft.report(column, f"{shorten(draft.answer)} is none of the options ({shown[:100]})")
+    return decision.form, targets
+
+
+def _report_contradictions(
+    drafts: Sequence[Draft], targets: Sequence[tuple[int, ...] | None], ids: Sequence[str], layout: Layout
+) -> None:
+    """Report rows with options that ask the question of an earlier row, under the same id, and answer it otherwise."""
+    first: dict[tuple[Any, ...], tuple[Draft, list[str]]] = {}
+    for draft, target, name in zip(drafts, targets, ids, strict=True):
+        if not draft.choices or target is None:
+            continue
+        right = [draft.choices[index] for index in target]
+        key = (name, draft.question, draft.clips, tuple(sorted(draft.choices)))
+        earlier, answer = first.setdefault(key, (draft, right))
+        if answer != right:
+            draft.report("+".join(layout.answer), f"answers the question of row {earlier.number} otherwise")
+
+
+def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
+    """Return the only element of a list of one, which may be written as text; other answers, and texts that are an
+    option, unchanged."""
+    if isinstance(answer, str) and answer.lstrip()[:1] == "[" and answer.strip() not in choices:
+        parts = parse_references(answer)
+        answer = list(parts) if len(parts) > 1 else parts[0] if parts else answer
+    while isinstance(answer, (list, tuple)) and len(answer) == 1:
+        answer = answer[0]
+    return answer
+
+
+def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list[str]:
+    """Return one id per draft. Drafts of the same question have the same id, unless the file has options or ids.
+
+    An id that stands for different questions is a fault of the row.
+    """
+    if layout.id is None:
+        return [draft.hash_content() for draft in drafts]
+    ids: list[str] = []
+    first: dict[str, tuple[Draft, tuple[Any, ...]]] = {}
+    repeated = []
+    for draft in drafts:
+        cell = get_cell(draft.row, layout.id)
+        name = "" if is_empty(cell) else to_text(cell)
+        ids.append(name)
+        content = (draft.question, draft.clips)
+        if first.setdefault(name, (draft, content))[1] != content:
+            repeated.append((draft, first[name][0]))
+        if not name:
+            draft.report(layout.id, "is empty, expected an id")
+    weak = layout.id.strip().lower() not in ("id",)
+    if repeated and weak and len(set(ids)) < len(ids):
+        notes.append(f"{layout.id} repeats for different questions, so that ids are made from the content")
+        layout.id = None if layout.audio else layout.id
+        return [draft.hash_content() for draft in drafts]
+    for draft, other in repeated:
+        draft.report(layout.id, f"has the id of row {other.number}, which asks another question (--map id=none)")
+    return ids
+
+
+def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettings) -> tuple[str, ...]:
+    """Return the columns by which scores are broken down: those that are declared, else every column without a role
+    that has few different values."""
+    if settings.group_by is not None:
+        for name in settings.group_by:
+            if all(get_cell(row, name) is None for row in table.rows):
+                raise DataError(f"{table.path}: no column {name!r} to group by")
+        return settings.group_by
+    taken = layout.used | {name for names in layout.alternatives.values() for name in names}
+    free = [name for name in table.columns if name not in taken and name not in RESERVED_GROUPS]
+    return tuple(name for name in free if _is_grouping(table, name))
+
+
+def _is_grouping(table: QuestionTable, name: str) -> bool:
+    keys: set[str] = set()
+    for row in table.rows:
+        value = get_cell(row, name)
+        if is_empty(value):
+            continue
+        if not isinstance(value, (str, int, float, bool)):
+            return False
+        keys.add(to_text(value))
+        if len(keys) > MAX_GROUP_KEYS:
+            return False
+    short = all(len(key) <= _MAX_KEY_LENGTH and "\n" not in key for key in keys)
+    return bool(keys) and short and (len(keys) < len(table.rows) or len(table.rows) <= _FEW_ITEMS)

@@ -1,0 +1,233 @@
+"""Samples of the rows of a question file: kinds of questions, references of several annotators, groups."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError, Sample
+from alm_bench.data.questions.cells import is_empty, parse_references, to_text
+from alm_bench.data.questions.drafts import Draft, count_by, shorten
+from alm_bench.data.questions.layout import Layout, get_cell
+from alm_bench.data.questions.settings import FileSettings
+
+KIND_GROUP = "answer_kind"
+"""Grouping that names the kind of a question without options."""
+
+OPEN_KINDS = ("yes_no", "number", "open")
+"""Kinds of questions without options."""
+
+ToYesNo = Callable[[str], str | None]
+"""Function that returns `yes` or `no` for an answer word of any language, and None for other texts."""
+
+_LETTER_ANSWER = re.compile(r"\(?[a-j][).:]?|\([a-j]\)\s.+")
+_NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
+
+
+@dataclass(slots=True)
+class SampleMaker:
+    """Conversion of the rows of a file to samples."""
+
+    path: Path
+    """The file, for messages."""
+
+    layout: Layout
+    """Columns by role."""
+
+    settings: FileSettings
+    """Declarations about the file."""
+
+    drafts: Sequence[Draft]
+    """Rows."""
+
+    targets: Sequence[tuple[int, ...] | None]
+    """Indices of the correct options of each row; None without options, or if they are not known."""
+
+    ids: Sequence[str]
+    """Id of each row's question."""
+
+    groupings: Sequence[str]
+    """Columns of the groupings."""
+
+    to_yes_no: ToYesNo
+    """Reader of answer words."""
+
+    requests: Mapping[str, str]
+    """What to answer with, by kind of question."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Number of samples by kind."""
+
+    row_numbers: list[int] = field(default_factory=list)
+    """Number of the first row of each sample, from 1."""
+
+    notes: list[str] = field(default_factory=list)
+    """What was decided, for the user."""
+
+    _used: Counter[str] = field(default_factory=Counter)
+    _references: list[list[str]] = field(default_factory=list)
+    _kind_of: dict[int, str] = field(default_factory=dict)
+
+    def make(self) -> list[Sample]:
+        """Return the samples, in the order of their first rows. Raises DataError if their kind cannot be told."""
+        openly = self.settings.kind in OPEN_KINDS
+        open_rows = [i for i, draft in enumerate(self.drafts) if openly or not draft.choices]
+        self._references = [self._collect_references(i) for i in range(len(self.drafts))]
+        self._kind_of = self._decide_kinds(open_rows)
+        several = self.settings.kind == "several" or any(len(target or ()) > 1 for target in self.targets)
+        units = self._join_annotators(open_rows)
+        samples = [self._make_sample(members, several) for members in units]
+        self.row_numbers = [self.drafts[members[0]].number for members in units]
+        self._describe(samples)
+        return samples
+
+    @property
+    def _answer_column(self) -> str:
+        return "+".join(self.layout.answer)
+
+    def _make_sample(self, members: Sequence[int], several: bool) -> Sample:
+        """Return the sample of the rows of one question."""
+        place = members[0]
+        draft, target = self.drafts[place], self.targets[place]
+        name = self._make_name(self.ids[place] or f"row-{draft.number}")
+        groups = _group_keys([self.drafts[i] for i in members], self.groupings)
+        fault = next((self.drafts[i].problem for i in members if self.drafts[i].problem is not None), None)
+        kind = self._kind_of.get(place, "several" if several else "choice")
+        self.kinds[kind] += 1
+        gold = None if target is None else "; ".join(draft.choices[index] for index in target)
+        answer: Any = None if target is None or kind == "several" else target[0]
+        if kind in OPEN_KINDS:
+            texts = [text for i in members for text in self._references[i]]
+            texts = [self._to_answer_word(text) for text in texts] if kind == "yes_no" else texts
+            answer, gold = texts or None, Counter(texts).most_common(1)[0][0] if texts else None
+            groups[KIND_GROUP] = kind
+        groups["clip"] = " + ".join(clip.id for clip in draft.clips) or name
+        return Sample(
+            id=name,
+            fields={"question": draft.question, "request": self.requests[kind]},
+            audio=draft.clips,
+            choices=() if kind in OPEN_KINDS else draft.choices,
+            target=answer,
+            gold=gold,
+            groups=groups,
+            skip=None if fault is None else str(fault),
+            targets=target if kind == "several" else None,
+        )
+
+    def _make_name(self, name: str) -> str:
+        """Return an id that no earlier sample has."""
+        self._used[name] += 1
+        return name if self._used[name] == 1 else f"{name}-{self._used[name]}"
+
+    def _describe(self, samples: Sequence[Sample]) -> None:
+        """Add notes on repeated questions, numbers of options and kinds."""
+        again = sum(count - 1 for count in self._used.values())
+        if again:
+            ids = (
+                "item repeats an earlier one; its id ends" if again == 1 else "items repeat earlier ones; their ids end"
+            )
+            self.notes.append(f"{again:,} {ids} in a number")
+        counts = [len(sample.choices) for sample in samples if sample.choices]
+        if len(set(counts)) > 1:
+            self.notes.append(f"options per question: {count_by(counts, str)}")
+        if len(self.kinds) > 1:
+            shown = count_by(self.kinds.elements(), lambda kind: kind.replace("_", "/"))
+            self.notes.append(f"kinds of questions: {shown}")
+
+    def _collect_references(self, place: int) -> list[str]:
+        """Return the reference answers of a row as texts; those of the correct options if it has options."""
+        draft, target = self.drafts[place], self.targets[place]
+        if draft.choices and target is not None:
+            return [draft.choices[index] for index in target]
+        if draft.answer is None:
+            return []
+        cells = draft.answer if isinstance(draft.answer, list) else [draft.answer]
+        found = [text for cell in cells for text in parse_references(cell)]
+        if not found:
+            draft.report(self._answer_column, f"{shorten(draft.answer)} is no text, number or list of texts")
+        return found
+
+    def _decide_kinds(self, open_rows: Sequence[int]) -> dict[int, str]:
+        """Return the kind of each row without options, from the references: yes/no, number or open.
+
+        Questions of a file are yes/no questions if their references are, and if those of the file are both, one word
+        each, or if all questions are. The others are of one kind. Raises DataError if the kind cannot be told.
+        """
+        if self.settings.kind in OPEN_KINDS:
+            self._check_kind(open_rows, self.settings.kind)
+            return dict.fromkeys(open_rows, self.settings.kind)
+        sound = [i for i in open_rows if self.drafts[i].problem is None]
+        words = dict.fromkeys(text.casefold() for i in sound for text in self._references[i])
+        self._check_told(list(words))
+        yes_no = {word: said for word in words if (said := self.to_yes_no(word)) is not None}
+        rest = [word for word in words if word not in yes_no]
+        accepted = bool(yes_no) and not rest
+        accepted = accepted or (len(yes_no) == 2 and set(yes_no.values()) == {"yes", "no"})
+        remaining = "number" if all(_NUMBER.fullmatch(word) for word in (rest if accepted else words)) else "open"
+
+        def decide(texts: Sequence[str]) -> str:
+            fits = accepted and bool(texts) and all(text.casefold() in yes_no for text in texts)
+            return "yes_no" if fits else remaining
+
+        return {i: decide(self._references[i]) for i in open_rows}
+
+    def _check_told(self, words: Sequence[str]) -> None:
+        """Raise DataError for references that do not tell what they are: letters without options, or 0 and 1 alone."""
+        if words and all(_LETTER_ANSWER.fullmatch(word) for word in words):
+            raise DataError(
+                f"{self.path}: column {self._answer_column} holds letters (such as {words[0].upper()}), and no options "
+                "were found: name their columns with --map choices=COLUMN or choices=COLUMN+COLUMN, or say --kind open"
+            )
+        if words and set(words) <= {"0", "1"}:
+            raise DataError(
+                f"{self.path}: column {self._answer_column} holds 0 and 1 alone: say with --kind yes_no or --kind "
+                "number what they are"
+            )
+
+    def _check_kind(self, open_rows: Sequence[int], kind: str) -> None:
+        """Report the rows whose references do not fit the declared kind."""
+        for place in open_rows:
+            for text in self._references[place]:
+                is_word = self._to_answer_word(text) in ("yes", "no")
+                fits = is_word if kind == "yes_no" else _NUMBER.fullmatch(text) or kind == "open"
+                if not fits:
+                    expected = "yes or no" if kind == "yes_no" else "a number"
+                    self.drafts[place].report(self._answer_column, f"{text!r} is not {expected}")
+
+    def _to_answer_word(self, text: str) -> str:
+        """Return `yes` or `no` for an answer word, 1 or 0; other texts unchanged."""
+        return {"1": "yes", "0": "no"}.get(text) or self.to_yes_no(text.casefold()) or text
+
+    def _join_annotators(self, open_rows: Sequence[int]) -> list[list[int]]:
+        """Return the rows of each question: rows without options that ask the same are answers of several annotators.
+
+        If most questions have k rows, then m times k rows that ask the same are m questions, in the order of the file.
+        """
+        together: dict[tuple[Any, ...], list[int]] = {}
+        is_open = set(open_rows)
+        for place, draft in enumerate(self.drafts):
+            key = (self.ids[place], draft.question, draft.clips) if place in is_open else (place,)
+            together.setdefault(key, []).append(place)
+        sizes = Counter(len(places) for key, places in together.items() if len(key) > 1)
+        common = sizes.most_common(1)[0][0] if sizes else 1
+        units: list[list[int]] = []
+        for places in together.values():
+            size = common if common > 1 and len(places) % common == 0 else len(places)
+            units += [places[start : start + size] for start in range(0, len(places), size)]
+        units.sort()
+        if joined := sum(len(unit) > 1 for unit in units):
+            most = max(map(len, units))
+            self.notes.append(f"{joined:,} questions have the answers of several rows (up to {most}) as references")
+        return units
+
+
+def _group_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
+    """Return the keys of a question in each grouping in which its rows agree."""
+    found = {}
+    for name in groupings:
+        keys = {to_text(cell) for draft in rows if not is_empty(cell := get_cell(draft.row, name))}
+        if len(keys) == 1:
+            found[name] = keys.pop()
+    return found

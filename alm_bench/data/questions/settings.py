@@ -1,0 +1,199 @@
+"""Declarations about a question file: which column has which role, and how its cells are to be read.
+
+They come from the command line (`--map audio=path,question=prompt`) and from the file's sidecar (`birds.toml` beside
+`birds.csv`).
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError, UsageError
+from alm_bench.core.errors import rank_names
+from alm_bench.data.questions.answers import FORMS
+
+ROLES = ("audio", "question", "choices", "answer", "distractors", "id")
+"""Roles of columns. Several columns of one role are joined by `+`."""
+
+VALUES = ("answer_is", "separator", "bad_rows")
+"""Declarations of `--map` that name no column."""
+
+KINDS = ("choice", "several", "yes_no", "number", "open")
+"""Kinds of questions: one right option, several right options, yes or no, a number, a short text."""
+
+CONSTANT = "text:"
+"""Prefix of a question that is the same for all rows: `question=text:Which bird is it?`."""
+
+_PAIR = re.compile(r",(?=\s*\w+\s*=)")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """Declarations about a question file. None and empty values are determined from the file."""
+
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns by role (`ROLES`); an empty tuple declares that there is no such column."""
+
+    answer_is: str | None = None
+    """Reading of the answers: one of `answers.FORMS`."""
+
+    separator: str | None = None
+    """Separator of options within one cell."""
+
+    bad_rows: str = "refuse"
+    """`refuse` a file with rows that cannot be used, or `skip` such rows: they are asked and not scored."""
+
+    kind: str | None = None
+    """Kind of all questions: one of `KINDS`."""
+
+    audio_root: Path | None = None
+    """Folder that paths of clips refer to; None for the folder of the file."""
+
+    group_by: tuple[str, ...] | None = None
+    """Columns by whose values scores are broken down; None for every column without a role."""
+
+    def describe_map(self) -> str:
+        """Return the declarations as a value of `--map`; "" without any."""
+        pairs = [f"{role}={'+'.join(names) or 'none'}" for role, names in self.columns.items()]
+        pairs += [f"answer_is={self.answer_is}"] if self.answer_is else []
+        pairs += [f"separator={_show_separator(self.separator)}"] if self.separator else []
+        pairs += [f"bad_rows={self.bad_rows}"] if self.bad_rows != "refuse" else []
+        return ",".join(pairs)
+
+    def to_toml(self) -> str:
+        """Return the declarations as the text of a sidecar."""
+        lines = ["[columns]"]
+        for role, names in self.columns.items():
+            value = json.dumps(names[0] if len(names) == 1 else list(names), ensure_ascii=False)
+            lines.append(f"{role} = {value}")
+        lines += ["", "[settings]"]
+        values: dict[str, Any] = {name: getattr(self, name) for name in ("kind", *VALUES)}
+        values["audio_root"] = None if self.audio_root is None else str(self.audio_root)
+        values["group_by"] = None if self.group_by is None else list(self.group_by)
+        lines += [
+            f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _show_separator(separator: str) -> str:
+    return {"\n": "newline", "\t": "tab", ",": "comma"}.get(separator, separator)
+
+
+def _read_separator(text: str) -> str:
+    return {"newline": "\n", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
+
+
+def parse_map(text: str, where: str = "--map") -> FileSettings:
+    """Parse a value of `--map`: pairs `role=column`, separated by commas. Raises UsageError."""
+    pairs: dict[str, str] = {}
+    for pair in _PAIR.split(text):
+        key, equals, value = pair.partition("=")
+        if not equals or not value.strip():
+            raise UsageError(f"{where} takes role=column (audio=path,question=prompt), found {pair!r}")
+        if key.strip() in pairs:
+            raise UsageError(f"{where} names {key.strip()} twice")
+        pairs[key.strip()] = value if key.strip() == "separator" else value.strip()
+    return _make_settings(pairs, where)
+
+
+def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
+    """Return the settings of pairs. A value is `none`, a column, columns joined by `+`, or a list of columns."""
+    columns: dict[str, tuple[str, ...]] = {}
+    values: dict[str, Any] = {}
+    for key, value in pairs.items():
+        if key in ROLES:
+            columns[key] = _read_columns(value, f"{where}: {key}")
+        elif key in VALUES:
+            values[key] = _read_separator(value) if key == "separator" else value
+        else:
+            raise UsageError(f"{where} has no {key!r}; known: {rank_names(key, (*ROLES, *VALUES))}")
+    settings = FileSettings(columns=columns, **values)
+    _check(settings, where)
+    return settings
+
+
+def _read_columns(value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        if value.strip() == "none":
+            return ()
+        return (value,) if value.startswith(CONSTANT) else tuple(part.strip() for part in value.split("+"))
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    raise UsageError(f"{where} takes the name of a column or a list of names, found {value!r:.60}")
+
+
+def _check(settings: FileSettings, where: str) -> None:
+    for name, value, known in (
+        ("answer_is", settings.answer_is, FORMS),
+        ("bad_rows", settings.bad_rows, ("refuse", "skip")),
+        ("kind", settings.kind, KINDS),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(f"{where}: {name} takes {', '.join(known)}, found {value!r}")
+    if settings.separator is not None and not (isinstance(settings.separator, str) and settings.separator):
+        raise UsageError(f"{where}: separator takes a text, found {settings.separator!r}")
+
+
+def parse_group_by(text: str) -> tuple[str, ...]:
+    """Parse a value of `--group-by`: columns separated by commas, or a JSON list; `none` for no groups."""
+    if text.strip() == "none":
+        return ()
+    if text.lstrip().startswith("["):
+        try:
+            listed = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"--group-by takes columns separated by commas, found {text!r}") from error
+        return tuple(str(one) for one in listed)
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def find_sidecar(path: Path) -> Path:
+    """Return the path of a file's sidecar: the file's name with the suffix `.toml`; in a folder of shards, the
+    folder's name with that suffix, within the folder."""
+    return path / f"{path.resolve().name}.toml" if path.is_dir() else path.with_suffix(".toml")
+
+
+def read_sidecar(path: Path) -> FileSettings:
+    """Read a sidecar. Raises DataError if it cannot be read, UsageError for unknown keys and values."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: not a sidecar that can be read: {error}") from error
+    for key, value in document.items():
+        if key not in ("columns", "settings") or not isinstance(value, dict):
+            raise UsageError(f"{path}: a sidecar has the tables [columns] and [settings], found {key!r}")
+    own = dict(document.get("settings", {}))
+    extra = {name: own.pop(name, None) for name in ("kind", "audio_root", "group_by")}
+    settings = _make_settings({**document.get("columns", {}), **own}, str(path))
+    groups = extra["group_by"]
+    if groups is not None and not (isinstance(groups, list) and all(isinstance(one, str) for one in groups)):
+        raise UsageError(f"{path}: group_by takes a list of columns, found {groups!r:.60}")
+    root = extra["audio_root"]
+    if root is not None and not isinstance(root, str):
+        raise UsageError(f"{path}: audio_root takes the path of a folder, found {root!r:.60}")
+    settings = replace(
+        settings,
+        kind=extra["kind"],
+        audio_root=None if root is None else path.parent / Path(root).expanduser(),
+        group_by=None if groups is None else tuple(groups),
+    )
+    _check(settings, str(path))
+    return settings
+
+
+def merge_settings(ours: FileSettings, sidecar: FileSettings) -> FileSettings:
+    """Return the settings of the command line, completed by those of a sidecar."""
+    default = FileSettings()
+    own = {f.name: getattr(ours, f.name) for f in fields(ours) if getattr(ours, f.name) != getattr(default, f.name)}
+    return replace(sidecar, **{**own, "columns": {**sidecar.columns, **ours.columns}})
+
+
+def split_map_columns(names: Sequence[str]) -> tuple[str, str | None]:
+    """Return the column of a single-column role, and the text of a constant (`text:...`) if it is one."""
+    (name,) = names
+    return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)

@@ -1,0 +1,283 @@
+"""Reading of question files and folders as rows: CSV, TSV, JSON, JSON Lines, parquet, and Hugging Face data sets."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import AudioRef, DataError
+from alm_bench.core.errors import rank_names
+from alm_bench.core.files import TABLE_SUFFIXES
+from alm_bench.core.foreign import parse_json
+from alm_bench.data.outputs.files import read_rows
+from alm_bench.data.questions.arrow import BINARY_CLIP, read_arrow_rows
+from alm_bench.data.questions.conversations import expand_conversations, is_conversation
+from alm_bench.data.questions.names import (
+    ANSWER_NAMES,
+    AUDIO_NAMES,
+    CHOICE_NAMES,
+    QUESTION_NAMES,
+    normalise_name,
+    split_prefix,
+)
+from alm_bench.data.readers import read_csv, read_json, read_text
+
+DEFAULT_SPLIT = "all"
+"""Name of the only split of a file that has no splits."""
+
+_ROW_NAMES = (*QUESTION_NAMES, *ANSWER_NAMES, *CHOICE_NAMES, *AUDIO_NAMES)
+_SHARD = re.compile(r"(.+?)-\d{5}-of-\d{5}(?:-[0-9a-f]+)?")
+_SPLIT_NAMES = ("train", "training", "dev", "val", "valid", "validation", "test", "eval", "evaluation")
+_NOT_TABLES = ("dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "package.json")
+_UNNAMED = re.compile(r"(?:unnamed: ?\d+)?", re.IGNORECASE)
+
+Row = Mapping[str, Any]
+"""Values of one row by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTable:
+    """Rows of a question file."""
+
+    path: Path
+    """File or folder that was named."""
+
+    files: tuple[Path, ...]
+    """Files that were read."""
+
+    rows: Sequence[Row]
+    """Rows, in order; a clip within a parquet or arrow file is an `AudioRef` that reads it."""
+
+    columns: tuple[str, ...]
+    """Columns of all rows, in the order of their first occurrence."""
+
+
+def list_splits(path: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the files of each split of a file or folder.
+
+    A file has the split `all`. In a folder, the splits are those of its shards (`test-00000-of-00001.parquet`) or of a
+    data set that `save_to_disk` wrote; other files are one split. Raises DataError if there is no file that can be a
+    task, or if several files could be it.
+    """
+    if path.is_file():
+        if path.suffix.lower() not in TABLE_SUFFIXES:
+            raise DataError(f"{path}: expected {', '.join(TABLE_SUFFIXES)} or a folder with one of them")
+        return {DEFAULT_SPLIT: (path,)}
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder")
+    if (path / "dataset_dict.json").is_file():
+        parts = sorted(part for part in path.iterdir() if (part / "state.json").is_file())
+        return {part.name: tuple(sorted(part.glob("data-*.arrow"))) for part in parts}
+    if (path / "state.json").is_file():
+        return {DEFAULT_SPLIT: tuple(sorted(path.glob("data-*.arrow")))}
+    for folder in (path / "data", path):
+        if shards := sorted(one for one in folder.glob("*.parquet") if one.is_file()):
+            return _group_shards(shards)
+    if shards := sorted(one for one in path.glob("*/*.parquet") if one.is_file()):
+        names = sorted({shard.parent for shard in shards})
+        by_folder = {folder.name: _group_shards([one for one in shards if one.parent == folder]) for folder in names}
+        return {f"{name}/{split}": files for name, part in by_folder.items() for split, files in part.items()}
+    return _find_tables(path)
+
+
+def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Return the parquet files by split, which is the part of their names before the number of the shard."""
+    splits: dict[str, list[Path]] = {}
+    for shard in shards:
+        match = _SHARD.fullmatch(shard.stem)
+        splits.setdefault(match[1] if match else shard.stem, []).append(shard)
+    return {name: tuple(files) for name, files in splits.items()}
+
+
+def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the only table of a folder, or one table per split if their names are those of splits."""
+    files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in TABLE_SUFFIXES and one.is_file()]
+    files = [one for one in files if not one.name.startswith(".") and one.name not in _NOT_TABLES]
+    if len(files) == 1:
+        return {DEFAULT_SPLIT: (files[0],)}
+    if files and all(one.stem.lower() in _SPLIT_NAMES for one in files) and len({one.suffix for one in files}) == 1:
+        return {one.stem: (one,) for one in files}
+    if files:
+        raise DataError(f"{folder} holds several files ({rank_names('', [f.name for f in files])}): name one of them")
+    raise DataError(f"{folder} holds no {', '.join(TABLE_SUFFIXES)} and no Hugging Face data set")
+
+
+def read_table(path: Path, files: Sequence[Path], mapped: Sequence[str] = ()) -> QuestionTable:
+    """Read the rows of the files of one split.
+
+    `mapped` are columns that were declared; they tell rows from other objects in a JSON file. Raises DataError for a
+    malformed file and for one without rows.
+    """
+    if not files:
+        raise DataError(f"{path}: the data set has no files")
+    rows: list[Row] = []
+    for file in files:
+        rows += _read_file(file, mapped)
+    if not any(rows):
+        raise DataError(f"{path}: the file has no rows")
+    rows = expand_conversations(rows, path)
+    columns = _flatten_columns(rows)
+    return QuestionTable(path, tuple(files), rows, columns)
+
+
+def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
+    suffix = file.suffix.lower()
+    if suffix in (".parquet", ".arrow"):
+        return list(read_arrow_rows(file))
+    if suffix in (".csv", ".tsv"):
+        return _read_csv(file)
+    document = read_json(file) if suffix == ".json" and _is_object(file) else None
+    if (columnar := _transpose(document)) is not None:
+        return columnar
+
+    def is_row(row: Row) -> bool:
+        if all(isinstance(value, Mapping) and not is_clip_object(value) for value in row.values()):
+            return False  # rows by their ids
+        if any(is_conversation(value) for value in row.values()):
+            return True
+        heads = [name.partition(".")[0] for name in mapped]
+        return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _leaf_names(row))
+
+    rows = list(read_rows(file, is_row) if document is None else _find_rows(file, document, is_row))
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise DataError(f"{file}: row {number} is a {type(row).__name__}, expected an object")
+    return expand_nested_rows(rows)
+
+
+def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequence[Row]:
+    """Return the rows of a JSON object. In an object from clips or ids to lists of rows, each row gets the key as
+    `id`."""
+    lists = list(document.values())
+    by_key = all(isinstance(one, list) and one and all(isinstance(row, dict) for row in one) for one in lists)
+    by_split = any(name.lower() in _SPLIT_NAMES for name in document)
+    if len(lists) > 1 and by_key and not by_split and all(is_row(row) for rows in lists for row in rows):
+        return [{"id": key, _NESTED: rows} for key, rows in document.items()]
+    tables = [one for one in lists if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
+    if len(tables) == 1 and not is_row(document):
+        return list(tables[0])
+    return read_rows(file, is_row, "of questions; expected a list of objects, one per question")
+
+
+_NESTED = "questions"
+
+
+def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per question, for rows of clips that each hold a list of questions.
+
+    A row's other values are those of all its questions. Ids are those of the row and of the question, or its number,
+    with a slash between them. Rows without such a list are returned unchanged.
+    """
+    nested = {name for row in rows for name, value in row.items() if _is_question_list(value)}
+    outside = {normalise_name(name) for row in rows for name in row if name not in nested}
+    if len(nested) != 1 or outside & set(QUESTION_NAMES[:2]):
+        return list(rows)
+    (name,) = nested
+    found: list[Row] = []
+    for row in rows:
+        outer = {key: value for key, value in row.items() if key != name}
+        for number, inner in enumerate(row.get(name) or (), 1):
+            ids = {"id": f"{outer['id']}/{inner.get('id', number)}", "clip_key": outer["id"]} if "id" in outer else {}
+            found.append({**outer, **inner, **ids})
+    return found
+
+
+def _is_question_list(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, Mapping) and any(normalise_name(key) in QUESTION_NAMES for key in one) for one in value)
+    )
+
+
+def _is_object(file: Path) -> bool:
+    """Return True if a file is one JSON object, and not one object per line."""
+    with file.open("rb") as opened:
+        first = opened.readline().removeprefix(b"\xef\xbb\xbf").strip()
+        if not first.startswith(b"{"):
+            return False
+        try:
+            return not (isinstance(parse_json(first), dict) and any(line.strip() for line in opened))
+        except ValueError:
+            return True
+
+
+def _leaf_names(row: Row, depth: int = 2) -> list[str]:
+    names = []
+    for name, value in row.items():
+        names.append(name)
+        if depth and isinstance(value, Mapping):
+            names += [f"{name}.{leaf}" for leaf in _leaf_names(value, depth - 1)]
+    return names
+
+
+def _transpose(document: Any) -> list[Row] | None:
+    """Return the rows of an object of columns, each a list or an object by row (as pandas writes them); None for any
+    other document."""
+    if not isinstance(document, dict) or len(document) < 2:
+        return None
+    columns = list(document.values())
+    if not any(normalise_name(name) in _ROW_NAMES for name in document):
+        return None
+    if all(isinstance(column, list) for column in columns) and len({len(column) for column in columns}) == 1:
+        return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)]
+    if all(isinstance(column, dict) for column in columns) and len({tuple(column) for column in columns}) == 1:
+        return [{name: column[key] for name, column in document.items()} for key in columns[0]]
+    return None
+
+
+def _read_csv(file: Path) -> list[Row]:
+    """Read a file with comma, semicolon or tab between cells, told apart by the header. Rows of empty cells are left
+    out."""
+    header = read_text(file).lstrip("\r\n").partition("\n")[0]
+    counts = {delimiter: header.count(delimiter) for delimiter in (",", ";", "\t")}
+    default = "\t" if file.suffix.lower() == ".tsv" else ","
+    delimiter = default if counts[default] else max(counts, key=lambda one: counts[one])
+    rows = read_csv(file, [], delimiter if counts[delimiter] else default)
+    if not rows:
+        return []
+    names = {name: name.strip() for name in rows[0] if not _UNNAMED.fullmatch(name.strip())}
+    if len(set(names.values())) < len(names):
+        raise DataError(f"{file}: two columns of the header differ in blanks only")
+    same = all(name == stripped for name, stripped in names.items()) and len(names) == len(rows[0])
+    kept = [row for row in rows if any(value.strip() for value in row.values())]
+    return list(kept) if same else [{names[name]: row[name] for name in names} for row in kept]
+
+
+def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the columns of all rows. An object that is neither a clip nor a list of options is replaced by its parts,
+    with a dot between the names."""
+    if all(row.keys() == rows[0].keys() for row in rows):
+        first = {name: next((row[name] for row in rows if row[name] is not None), None) for name in rows[0]}
+    else:
+        first = {}
+        for row in rows:
+            for name, value in row.items():
+                if first.get(name) is None:
+                    first[name] = value
+    columns: list[str] = []
+    for name, value in first.items():
+        columns += _expand(name, value)
+    return tuple(columns)
+
+
+def _expand(name: str, value: Any, depth: int = 3) -> list[str]:
+    if not depth or not isinstance(value, Mapping) or not value or is_clip_object(value):
+        return [name]
+    if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list):
+        return [name]  # options by letter or number
+    return [path for key, part in value.items() for path in _expand(f"{name}.{key}", part, depth - 1)]
+
+
+def is_clip_object(value: Mapping[str, Any]) -> bool:
+    """Return True for an object that holds a clip: `{"path": ..., "bytes": ...}` or `{"array": ..., ...}`."""
+    keys = set(map(str, value))
+    return bool(keys & {"bytes", "array", "path", "audio_path"}) and keys <= {
+        *("bytes", "array", "path", "sampling_rate", "audio_path", "sample_rate", BINARY_CLIP)
+    }
+
+
+def is_embedded(value: Any) -> bool:
+    """Return True for a clip that is part of the file."""
+    return isinstance(value, AudioRef)

@@ -1,0 +1,88 @@
+"""Noise ablations among the runs of a report: runs of one model on one task, with and without a condition."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from alm_bench.core import AlmBenchError
+from alm_bench.reports.ablation import NOTE, build_ablation
+from alm_bench.reports.blocks import Heading, Table, Text, as_cell
+from alm_bench.reports.html.document import ReportRun
+from alm_bench.reports.html.links import Link, link_table, make_address
+from alm_bench.reports.plots.pictures import build_conditions
+from alm_bench.runner.ablation import pair_items
+from alm_bench.runner.conditions import Condition, read_condition
+from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_effects, compute_selection_share
+
+
+def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
+    """Yield each clean run with the runs of the same model, prompt and task under conditions, by condition."""
+    for clean in runs:
+        if not clean.is_clean:
+            continue
+        changed: dict[str, list[ReportRun]] = {}
+        for run in runs:
+            if not run.is_clean and _get_settings(run) == _get_settings(clean):
+                changed.setdefault(run.summary.condition, []).append(run)
+        if changed:
+            yield clean, changed
+
+
+def _get_settings(run: ReportRun) -> tuple[Any, ...]:
+    """Return the settings that the runs of an ablation have in common."""
+    summary = run.summary
+    model = summary.identity.label, summary.identity.weights
+    return (
+        summary.task,
+        summary.revision,
+        summary.split,
+        summary.prompt.hash,
+        summary.answer_by,
+        summary.options,
+        model,
+    )
+
+
+def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
+    """Return what the page shows of an ablation: effects, a chart, and the runs whose clips are heard side by side."""
+    found: dict[str, dict[str, dict[str, Effect]]] = {}
+    picked, levels = {}, {}
+    for name, repeats in changed.items():
+        condition = _read_condition(name)
+        levels[name] = None if condition is None else condition.level
+        if clean.task is None or condition is None:
+            found[name] = {"all": {"all": build_missing_effect("its task or condition is not installed")}}
+        elif not condition.answerable:
+            found[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
+            rows = [record.to_scored() for run in repeats for record in run.records if record.status != "skipped"]
+            picked[name] = compute_selection_share(rows)
+        else:
+            pairs = pair_items(clean.records, [run.records for run in repeats])
+            found[name] = compute_effects(clean.task, pairs, condition.keeps_evidence)
+    blocks = build_ablation(clean.summary.task, clean.model, found, picked, details=True)
+    addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
+    addresses["clean"] = make_address("items", run=clean.summary.run)
+    tables = [link_table(block, _link_conditions(block, addresses)) for block in blocks if isinstance(block, Table)]
+    overall = {name: groups["all"]["all"] for name, groups in found.items()}
+    return {
+        "title": next((block.text for block in blocks if isinstance(block, Heading)), clean.summary.task),
+        "tables": tables,
+        "notes": [*(block.text for block in blocks if isinstance(block, Text)), NOTE.partition(" --json")[0]],
+        "chart": build_conditions(clean.summary.task, clean.model, overall, levels, addresses),
+        "data": {
+            "clean": clean.summary.run,
+            "changed": [run.summary.run for repeats in changed.values() for run in repeats],
+        },
+    }
+
+
+def _link_conditions(table: Table, addresses: Mapping[str, str]) -> Link:
+    """Return the function that links each row whose first cell names a condition to the items of that condition."""
+    return lambda row, _: addresses.get(as_cell(table.rows[row][0]).text)
+
+
+def _read_condition(name: str) -> Condition | None:
+    """Return a condition; None for one of a package that is not installed."""
+    try:
+        return read_condition(name)
+    except AlmBenchError:
+        return None

@@ -1,0 +1,85 @@
+"""Charts as data: what is drawn, without how it is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value with its interval, in the unit of the chart's axis."""
+
+    value: float
+    text: str
+    """The value as tables print it, with its interval."""
+    low: float | None = None
+    high: float | None = None
+    link: str | None = None
+    """Address of the items behind the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of one model or baseline, one per category of the chart; None for a category without a value."""
+
+    name: str
+    points: Sequence[Point | None]
+    is_baseline: bool = False
+    """True for a text-only baseline, which is drawn as an empty diamond."""
+
+
+@dataclass(frozen=True, slots=True)
+class DotChart:
+    """Values with intervals by category: one line per category, the values from left to right."""
+
+    name: str
+    """Name of the picture's file, without suffix."""
+    title: str
+    axis: str
+    """Title of the value axis, with its unit."""
+    categories: Sequence[str]
+    series: Sequence[Series]
+    low: float = 0.0
+    high: float = 100.0
+    """Ends of the value axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Bars by category: shares by option position, histograms."""
+
+    name: str
+    title: str
+    axis: str
+    categories: Sequence[str]
+    series: Sequence[Series]
+    category_axis: str = ""
+    """Title of the axis of categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Counts by row and column, such as a confusion matrix."""
+
+    name: str
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    counts: Sequence[Sequence[int]]
+    links: Sequence[Sequence[str | None]]
+    row_axis: str = ""
+    column_axis: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CurveChart:
+    """Points in the unit square, such as accuracy by confidence, with the diagonal of perfect agreement."""
+
+    name: str
+    title: str
+    x_axis: str
+    y_axis: str
+    series: Sequence[tuple[str, Sequence[tuple[float, Point]]]]
+    """Name of each curve, and its points by their position on the x axis (0..1); values are in 0..1, too."""
+
+
+Chart = DotChart | BarChart | HeatMap | CurveChart

@@ -1,0 +1,280 @@
+"""Charts of one task's runs: groups, conditions, confusion, option positions, reliability, lengths, caption metrics."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import convert
+
+from alm_bench.core import Metric
+from alm_bench.records.models import RunSummary, TextMargin
+from alm_bench.records.schema import Record
+from alm_bench.reports.figures import build_metric_cell, format_value, get_spec, get_title, get_unit, sort_keys
+from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
+from alm_bench.scoring.grounding import Effect
+from alm_bench.scoring.likelihood import MAIN
+from alm_bench.scoring.position import Positions
+
+MOST_KEYS = 40
+"""Largest number of keys of a grouping that is drawn."""
+
+MOST_RUNS = 6
+"""Largest number of runs in one picture, the number of colours."""
+
+BINS = 10
+
+Address = Callable[..., str | None]
+"""Function from the filters of a view to its address; it returns None where pictures have no links."""
+
+
+def no_address(run: str, **filters: str) -> None:
+    """Return None: a picture in a file of its own has no links."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRun:
+    """A run as far as pictures need it."""
+
+    summary: RunSummary
+    name: str
+    """Name of the run in legends."""
+    records: Sequence[Record]
+    scores: Mapping[str, Mapping[str, float]]
+    """Scores by item id and metric."""
+
+
+def build_pictures(runs: Sequence[DrawnRun], address: Address = no_address) -> list[Chart]:
+    """Return the charts of the runs of one task, which differ in the model."""
+    runs = runs[:MOST_RUNS]
+    charts: list[Chart | None] = []
+    groupings = dict.fromkeys(grouping for run in runs for grouping in run.summary.groups)
+    charts += [_build_groups(runs, grouping, address) for grouping in groupings]
+    for run in runs:
+        charts += [_build_confusion(run, address), _build_positions(run, address)]
+    charts += [_build_reliability(runs), _build_lengths(runs), *_build_distributions(runs)]
+    return [chart for chart in charts if chart is not None]
+
+
+def _file_name(*parts: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)).strip("-").lower()[:100]
+
+
+def _axis(metric: str) -> str:
+    return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
+
+
+def _make_point(metric: Metric | None, name: str, link: str | None = None) -> Point | None:
+    if metric is None or metric.value is None:
+        return None
+    printed = get_spec(name).convert_to_printed_unit
+    low, high = (None if bound is None else printed(bound) for bound in (metric.low, metric.high))
+    return Point(printed(metric.value), build_metric_cell(metric, name).text, low, high, link)
+
+
+def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
+    """Return the ends of the value axis: 0..100 for percentages, else 0 to the largest value."""
+    values = [
+        bound
+        for one in series
+        for point in one.points
+        if point is not None
+        for bound in (point.value, point.low, point.high)
+        if bound is not None
+    ]
+    least = min(0.0, *values) if values else 0.0
+    if get_spec(metric).scale == "percent":
+        return least, max([100.0, *values])
+    return least, 1.05 * max([*values, 0.0]) or 1.0
+
+
+def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> Chart | None:
+    """Return the main metric by key of a grouping, with the best text-only baseline of each key."""
+    main = runs[0].summary.main
+    keys = sort_keys(dict.fromkeys(key for run in runs for key in run.summary.groups.get(grouping, {})))
+    if not 1 < len(keys) <= MOST_KEYS:
+        return None
+    series = []
+    for run in runs:
+        groups = run.summary.groups.get(grouping, {})
+        points = [
+            _make_point(groups.get(key, {}).get(main), main, address(run=run.summary.run, **{f"g.{grouping}": key}))
+            for key in keys
+        ]
+        series.append(Series(run.name, points))
+    margins = [_find_margin(runs, grouping, key, main) for key in keys]
+    if any(margin is not None for margin in margins):
+        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], True))
+    low, high = _range(series, main)
+    task = runs[0].summary.task
+    return DotChart(
+        _file_name(task, grouping), f"{get_title(main)} by {grouping}", _axis(main), keys, series, low, high
+    )
+
+
+def _find_margin(runs: Sequence[DrawnRun], grouping: str, key: str, metric: str) -> TextMargin | None:
+    found = (run.summary.margins.get(grouping, {}).get(key) for run in runs)
+    return next((margin for margin in found if margin is not None and margin.metric == metric), None)
+
+
+def _baseline_point(margin: TextMargin | None) -> Point | None:
+    if margin is None:
+        return None
+    text = f"{format_value(margin.baseline_value, margin.metric)} ({margin.baseline})"
+    return Point(get_spec(margin.metric).convert_to_printed_unit(margin.baseline_value), text)
+
+
+def build_conditions(
+    task: str, model: str, effects: Mapping[str, Effect], levels: Mapping[str, float | None], links: Mapping[str, str]
+) -> Chart | None:
+    """Return the score under each condition, by falling signal-to-noise ratio, with baseline and chance.
+
+    `effects` are those over all items by condition, `levels` the signal-to-noise ratios in dB, `links` the addresses of
+    the items of each condition. Returns None if no condition has a score.
+    """
+    measured = {name: effect for name, effect in effects.items() if effect.noise.value is not None}
+    if not measured:
+        return None
+    first = next(iter(measured.values()))
+    known = sorted((name for name in measured if levels.get(name) is not None), key=lambda name: -(levels[name] or 0.0))
+    order = [*known, *(name for name in measured if name not in known)]
+    metrics = [("clean", first.clean), *((name, measured[name].noise) for name in order)]
+    score = first.score
+    points = [_make_point(metric, score, links.get(name)) for name, metric in metrics]
+    series = [Series(model, points)]
+    for name, value in (
+        (
+            f"best text-only baseline: {first.baseline[0]}" if first.baseline else "",
+            first.baseline and first.baseline[1],
+        ),
+        ("chance", first.chance),
+    ):
+        if value is not None:
+            point = Point(get_spec(score).convert_to_printed_unit(value), format_value(value, score))
+            series.append(Series(name, [point] * len(points), True))
+    low, high = _range(series, score)
+    title = f"{get_title(score)} by condition"
+    return DotChart(
+        _file_name(task, model, "conditions"), title, _axis(score), [n for n, _ in metrics], series, low, high
+    )
+
+
+def _build_confusion(run: DrawnRun, address: Address) -> Chart | None:
+    table: Any = run.summary.tables.get("confusion")
+    if table is None:
+        return None
+    links = [
+        [address(run=run.summary.run, **{"g.label": str(row), "label": str(column)}) for column in table["columns"]]
+        for row in table["rows"]
+    ]
+    rows, columns = [str(row) for row in table["rows"]], [str(column) for column in table["columns"]]
+    name = _file_name(run.summary.task, run.name, "confusion")
+    return HeatMap(
+        name, f"Answers by reference · {run.name}", rows, columns, table["counts"], links, "reference", "answer"
+    )
+
+
+def _build_positions(run: DrawnRun, address: Address) -> Chart | None:
+    if "positions" not in run.summary.tables:
+        return None
+    found = convert(run.summary.tables["positions"], Positions)
+    total = sum(position.chosen for position in found.positions) or 1
+    options = {"options": str(found.options)}
+    columns: dict[str, list[Point | None]] = {"correct answers here": [], "answers here": [], "accuracy": []}
+    for position in found.positions:
+        there = address(run=run.summary.run, **options, reference=position.letter)
+        chosen = address(run=run.summary.run, **options, answer=position.letter)
+        shares = (100 * position.references / found.n, there), (100 * position.chosen / total, chosen)
+        for name, (value, link) in zip(columns, shares, strict=False):
+            columns[name].append(Point(value, f"{value:.1f} %", link=link))
+        columns["accuracy"].append(_make_point(position.accuracy, "accuracy", there))
+    series = [Series(name, points) for name, points in columns.items()]
+    letters = [position.letter for position in found.positions]
+    name = _file_name(run.summary.task, run.name, "positions")
+    return BarChart(name, f"Option positions · {run.name}", "%", letters, series, "position of the option")
+
+
+def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
+    """Return accuracy by confidence, the share of probability of the likeliest option, in ten bins."""
+    series = []
+    for run in runs:
+        pairs = [pair for record in run.records if (pair := _find_confidence(record)) is not None]
+        points = []
+        for index in range(BINS):
+            part = [pair for pair in pairs if min(int(pair[0] * BINS), BINS - 1) == index]
+            if part:
+                confidence, accuracy = (sum(values) / len(part) for values in zip(*part, strict=True))
+                text = f"confidence {100 * confidence:.0f} %: {100 * accuracy:.1f} % right of {len(part):,}"
+                points.append((confidence, Point(accuracy, text)))
+        if points:
+            series.append((run.name, points))
+    if not series:
+        return None
+    title = f"Reliability of option likelihoods ({MAIN.replace('_', ' ')})"
+    name = _file_name(runs[0].summary.task, "reliability")
+    return CurveChart(name, title, "mean confidence, %", "share of right answers, %", series)
+
+
+def _find_confidence(record: Record) -> tuple[float, float] | None:
+    """Return the probability of the likeliest option among all, and 1 if it is right, else 0; None without options
+    that were scored."""
+    options = record.likelihood.get("text", ())
+    sample = record.sample
+    if len(options) < 2 or not isinstance(sample.target, int):
+        return None
+    values = [total / tokens for total, tokens in options if tokens]
+    if len(values) < len(options) or not all(map(math.isfinite, values)):
+        return None
+    highest = max(values)
+    return 1 / sum(math.exp(value - highest) for value in values), float(values.index(highest) == sample.target)
+
+
+def _build_lengths(runs: Sequence[DrawnRun]) -> Chart | None:
+    """Return a histogram of the answers' numbers of words."""
+    lengths = {run.name: [len(r.text.split()) for r in run.records if r.text is not None] for run in runs}
+    lengths = {name: values for name, values in lengths.items() if values}
+    if not lengths:
+        return None
+    name = _file_name(runs[0].summary.task, "lengths")
+    return _build_histogram(name, "Length of answers", "words", lengths, whole=True)
+
+
+def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
+    """Return a histogram per metric of sentences, over the items' values."""
+    charts: list[Chart] = []
+    main = runs[0].summary.main
+    if "accuracy" in runs[0].summary.metrics or get_spec(main).compute is None:
+        return charts
+    metrics = sorted({metric for run in runs for scores in run.scores.values() for metric in scores})
+    for metric in metrics:
+        printed = get_spec(metric).convert_to_printed_unit
+        values = {run.name: [printed(s[metric]) for s in run.scores.values() if metric in s] for run in runs}
+        values = {name: each for name, each in values.items() if each}
+        name = _file_name(runs[0].summary.task, metric)
+        charts.append(_build_histogram(name, f"{get_title(metric)} of single items", _axis(metric), values))
+    return charts
+
+
+def _build_histogram(
+    name: str, title: str, axis: str, values: Mapping[str, Sequence[float]], whole: bool = False
+) -> Chart:
+    """Return a histogram with a bar per bin and series; `whole` is True for whole numbers."""
+    flat = [value for each in values.values() for value in each]
+    low, high = min(flat), max(flat)
+    width = (high - low + whole) / 12 or 1.0
+    width = math.ceil(width) if whole else width
+    count = min(12, int((high - low) / width) + 1)
+    starts = [low + width * number for number in range(count)]
+    labels = [
+        f"{s:.0f}" if whole and width == 1 else f"{s:.0f}-{s + width - 1:.0f}" if whole else f"{s:.3g}" for s in starts
+    ]
+    series = []
+    for model, each in values.items():
+        counts = [0] * count
+        for value in each:
+            counts[min(count - 1, int((value - low) / width))] += 1
+        shares = [100 * number / len(each) for number in counts]
+        points = [Point(s, f"{n:,} of {len(each):,} items") for s, n in zip(shares, counts, strict=True)]
+        series.append(Series(model, points))
+    return BarChart(name, title, "% of items", labels, series, axis)

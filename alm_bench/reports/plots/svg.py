@@ -1,0 +1,241 @@
+"""Drawing of charts as SVG. Colours are classes of the page's style, so that pictures follow its light and dark mode.
+
+Series are told apart by colour and by the form of their marks. The colours are those of Okabe and Ito (Color Universal
+Design, 2008), which colour-blind people tell apart, too.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from alm_bench.core.escape import escape_terminal
+from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
+
+Position = Callable[[float], float]
+"""Function from a value to its position in pixels."""
+
+WIDTH = 480.0
+"""Width of a picture in pixels."""
+
+COLOURS = 6
+"""Number of colours; further series begin with the first colour again."""
+
+_CHARACTER = 6.6  # average width of a character of the font in pixels
+_LABEL_WIDTH = 150.0
+_TICKS = 5
+
+
+def draw_svg(chart: Chart, standalone: bool = False) -> str:
+    """Return a chart as an SVG element. If it is `standalone`, it has its own style and background, and no links."""
+    match chart:
+        case DotChart():
+            body, height = _draw_dots(chart)
+        case BarChart():
+            body, height = _draw_bars(chart)
+        case HeatMap():
+            body, height = _draw_heat_map(chart)
+        case CurveChart():
+            body, height = _draw_curves(chart)
+    title = _text(chart.title)
+    if not standalone:
+        return (
+            f'<svg class="plot" role="group" aria-label="{title}" viewBox="0 0 {WIDTH:g} {height:g}" '
+            f'width="{WIDTH:g}" height="{height:g}">{body}</svg>'
+        )
+    body = re.sub(r"</?a\b[^>]*>", "", body)
+    heading = _label(8, 18, chart.title, "start", "strong")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH:g} {height + 26:g}" '
+        f'width="{WIDTH:g}" height="{height + 26:g}"><title>{title}</title><style>{_read_light_style()}</style>'
+        f'<rect class="paper" width="100%" height="100%"/>{heading}<g transform="translate(0 26)">{body}</g></svg>\n'
+    )
+
+
+@cache
+def _read_light_style() -> str:
+    """Return the rules of the page's style for pictures, with the colours of its light mode."""
+    style = (Path(__file__).parents[1] / "html/assets/page.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", style.partition("}")[0]))
+    rules = "".join(line for line in style.splitlines() if line.startswith(".plot "))
+    resolved = re.sub(r"var\((--[a-z0-9-]+)\)", lambda match: colours[match[1]], rules)
+    return resolved.replace("system-ui, ", "DejaVu Sans, ") + f".paper{{fill:{colours['--card']}}}"
+
+
+def _text(text: str, longest: int = 300) -> str:
+    """Return a text with markup escaped, cut off at `longest` characters."""
+    plain = escape_terminal(text)
+    return escape(plain if len(plain) <= longest else plain[: longest - 1] + "…")
+
+
+def _label(x: float, y: float, text: str, anchor: str = "start", kind: str = "", width: float = 0) -> str:
+    """Return a text at a position; `width` is the space that it may take, in pixels."""
+    longest = int(width / _CHARACTER) if width else 90
+    name = f' class="{kind}"' if kind else ""
+    whole = f"<title>{_text(text)}</title>" if len(text) > longest else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{name}>{_text(text, longest)}{whole}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+
+
+def _link(body: str, link: str | None, title: str) -> str:
+    """Return marks with a title, within a link if there is one."""
+    named = f"<title>{_text(title)}</title>"
+    if link is None:
+        return f"<g>{named}{body}</g>"
+    return f'<a href="{escape(link)}" aria-label="{_text(title)}"><g>{named}{body}</g></a>'
+
+
+def _style(number: int, series: Series) -> str:
+    return "b" if series.is_baseline else f"s{number % COLOURS}"
+
+
+def _mark(x: float, y: float, number: int, series: Series) -> str:
+    """Return the mark of a series: circle, square, triangle or, for a baseline, an empty diamond."""
+    kind, size = _style(number, series), 4.5
+    if series.is_baseline:
+        size = 5.5
+        points = f"{x:.1f},{y - size:.1f} {x + size:.1f},{y:.1f} {x:.1f},{y + size:.1f} {x - size:.1f},{y:.1f}"
+        return f'<polygon points="{points}" class="{kind}"/>'
+    if number % 3 == 0:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="{kind}"/>'
+    if number % 3 == 1:
+        return f'<rect x="{x - size:.1f}" y="{y - size:.1f}" width="{2 * size}" height="{2 * size}" class="{kind}"/>'
+    points = f"{x:.1f},{y - size:.1f} {x + size:.1f},{y + size:.1f} {x - size:.1f},{y + size:.1f}"
+    return f'<polygon points="{points}" class="{kind}"/>'
+
+
+def _draw_legend(series: Sequence[Series], top: float) -> tuple[str, float]:
+    """Return the legend of several series, one line each, and its height."""
+    if len(series) < 2:
+        return "", 0.0
+    parts = [
+        _mark(14, top + 8 + 17 * number, number, one) + _label(26, top + 12 + 17 * number, one.name, width=WIDTH - 40)
+        for number, one in enumerate(series)
+    ]
+    return "".join(parts), 17.0 * len(series) + 6
+
+
+def _choose_ticks(low: float, high: float) -> list[float]:
+    """Return round values between the ends of an axis, about five."""
+    span = (high - low) or 1.0
+    rough = span / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first = -(-low // step) * step
+    return [first + step * number for number in range(int((high - first) / step + 1e-9) + 1)]
+
+
+def _draw_dots(chart: DotChart) -> tuple[str, float]:
+    legend, top = _draw_legend(chart.series, 4)
+    shown = max(1, sum(not series.is_baseline for series in chart.series))
+    row = 14.0 * shown + 12
+    left, right = _LABEL_WIDTH, WIDTH - (96 if shown == 1 else 14)
+    bottom = top + row * len(chart.categories) + 6
+
+    def x(value: float) -> float:
+        share = (value - chart.low) / ((chart.high - chart.low) or 1.0)
+        return left + (right - left) * min(1.0, max(0.0, share))
+
+    parts = [legend]
+    for tick in _choose_ticks(chart.low, chart.high):
+        parts.append(_line(x(tick), top, x(tick), bottom, "axis"))
+        parts.append(_label(x(tick), bottom + 14, f"{tick:g}", "middle", "soft"))
+    for index, category in enumerate(chart.categories):
+        middle = top + row * index + row / 2 + 3
+        parts.append(_label(left - 8, middle + 4, category, "end", width=left - 12))
+        number = 0
+        for place, series in enumerate(chart.series):
+            point = series.points[index]
+            offset = 0.0 if series.is_baseline else 14.0 * (number - (shown - 1) / 2)
+            number += not series.is_baseline
+            if point is not None:
+                parts.append(_draw_point(x, middle + offset, place, series, point, category))
+                if shown == 1 and not series.is_baseline:
+                    parts.append(_label(right + 8, middle + 4, point.text.split(" [")[0], kind="soft", width=88))
+    parts.append(_label((left + right) / 2, bottom + 30, chart.axis, "middle", "soft"))
+    return "".join(parts), bottom + 38
+
+
+def _draw_point(x: Position, y: float, number: int, series: Series, point: Point, category: str) -> str:
+    kind = _style(number, series)
+    body = ""
+    if point.low is not None and point.high is not None:
+        body = _line(x(point.low), y, x(point.high), y, f"line {kind}")
+    body += _mark(x(point.value), y, number, series)
+    return _link(body, point.link, f"{series.name}, {category}: {point.text}")
+
+
+def _draw_bars(chart: BarChart) -> tuple[str, float]:
+    legend, top = _draw_legend(chart.series, 4)
+    values = [point.value for series in chart.series for point in series.points if point is not None]
+    highest = max(values, default=0.0) or 1.0
+    left, right, plot = 46.0, WIDTH - 10, 150.0
+    top += 18
+    bottom = top + plot
+    slot = (right - left) / max(1, len(chart.categories))
+    width = min(40.0, 0.8 * slot / max(1, len(chart.series)))
+    parts = [legend]
+    for tick in _choose_ticks(0.0, highest):
+        y = bottom - plot * tick / highest
+        parts.append(_line(left, y, right, y, "axis") + _label(left - 6, y + 4, f"{tick:g}", "end", "soft"))
+    every = max(1, round(1.3 * max(map(len, chart.categories), default=1) * _CHARACTER / slot + 0.49))
+    for index, category in enumerate(chart.categories):
+        middle = left + slot * (index + 0.5)
+        if index % every == 0:
+            parts.append(_label(middle, bottom + 15, category, "middle", "soft", width=max(slot * every, 30)))
+        for number, series in enumerate(chart.series):
+            if (point := series.points[index]) is not None:
+                x = middle + width * (number - len(chart.series) / 2)
+                high = plot * point.value / highest
+                shape = f'<rect x="{x:.1f}" y="{bottom - high:.1f}" width="{width * 0.92:.1f}" height="{high:.1f}"'
+                body = f'{shape} class="{_style(number, series)}"/>'
+                parts.append(_link(body, point.link, f"{series.name}, {category}: {point.text}"))
+    parts.append(_label(left - 6, top - 8, chart.axis, "start", "soft"))
+    parts.append(_label((left + right) / 2, bottom + 32, chart.category_axis, "middle", "soft"))
+    return "".join(parts), bottom + 40
+
+
+def _draw_heat_map(chart: HeatMap) -> tuple[str, float]:
+    left, top, row = 130.0, 44.0, 30.0
+    width = min(96.0, (WIDTH - left - 10) / max(1, len(chart.columns)))
+    parts = [_label(left, 14, chart.column_axis, "start", "soft"), _label(left - 8, 32, chart.row_axis, "end", "soft")]
+    for column, title in enumerate(chart.columns):
+        parts.append(_label(left + width * (column + 0.5), 34, title, "middle", width=width))
+    for number, title in enumerate(chart.rows):
+        y = top + row * number
+        total = sum(chart.counts[number]) or 1
+        parts.append(_label(left - 8, y + 19, title, "end", width=left - 12))
+        for column, value in enumerate(chart.counts[number]):
+            x = left + width * column
+            shape = f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{row - 2}"'
+            body = f'{shape} class="cell" fill-opacity="{0.06 + 0.5 * value / total:.2f}"/>'
+            body += _label(x + width / 2 - 1, y + 19, f"{value:,}", "middle")
+            title_text = f"{title} answered as {chart.columns[column]}: {value:,}"
+            parts.append(_link(body, chart.links[number][column] if value else None, title_text))
+    return "".join(parts), top + row * len(chart.rows) + 8
+
+
+def _draw_curves(chart: CurveChart) -> tuple[str, float]:
+    series = [Series(name, ()) for name, _ in chart.series]
+    legend, top = _draw_legend(series, 4)
+    left, size = 60.0, 240.0
+    bottom = top + 12 + size
+    parts = [legend, _line(left, bottom, left + size, bottom - size, "axis dash")]
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(_line(left, bottom - size * tick, left + size, bottom - size * tick, "axis"))
+        parts.append(_label(left - 6, bottom - size * tick + 4, f"{100 * tick:g}", "end", "soft"))
+        parts.append(_label(left + size * tick, bottom + 15, f"{100 * tick:g}", "middle", "soft"))
+    for number, (name, points) in enumerate(chart.series):
+        places = [(left + size * x, bottom - size * point.value) for x, point in points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline points="{path}" class="line s{number % COLOURS}"/>')
+        for (x, y), (_, point) in zip(places, points, strict=True):
+            parts.append(_link(_mark(x, y, number, series[number]), point.link, f"{name}: {point.text}"))
+    parts.append(_label(left + size / 2, bottom + 32, chart.x_axis, "middle", "soft"))
+    parts.append(_label(left - 6, top + 4, chart.y_axis, "start", "soft"))
+    return "".join(parts), bottom + 40

@@ -1,0 +1,234 @@
+"""Task that is made of a question file of the user's own, in any usual form (docs/own_data.md)."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
+from alm_bench.core.files import hash_json
+from alm_bench.data.hub import fetch_hub_root
+from alm_bench.data.manifest import compute_cached_sha256
+from alm_bench.data.questions import (
+    FileSettings,
+    QuestionFile,
+    find_sidecar,
+    list_splits,
+    merge_settings,
+    parse_group_by,
+    parse_map,
+    read_questions,
+    read_sidecar,
+)
+from alm_bench.data.root import LocalRoot
+from alm_bench.parsing import PARSER
+from alm_bench.scoring.blind import compute_baseline_accuracies, select_rows_with_reference
+from alm_bench.scoring.multi_select import compute_multi_select_metrics
+from alm_bench.scoring.multiple_choice import compute_by_group, compute_choice_metrics
+from alm_bench.tasks.own_file.kinds import (
+    REQUESTS,
+    grade_answer,
+    parse_answer,
+    read_answer_word,
+    score_baselines,
+)
+
+HUB = "hf:"
+"""Prefix of a data set of the Hugging Face hub."""
+
+PREFIX = "file:"
+"""Prefix of the names of tasks that are made of files."""
+
+_COMMON_STEMS = (
+    *("annotations", "data", "dataset", "dev", "index", "labels", "meta", "metadata", "qa", "questions", "test"),
+    *("train", "val", "valid", "validation"),
+)
+"""File names that many data sets share; the task's name then has the folder's name, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the task: declarations about its file."""
+
+    path: str | None = None
+    """File, folder or `hf:ORG/NAME`; None for a stored run, which is scored without its file."""
+
+    map: str | None = None
+    """Columns by role (`audio=path,question=prompt`), as `--map` takes them."""
+
+    audio_root: Path | None = None
+    """Folder that paths of clips refer to."""
+
+    kind: str | None = None
+    """Kind of all questions: choice, several, yes_no, number or open."""
+
+    group_by: str = ""
+    """Columns by whose values scores are broken down, or `none`; "" for every column without a role."""
+
+    def parse_settings(self) -> FileSettings:
+        """Return the declarations of these options, without those of a sidecar. Raises UsageError."""
+        found = FileSettings() if self.map is None else parse_map(self.map)
+        if self.kind is not None and self.kind not in REQUESTS:
+            raise UsageError(f"--kind takes {', '.join(REQUESTS)}, found {self.kind!r}")
+        groups = parse_group_by(self.group_by) if self.group_by else None
+        return replace(found, kind=self.kind, audio_root=self.audio_root, group_by=groups)
+
+
+@lru_cache(maxsize=16)
+def _fetch(dataset: str) -> Path:
+    """Return the folder of a hub data set, which is downloaded once per process."""
+    return fetch_hub_root(dataset).path
+
+
+def find_path(name: str) -> Path:
+    """Return the file or folder that a task's name gives; a hub data set is downloaded. Raises DataError."""
+    if name.startswith(HUB):
+        return _fetch(name.removeprefix(HUB))
+    return Path(name).expanduser()
+
+
+def make_card(card: TaskCard, name: str) -> TaskCard:
+    """Return the card of the task that is made of a file. `name` is a path, `hf:ORG/NAME`, or the name of such a task
+    in a stored run. Raises DataError if there is no such file."""
+    if name.startswith(PREFIX):
+        return replace(card, name=name)
+    path = find_path(name)
+    splits = list_splits(path)
+    title = name.removeprefix(HUB).partition("/")[2] if name.startswith(HUB) else _name_file(path)
+    return replace(card, name=PREFIX + re.sub(r"[^\w.+-]+", "-", title), source=name, splits=tuple(splits))
+
+
+def _name_file(path: Path) -> str:
+    resolved = path.resolve()
+    stem = resolved.stem if path.is_file() else resolved.name
+    return f"{resolved.parent.name}-{stem}" if stem.lower() in _COMMON_STEMS and resolved.parent.name else stem
+
+
+class FileRoot(LocalRoot):
+    """Folder of the clips of a file. Its version is the hash of the file, by which tables tell files apart."""
+
+    digest: str = ""
+
+    def version(self) -> str | None:
+        return self.digest or None
+
+
+class FileTask:
+    """Task that is made of a question file."""
+
+    parser = PARSER
+    scoring: ClassVar = ("group_by",)
+
+    def __init__(self, card: TaskCard, options: Options) -> None:
+        self.options = options
+        self._read: dict[str, QuestionFile] = {}
+        self.settings = options.parse_settings()
+        if options.path is not None:
+            self.path = find_path(options.path)
+            sidecar = find_sidecar(self.path)
+            self.sidecar = sidecar if sidecar.is_file() else None
+            if self.sidecar is not None:
+                self.settings = merge_settings(self.settings, read_sidecar(self.sidecar))
+            root = self.settings.audio_root
+            if root is not None and not root.is_dir():
+                raise DataError(f"--audio-root {root}: no such folder")
+        self.card = replace(card, groups=self.settings.group_by or ())
+
+    def open_root(self, split: str) -> FileRoot:
+        """Return the folder of the clips, with the hash of the split's files as version."""
+        folder = self.settings.audio_root or (self.path if self.path.is_dir() else self.path.parent)
+        root = FileRoot(folder)
+        hashes = [compute_cached_sha256(path) for path in self.files(root, split).values()]
+        root.digest = (hashes[0] if len(hashes) == 1 else hash_json(hashes))[:8]
+        return root
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        if self.options.path is None:
+            raise DataError(f"{self.card.name}: its file is not named: expected the path of the file in --tasks")
+        files = list_splits(self.path)[split]
+        return {("annotations" if len(files) == 1 else f"shard-{n:02}"): file for n, file in enumerate(files)}
+
+    def read(self, split: str, root: LocalRoot | None = None) -> QuestionFile:
+        """Read the file once per split, faults of rows included. The card's groups are then those of the file."""
+        if split not in self._read:
+            files = list(self.files(LocalRoot(self.path), split).values())
+            found = read_questions(self.path, files, self.settings, read_answer_word, REQUESTS, root)
+            self._read[split] = found
+            self.card = replace(self.card, groups=found.groups)
+        return self._read[split]
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        found = self.read(split, data if isinstance(data, LocalRoot) else None)
+        if found.problems and self.settings.bad_rows != "skip":
+            first, count = found.problems[0], len(found.problems)
+            more = f" ({count:,} rows have faults)" if count > 1 else ""
+            raise DataError(
+                f"{self.options.path}: {first}{more}; `alm-bench data verify {self.options.path}` lists all, --map "
+                "bad_rows=skip leaves them out of the score"
+            )
+        yield from found.samples
+
+    def build_stored_options(self, split: str) -> dict[str, str]:
+        """Return the options that a stored run needs to be scored without the file: those of the sidecar, and the
+        groups."""
+        found = self.read(split)
+        options = {"map": self.settings.describe_map(), "kind": self.settings.kind or ""}
+        options["group_by"] = join_names(found.groups)
+        return {name: value for name, value in options.items() if value}
+
+    def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
+        """Return all questions and the faults of rows, each with the number of its row."""
+        found = self.read(split)
+        faults = [(problem.row, f"column {problem.column}: {problem.reason}") for problem in found.problems]
+        return list(zip(found.row_numbers, found.samples, strict=True)), faults
+
+    def format_sidecar(self, split: str) -> tuple[Path, str]:
+        """Return the path and the text of the sidecar that declares what was found in the file."""
+        if self.options.path is None or self.options.path.startswith(HUB):
+            raise UsageError(f"{self.options.path} has no place for a sidecar: download it, and name its folder")
+        return find_sidecar(self.path), self.read(split).suggest_settings().to_toml()
+
+    def describe(self, split: str) -> list[str]:
+        """Return lines about the file: items, hash, the role of each column, and what was decided."""
+        found = self.read(split)
+        digest = self.open_root(split).digest
+        rows = f" from {found.rows:,} rows" if found.rows != len(found.samples) else ""
+        kinds = " and ".join(kind.replace("_", "/") for kind in found.kinds)
+        sidecar = "" if self.sidecar is None else f", with the sidecar {self.sidecar}"
+        lines = [f"{len(found.samples):,} questions ({kinds}){rows} in {self.path}, sha256 {digest}{sidecar}"]
+        return [*lines, *found.describe()]
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_answer(sample, text, self.card.answer_tags)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return grade_answer(sample, parsed)
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
+        several = any(row.sample.targets is not None for row in rows)
+        metrics = compute_multi_select_metrics if several else compute_choice_metrics
+        known = select_rows_with_reference(rows)
+        return TaskScore(
+            metrics=metrics(rows),
+            groups=compute_by_group(rows, self.card.groups, metrics),
+            blind=compute_baseline_accuracies(known, score_baselines(known)),
+        )
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        return score_baselines(rows)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return names as the text of an option: separated by commas, or as JSON if a name has a comma."""
+    import json
+
+    if not names:
+        return "none"
+    return json.dumps(list(names), ensure_ascii=False) if any("," in name for name in names) else ",".join(names)
+
+
+def create(card: TaskCard, options: Any) -> FileTask:
+    return FileTask(card, options)
