@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from alm_bench.core import Status, UsageError
 from alm_bench.core.errors import rank_names
 from alm_bench.records.schema import Record
-from alm_bench.reports.items import is_perfect
+from alm_bench.reports.items import is_wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class ItemFilter:
     """Conditions that an item must meet. The default accepts all items."""
 
     wrong: bool = False
-    """True to select only items that were answered incorrectly (see `is_wrong`)."""
+    """True to select only items that were answered incorrectly (see `items.is_wrong`)."""
 
     status: Status | None = None
     """Status of the items; None for any."""
@@ -65,16 +65,3 @@ def _check_known(what: str, value: str | None, known: Sequence[str], run: str) -
         return
     listed = rank_names(value, sorted(set(known)), limit=6) if known else "none"
     raise UsageError(f"{run} has no {what} {value!r}; it has: {listed}")
-
-
-def is_wrong(record: Record) -> bool:
-    """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
-
-    Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if
-    the call failed.
-    """
-    known = record.sample.has_reference and record.status != "skipped"
-    scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores
-    if not scores:  # sentences are neither right nor wrong
-        return known and record.status == "error"
-    return known and not any(is_perfect(name, value) for name, value in scores.items())
