@@ -15,6 +15,7 @@ from alm_bench.cli import (
     check,
     compare,
     data,
+    export,
     leaderboard,
     ls,
     metric_check,
@@ -22,8 +23,10 @@ from alm_bench.cli import (
     noise_ablation,
     parse,
     plot,
+    push,
     report,
     rescore_matrix,
+    review,
     run,
     score,
     show,
@@ -54,12 +57,15 @@ app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)
+app.command()(review.review)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(report.report)
 app.command()(plot.plot)
 app.command()(submit.submit)
+app.command()(export.export)
+app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command("metric-check")(metric_check.metric_check)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
+from alm_bench.cli.completion import (
+    complete_choices,
+    complete_data,
+    complete_models,
+    complete_runs,
+    complete_tasks,
+    complete_trackers,
+)
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import parse_pairs
@@ -104,6 +111,26 @@ DataChoice = Annotated[
         autocompletion=complete_data,
     ),
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="trackio",
+        help="Also log to an experiment tracker (pip install 'alm-bench[trackio]').",
+        autocompletion=complete_trackers,
+    ),
+]
+HubDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="ORG/NAME", help="The benchmark's data set on the hub. [default: that of the task's card]"
+    ),
+]
+HubTaskId = Annotated[
+    str, typer.Option("--task-id", metavar="ID", help="Id of the task in eval.yaml of the benchmark's data set.")
+]
+HubSource = Annotated[
+    str | None, typer.Option("--source", metavar="URL", help="Page or repository with the outputs behind the result.")
+]
 NAMES_OF_MODELS = "Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class."
 ModelOption = Annotated[str, typer.Option("--model", metavar="M", help=NAMES_OF_MODELS, autocompletion=complete_models)]
 TaskArgument = Annotated[
@@ -121,7 +148,7 @@ def join_map(given: list[str] | None) -> str | None:
     return ",".join(given) if given else None
 
 
-def file_options(
+def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
     """Return the options of a task that is made of a file, without those that are not given."""

@@ -111,6 +111,20 @@ def complete_conditions(incomplete: str) -> list[str]:
     return _complete_last_name(names, incomplete)
 
 
+def complete_trackers(incomplete: str) -> list[str]:
+    """Complete names of experiment trackers."""
+    from alm_bench.tracking import list_trackers
+
+    return _select_matching(list_trackers(), incomplete)
+
+
+def complete_export_formats(incomplete: str) -> list[str]:
+    """Complete names of export formats."""
+    from alm_bench.export.format import list_formats
+
+    return _select_matching(list_formats(), incomplete)
+
+
 def complete_choices(*known: str) -> Complete:
     """Return a function that completes the given values."""
     return lambda incomplete: _select_matching(known, incomplete)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
-from alm_bench.core.types import Decoding, OptionScores, Output, Request, Wave
+from alm_bench.core.types import Decoding, EventPresence, OptionScores, Output, Request, Wave
 
 
 class ForwardingAdapter(BaseAdapter):
@@ -29,6 +29,7 @@ class ForwardingAdapter(BaseAdapter):
             self.answerer.abilities,
             prepare=listener_abilities.prepare,
             embed=listener_abilities.embed,
+            event_presence=listener_abilities.event_presence,
             delivery=listener_abilities.delivery,
             max_clips=listener_abilities.max_clips,
         )
@@ -59,6 +60,9 @@ class ForwardingAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> Any:
         return self.listener.prepare(wave)
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        return self.listener.event_presence(waves)
 
     def log_to(self, folder: Path) -> None:
         for part in self.parts:

@@ -205,7 +205,7 @@ def _plan_items(
 
 def _build_stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
     """Return the spec for the run header. For a replay, the decoding is stored as not known."""
-    stored = from_json(to_json(hide(asdict(spec))), StoredSpec)
+    stored = from_json(to_json(hide(asdict(spec)) | {"decoding": spec.decoding.as_dict()}), StoredSpec)
     return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
 
 
@@ -244,8 +244,8 @@ def _drop_runtime_options(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpe
 def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Sequence[Sample]) -> None:
     """Raise UsageError if the adapter or the items do not support the settings.
 
-    That is the case if options cannot be scored or reordered as requested, if every item has more clips than the
-    adapter takes, or if a condition is to change the clips of a replay.
+    That is the case if the adapter lacks the decoding method, if options cannot be scored or reordered as requested, if
+    every item has more clips than the adapter takes, or if a condition is to change the clips of a replay.
     """
     most = adapter.abilities.max_clips
     if most is not None and all(len(sample.audio) > most for sample in samples):
@@ -255,6 +255,11 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
             f"{spec.task} have {clips_found}: expected another model"
         )
     _check_embeddings(spec, card, adapter)
+    if spec.decoding.method not in adapter.abilities.decodings:
+        raise UsageError(
+            f"--decoding {spec.decoding.method}: {adapter.identity.label} supports only "
+            f"{' and '.join(adapter.abilities.decodings)}"
+        )
     moved, scored = spec.options != "given", spec.answer_by in ("likelihood", "both")
     if spec.condition != CLEAN and adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others")

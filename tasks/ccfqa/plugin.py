@@ -171,7 +171,7 @@ def _read_hub(shards: Sequence[Path]) -> Iterator[Question]:
         id = str(numbers.setdefault(english, len(numbers)))
         texts = {code: str(row.values[f"{code}_q"]) for code in LANGUAGES}
         answers = {code: str(row.values[f"{code}_a"]) for code in LANGUAGES}
-        yield Question(id, {language: row.audio(f"ccfqa/{language}/{id}")}, texts, answers, {})
+        yield Question(id, {language: row.get_audio_ref(f"ccfqa/{language}/{id}")}, texts, answers, {})
 
 
 def compute_character_f1(answer: str, reference: str) -> float:

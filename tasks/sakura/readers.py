@@ -39,7 +39,7 @@ def read_hub_rows(shards: Sequence[Path], track: str) -> Iterator[tuple[str, Map
     """Yield the base name of each clip of parquet files with its row and the clip itself. Raises DataError."""
     for number, row in enumerate(read_parquet(shards, COLUMNS, clip="audio")):
         name = PurePosixPath(str(row.values.get("file") or row.name or f"{number:06d}.wav")).name
-        yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.audio(clip_id(track, name))
+        yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.get_audio_ref(clip_id(track, name))
 
 
 def clip_id(track: str, name: str) -> str:

@@ -61,7 +61,7 @@ def test_the_caption_is_in_no_prompt_and_in_no_record(data: Path) -> None:
     assert ran.run["status"]["error"] == 0, "clips of another suffix are found"
     assert "secret" not in (only_run(Path("results/runs")) / "samples.jsonl").read_text()
     assert all("[[Letter]]" in record["prompt"] for record in stored(only_run(Path("results/runs"))))
-    for template in catalogue().task("rul-muchomusic").prompts().values():
+    for template in catalogue().task("rul-muchomusic").load_prompts().values():
         for sample in samples(data):
             assert "secret" not in template.render(sample.fields, sample.choices)
 

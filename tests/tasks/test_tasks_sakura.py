@@ -104,7 +104,7 @@ def test_clips_that_have_no_file_come_from_the_hubs_copy(data: Path) -> None:
 
 
 def test_the_official_prompt_is_the_instruction(data: Path) -> None:
-    template = catalogue().task("sakura").prompts()["official"]
+    template = catalogue().task("sakura").load_prompts()["official"]
     for sample in samples(data):
         number, hop = sample.id.split("/")[1].removeprefix("clip"), sample.id.rsplit("/")[-1]
         assert template.render(sample.fields, sample.choices) == " ".join(
@@ -176,7 +176,7 @@ def test_the_repositorys_files(shared: Path) -> None:
     found = samples(shared / "data")
     assert len(found) == 4000
     assert not [sample.id for sample in found if sample.skip is not None]
-    template = catalogue().task("sakura").prompts()["official"]
+    template = catalogue().task("sakura").load_prompts()["official"]
     known = {key: value for path in sorted((shared / "data/sakura").glob("*/metadata.json"))
              for key, value in _read_instructions(path)}  # fmt: skip
     assert all(template.render(s.fields, s.choices) == known[s.id] for s in found)
