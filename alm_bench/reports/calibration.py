@@ -99,7 +99,7 @@ def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
     rows: list[Row] = []
     for model in models:
         rates = [one.by_model[model] for one in answers.values()]
-        people = [build_metric_cell(first[model].people, SHARE), first[model].people.n]
+        people: Row = [build_metric_cell(first[model].people, SHARE), first[model].people.n]
         values = [
             build_metric_cell(rate.corrected if partly else Metric(rate.metric.value, n=rate.metric.n), name)
             for name, rate in zip(answers, rates, strict=True)
