@@ -52,7 +52,8 @@ def _load_encoder(folder: Path, name: str = "AutoModel") -> tuple[Any, Any]:
     """Return tokeniser and network of a folder; `name` is the class of transformers."""
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    disable_progress_bar: Any = transformers.utils.logging.disable_progress_bar
+    disable_progress_bar()
     with _report_load_errors(folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = getattr(transformers, name).from_pretrained(folder, local_files_only=True)
@@ -86,7 +87,8 @@ def embed_texts_by_clap(folder: Path, texts: Sequence[str]) -> Array:
     def encode(batch: list[str]) -> "torch.Tensor":
         inputs = tokenizer(batch, padding=True, truncation=True, return_tensors="pt").to(network.device)
         found = network.get_text_features(**inputs)
-        return found if hasattr(found, "shape") else found.pooler_output
+        vectors: torch.Tensor = found if hasattr(found, "shape") else found.pooler_output
+        return vectors
 
     return _normalise(_encode_batches(texts, encode))
 
@@ -161,7 +163,8 @@ def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
             raise MetricError(f"not computed: {folder} holds {len(checkpoints)} files *.ckpt, expected one")
         state = torch.load(checkpoints[0], map_location="cpu", weights_only=True)["state_dict"]
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        encoder = transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(folder))
+        create: Any = transformers.AutoModel.from_config
+        encoder = create(transformers.AutoConfig.from_pretrained(folder))
         parts = {"encoder": encoder, "clf": torch.nn.Linear(encoder.config.hidden_size, len(state["clf.bias"]))}
         for name, part in parts.items():
             own = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
