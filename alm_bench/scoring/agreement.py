@@ -92,7 +92,7 @@ def compute_agreement(
     if not bounded:
         kappa = balanced = Metric.missing("the metric has no scale from 0 to 1")
     else:
-        where = [clusters[int(index)] for index in clear]
+        where = [clusters[index] for index in clear.tolist()]
         kappa, balanced = _compare_classes(x[clear] >= THRESHOLD, y[clear] == 1, where)
     return Agreement(len(x), spearman, kendall, kappa, balanced)
 
