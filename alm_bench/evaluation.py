@@ -168,6 +168,8 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     if isinstance(task, ReadsOwnFile):
         options, name = dict(task.build_stored_options(split)), entry.card.name
     spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    if entry.card.is_retrieval:
+        spec = replace(spec, answer_by="embedding")
     named = own_file or asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")

@@ -35,7 +35,7 @@ from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
 from alm_bench.core.rng import derive_integer
-from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
+from alm_bench.core.types import AblationCard, DataFile, Fetch, PairSpec, TaskCard
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
 
@@ -301,6 +301,7 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
                 continue
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
             lists["answer_tags"] = tuple(table.pop("answer_tags", ()))
+            lists["pairs"] = tuple(PairSpec(**entry) for entry in table.pop("pairs", ()))
             files, audio = _make_data_files(table.pop("files")), _make_fetch(table.pop("audio_fetch", None))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, audio_fetch=audio, **lists, **table))
     except KeyError as error:

@@ -7,6 +7,7 @@ answers that are right if they contain a reference. Every method of a base class
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -33,6 +34,7 @@ from alm_bench.scoring.multiple_choice import (
     drop_skipped_rows,
     is_correct_option,
 )
+from alm_bench.scoring.pairs import compute_baseline_pair_metrics, compute_pair_metrics
 from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
@@ -145,13 +147,23 @@ class ChoiceTask(_BaseTask):
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
+        """Return the metrics of `compute_metrics` and the conditional accuracies of the pairs, over all items and
+        by group, with those of text-only baselines."""
         known = select_rows_with_reference(rows)
-        return TaskScore(
-            metrics=compute_choice_metrics(rows),
-            groups=compute_by_group(rows, self.card.groups, compute_choice_metrics),
-            blind=compute_baseline_accuracies(known, score_choice_baselines(known)),
-        )
+        values = self.blind_scores(known)
+        blind = compute_baseline_accuracies(known, values)
+        for name, metrics in compute_baseline_pair_metrics(known, self.card.pairs, values).items():
+            blind[name] |= metrics
+
+        def compute_with_pairs(part: Sequence[Scored]) -> Metrics:
+            return {**self.compute_metrics(part), **compute_pair_metrics(part, self.card.pairs)}
+
+        groups = compute_by_group(rows, self.card.groups, compute_with_pairs)
+        return TaskScore(compute_with_pairs(rows), groups, blind)
+
+    def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
+        """Return the metrics of some rows: accuracy, share of answered items, and companion metrics of accuracy."""
+        return compute_choice_metrics(rows)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         return score_choice_baselines(rows)
@@ -194,16 +206,11 @@ class OfficialChoiceTask(ChoiceTask):
         return {**compute_choice_metrics(rows), "official_accuracy": compute_mean_score(graded, "official_accuracy")}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        known, metrics = select_rows_with_reference(rows), self.compute_metrics(rows)
+        found = super().score(rows)
         if self.no_official_rule is not None:
-            metrics["official_accuracy"] = Metric.missing(self.no_official_rule)
+            found.metrics["official_accuracy"] = Metric.missing(self.no_official_rule)
         remark = self.describe_official_script(rows)
-        return TaskScore(
-            metrics=metrics,
-            groups=compute_by_group(rows, self.card.groups, self.compute_metrics),
-            blind=compute_baseline_accuracies(known, self.blind_scores(known)),
-            tables={} if remark is None else {"official_script": remark},
-        )
+        return found if remark is None else replace(found, tables={"official_script": remark})
 
 
 class OpenTask(_BaseTask):

@@ -4,20 +4,13 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import StoreError
 from alm_bench.core.files import cache_folder
+from alm_bench.core.vectors import Vector
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Vector = npt.NDArray[np.float32]
-else:
-    Vector = Any
-"""Embedding of one clip or text: float32, shape (width,)."""
+__all__ = ["EmbeddingCache", "Vector"]
 
 FORMAT = 2
 """Version of the cached embeddings. Raise it if a network's embeddings change, for example with another pooling."""

@@ -225,6 +225,13 @@ class ClapAdapter(BaseAdapter):
         """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
         return [self._answer(request) for request in batch]
 
+    def embed(self, batch: Sequence[Request]) -> Sequence[Vector]:
+        """Return the embedding of each request's clip, or of its prompt if it has no clip. It has unit length."""
+        return [
+            self.network.clip(request.waves[0]) if request.waves else self.network.text(request.prompt)
+            for request in batch
+        ]
+
     def _answer(self, request: Request) -> Output:
         if (problem := self._find_problem(request)) is not None:
             return Output(None, error=problem)

@@ -54,6 +54,9 @@ class Abilities:
     stream: bool = False
     """Makes calls that end one by one (to a server): each answer is stored as soon as it arrives."""
 
+    embed: bool = False
+    """Computes embeddings of clips and texts in one space, for retrieval."""
+
     fit: bool = False
     """Needs to be fitted on a task's development split before it answers."""
 
@@ -83,7 +86,7 @@ class Abilities:
     them."""
 
 
-METHODS = ("loglikelihood", "prepare", "stream", "fit", "event_presence")
+METHODS = ("loglikelihood", "prepare", "stream", "embed", "fit", "event_presence")
 """Abilities that have a method of the same name."""
 
 _OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -220,6 +223,14 @@ class Adapter(Protocol):
         output with an `error`.
         """
         raise _build_undefined_method_error(self, "stream")
+
+    def embed(self, batch: Sequence[Request]) -> Sequence[Any]:
+        """Return the embedding of each request, in order: of its clip, or of its prompt if it has none.
+
+        An embedding is an array of shape (width,). The cosine of the embeddings of a clip and of a text is their
+        similarity.
+        """
+        raise _build_undefined_method_error(self, "embed")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.

@@ -28,6 +28,7 @@ class ForwardingAdapter(BaseAdapter):
         self.abilities = replace(
             self.answerer.abilities,
             prepare=listener_abilities.prepare,
+            embed=listener_abilities.embed,
             event_presence=listener_abilities.event_presence,
             delivery=listener_abilities.delivery,
             max_clips=listener_abilities.max_clips,
@@ -38,6 +39,9 @@ class ForwardingAdapter(BaseAdapter):
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         return self.answerer.loglikelihood(batch)
+
+    def embed(self, batch: Sequence[Request]) -> Sequence[Any]:
+        return self.listener.embed(batch)
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
         return self.answerer.stream(requests, decoding)

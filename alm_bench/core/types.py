@@ -20,8 +20,8 @@ else:
 Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
 """Outcome of one item of a run. Every item has exactly one."""
 
-AnswerBy = Literal["generate", "likelihood", "both"]
-"""Answer mode: the generated text, the option with the highest log-likelihood, or both."""
+AnswerBy = Literal["generate", "likelihood", "both", "embedding"]
+"""Answer mode: the generated text, the option with the highest log-likelihood, or both; for retrieval, an embedding."""
 
 Strategy = Literal["plain", "caption-first"]
 """Ask the question directly (`plain`), or after a description of the clips by the model (describe-then-answer)."""
@@ -242,6 +242,9 @@ class Output:
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
     """Log-likelihoods of the options. The runner sets them if options are scored."""
 
+    embedding: str | None = None
+    """Embedding of the item's clip or text, as `core.vectors` encodes it. The runner sets it for retrieval."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -384,6 +387,9 @@ class Scored:
     text_solvers: tuple[str, ...] = ()
     """Names of the baselines in `blind` that may serve as text-only solver, the preferred one first."""
 
+    embedding: str | None = None
+    """Embedding of the item (see `core.vectors`); None unless the task compares embeddings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -494,6 +500,34 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PairSpec:
+    """Declaration of paired items: items about the same clip, or of the same question, under different conditions."""
+
+    name: str
+    """Name of the metric: accuracy under the condition `second`, over the pairs that are right under `first`."""
+
+    title: str
+    """Title of the pairs in tables."""
+
+    by: str
+    """Grouping in which paired items have the same key, such as `clip`; `question` for option orders of a question."""
+
+    grouping: str
+    """Grouping whose keys are the conditions; `option order` for the option orders of a question."""
+
+    first: str | None = None
+    """Key of the condition that is the premise; None, as for `second`, if any two conditions are a pair."""
+
+    second: str | None = None
+    """Key of the other condition."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if only one of the two conditions is named."""
+        if (self.first is None) != (self.second is None):
+            raise ValueError(f"pairs {self.name} take both `first` and `second`, or neither")
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCard:
     """Description of a task, read from its `task.toml` without an import of its code."""
 
@@ -575,10 +609,18 @@ class TaskCard:
     items: Mapping[str, int] = field(default_factory=dict)
     """Number of items of each whole split, as far as it is known."""
 
+    pairs: tuple[PairSpec, ...] = ()
+    """Declarations of paired items, for which conditional accuracies and paired differences are computed."""
+
     @property
     def default_split(self) -> str:
         """First split."""
         return self.splits[0]
+
+    @property
+    def is_retrieval(self) -> bool:
+        """True if the task compares embeddings of clips and texts instead of answers."""
+        return self.kind == "retrieval"
 
     def describe_part(self, split: str, count: int) -> str | None:
         """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""

@@ -28,11 +28,16 @@ def complete_record(
     text = None if output.text is None else replace_surrogates(output.text)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
     outcome = partial(
-        item.record, preprocessing=preprocessing, seconds=seconds, extra=extra, likelihood=output.likelihood
+        item.record,
+        preprocessing=preprocessing,
+        seconds=seconds,
+        extra=extra,
+        likelihood=output.likelihood,
+        embedding=output.embedding,
     )
     if output.refusal is not None:
         return outcome("refused", reason=_shorten_line(output.refusal))
-    if output.error is not None or (text is None and not output.likelihood):
+    if output.error is not None or (text is None and not output.likelihood and output.embedding is None):
         if item.sample.skip is not None and not item.sample.choices:  # options were to be scored but cannot be read
             return outcome("skipped", text=text, reason=item.sample.skip)
         return outcome("error", text=text, reason=_shorten_line(output.error or "the model returned no text"))

@@ -452,12 +452,17 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     audio_check: StoredAudioCheck | None = None
     """Result of the audio-delivery check; None if it was not run."""
 
+    task_options: dict[str, str] = field(default_factory=dict)
+    """Options of the task that select or change its questions (a language, a track), without those that only affect
+    scoring and without the path of the annotations, whose revision is stored.
+    """
+
     metric_versions: dict[str, str] = field(default_factory=dict)
     """Versions of the metrics that installed packages define."""
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `tokenizer`, and tables that the task adds.
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `tokenizer`, and tables that the task adds.
     """
 
     def __post_init__(self) -> None:

@@ -112,6 +112,9 @@ class Record:
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
     """Log-likelihoods of the options, by the form in which options were scored."""
 
+    embedding: str | None = None
+    """Embedding of the item's clip or text, as `core.vectors` encodes it; None unless the task compares embeddings."""
+
     @property
     def retried(self) -> bool:
         """True if a resumed run processes the item again."""
@@ -121,7 +124,9 @@ class Record:
         """Return the item in the form that scoring functions take."""
         predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
         solvers = tuple(baseline.name for baseline in self.baselines)
-        return Scored(self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers)
+        return Scored(
+            self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers, self.embedding
+        )
 
     def to_json_line(self) -> str:
         """Return the record as one line of `samples.jsonl`, including the newline."""
@@ -156,6 +161,7 @@ class Record:
             "seconds": self.seconds,
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
+            **({} if self.embedding is None else {"embedding": self.embedding}),
         }
 
     @staticmethod
@@ -199,6 +205,7 @@ class _Line(msgspec.Struct):
     option_order: Arrangement | None = None
     targets: tuple[int, ...] | None = None
     likelihood: dict[str, list[tuple[float, int]]] = {}
+    embedding: str | None = None
     metadata: dict[str, Any] = {}
 
     def record(self) -> Record:
@@ -232,6 +239,7 @@ class _Line(msgspec.Struct):
             seconds=self.seconds,
             extra=self.extra,
             likelihood=self.likelihood,
+            embedding=self.embedding,
         )
 
 

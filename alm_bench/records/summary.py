@@ -15,6 +15,7 @@ from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
+from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
 from alm_bench.scoring.position import analyse_positions
 
 
@@ -51,7 +52,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         groups=score.groups,
         baselines={**score.blind, **missing},
         margins=compute_text_margins(task, rows),
-        tables={**score.tables, **build_choice_tables(rows)},
+        tables={**score.tables, **build_choice_tables(rows), **_build_pair_table(task.card, rows)},
         partial=len(rows) < header.items,
         run=run,
         fingerprint=header.fingerprint,
@@ -74,6 +75,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
+        task_options=_list_question_options(task, spec),
         metric_versions={**list_metric_versions(score.metrics), **score.tables.get("weights", {})},
     )
 
@@ -86,6 +88,12 @@ def _get_main_metric(card: TaskCard, metrics: Metrics) -> str:
     """
     names = [name for name in (*card.metrics, *metrics) if name in metrics]
     return next((name for name in names if name != "answered"), names[0] if names else "accuracy")
+
+
+def _list_question_options(task: Task, spec: StoredSpec) -> dict[str, str]:
+    """Return the task's options that select or change its questions, sorted by name."""
+    left_out = (*getattr(task, "scoring", ()), "annotations")
+    return {key: value for key, value in sorted(spec.task_options.items()) if key not in left_out}
 
 
 def _describe_order(spec: StoredSpec) -> str:
@@ -123,6 +131,17 @@ def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[s
         grouping: {key: entry for key, part in keys.items() if (entry := compute_part_margin(part)) is not None}
         for grouping, keys in parts.items()
     }
+
+
+def _build_pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
+    """Return the table `pairs`, a list of `PairFigures` as JSON objects; {} for runs without paired items."""
+    known = select_rows_with_reference(rows)
+    specs = list_pair_specs(card.pairs, known)
+    found = []
+    for spec in specs:
+        groupings = card.groups if spec.first is not None else ()  # any two conditions: pairs grow with their square
+        found += [asdict(figures) for figures in compute_pairs(known, spec, groupings)]
+    return {"pairs": found} if found else {}
 
 
 def build_choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:

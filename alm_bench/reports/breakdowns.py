@@ -8,10 +8,11 @@ import msgspec
 from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
-from alm_bench.reports.figures import MISSING, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
 from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
+from alm_bench.scoring.pairs import ALL, PairFigures
 from alm_bench.scoring.position import ChiSquare, Positions
 
 MARGIN = "margin over text-only"
@@ -69,6 +70,8 @@ def build_breakdowns(summary: Summary) -> list[Block]:
         blocks.append(build_confusion(tables["confusion"]))
     if "positions" in tables:
         blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
+    if "pairs" in tables:
+        blocks += build_pairs(msgspec.convert(tables["pairs"], list[PairFigures]))
     if "options" in tables:
         blocks.append(build_options(tables["options"]))
     if "no_option" in tables:
@@ -156,6 +159,50 @@ def _format_chi_square(test: ChiSquare) -> str:
     if test.p is None:
         return f"{MISSING} ({test.reason})"
     return f"{test.chi2 or 0:.1f} ({test.dof} degrees of freedom), p = {test.p:.3g}"
+
+
+def build_pairs(figures: Sequence[PairFigures]) -> list[Block]:
+    """Return one table per declaration of pairs, with a row for all pairs and one per group."""
+    tables: dict[str, list[PairFigures]] = {}
+    for each in figures:
+        tables.setdefault(each.name, []).append(each)
+    return [_build_pair_table(each) for each in tables.values()]
+
+
+def _build_pair_table(figures: Sequence[PairFigures]) -> Table:
+    whole = figures[0]
+    first, second = whole.first or "one", whole.second or "another"
+    rows: list[Row] = []
+    for each in figures:
+        difference = (
+            Cell(("-",)) if each.difference is None else build_difference_cell(each.difference.difference, "accuracy")
+        )
+        metrics = (each.first_accuracy, each.second_accuracy)
+        conditional = (each.given_right, each.given_wrong)
+        rows.append(
+            [
+                each.key if each.grouping == ALL else f"{each.grouping}: {each.key}",
+                each.pairs,
+                *(build_metric_cell(metric, "accuracy") for metric in metrics),
+                difference,
+                *(build_metric_cell(metric, whole.name) for metric in conditional),
+                Cell(("-",)) if each.same_answer is None else build_metric_cell(each.same_answer, "share"),
+            ]
+        )
+    columns = [
+        Column(whole.title, overflow="end"),
+        Column("pairs", 1),
+        Column(first),
+        Column(second),
+        Column("difference", 2),
+        Column(f"{second} if {first} is right"),
+        Column(f"{second} if {first} is wrong", 2),
+        Column("same option", 3),
+    ]
+    p = "" if whole.difference is None else f"; p = {whole.difference.p:.2g} over all pairs"
+    note = f"Accuracy, paired by item. Difference: {second} minus {first}, 95 % interval{p}."
+    left_out = f" {whole.unpaired} items have no partner." if whole.unpaired else ""
+    return Table(columns, rows, [note + left_out])
 
 
 def describe_no_option(table: NoOption) -> str:

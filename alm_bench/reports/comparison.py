@@ -78,6 +78,7 @@ def _check_metric_versions(first: Run, second: Run) -> None:
 
 SHARED_SETTINGS = {
     "task": "tasks",
+    "task options": "task options",
     "data revision": "data revisions",
     "prompt": "prompts",
     "parser": "parsers",
@@ -94,6 +95,7 @@ def _read_setting(run: Run, what: str) -> str:
     by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
     settings = {
         "task": summary.task,
+        "task options": " ".join(f"{key}={value}" for key, value in summary.task_options.items()) or None,
         "data revision": summary.revision,
         "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
         "parser": summary.parser,

@@ -10,7 +10,7 @@ from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, 
 from alm_bench.reports.breakdowns import MARGIN, get_metric_heading
 from alm_bench.reports.collections import Collection, build_collection, find_collections
 from alm_bench.reports.figures import format_value
-from alm_bench.reports.provenance import build_task_title
+from alm_bench.reports.provenance import build_task_title, name_questions
 from alm_bench.reports.ranking import (
     AGAINST_BEST,
     Section,
@@ -160,7 +160,8 @@ def as_csv(runs: Sequence[Run]) -> str:
     rows = []
     for run in sorted(runs, key=lambda run: (str(build_comparison_key(run)), *rank_key(run, run.summary.main))):
         summary = run.summary
-        base = [*(getattr(summary, column) for column in asked), summary.identity.parameters]
+        base = [name_questions(summary), *(getattr(summary, column) for column in asked[1:])]
+        base.append(summary.identity.parameters)
         base += [" ".join(summary.identity.trained_on), summary.fingerprint]
         for grouping, key, name, metric, reason in _list_metrics(summary):
             rows.append([*base, grouping, key, name, metric.value, metric.low, metric.high, metric.n, reason])

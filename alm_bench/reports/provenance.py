@@ -10,9 +10,14 @@ def format_task(task: str, data: str) -> str:
     return f"{task} (demo)" if data == "demo" else task
 
 
+def name_questions(summary: Summary) -> str:
+    """Return the task's name with its options, such as `sakura track=Animal`."""
+    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items())])
+
+
 def build_task_title(summary: Summary) -> str:
-    """Return the task's name; for a task made of a file, with the hash of the file."""
-    return format_task(name_task(summary.task, summary.revision), summary.data)
+    """Return the task's name with its options; for a task made of a file, with the hash of the file."""
+    return format_task(name_task(name_questions(summary), summary.revision), summary.data)
 
 
 def name_task(task: str, revision: str) -> str:
@@ -73,7 +78,11 @@ def _list_changed_settings(summary: Summary) -> list[str]:
     if summary.options != "given":
         parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
     if summary.answer_by != "generate":
-        ways = {"likelihood": "answered by likelihood", "both": "options scored by likelihood, too"}
+        ways = {
+            "likelihood": "answered by likelihood",
+            "both": "options scored by likelihood, too",
+            "embedding": "embeddings compared",
+        }
         parts.append(ways[summary.answer_by])
     return parts
 

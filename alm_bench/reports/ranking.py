@@ -33,6 +33,7 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
     summary = run.summary
     items = (
         summary.task,
+        tuple(summary.task_options.items()),
         summary.revision,
         summary.split,
         summary.items,

@@ -16,6 +16,7 @@ from alm_bench.core import (
     UnreachableError,
 )
 from alm_bench.core.errors import describe_error, is_out_of_memory
+from alm_bench.core.vectors import encode_vector
 
 Predict = Callable[[Sequence[Request]], list[Output]]
 """Function that answers a batch of requests, with one output per request."""
@@ -49,7 +50,8 @@ class MemoryShortage:
 def make_predict(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
-    """Return the function that answers a batch: with text, with option scores, or with both in one output.
+    """Return the function that answers a batch: with text, with option scores, with both in one output, or
+    with embeddings.
 
     `answer_by` selects which. `shortage` is updated if option scores run out of memory (see `predict_bisecting`).
     """
@@ -72,7 +74,18 @@ def make_predict(
             for text, options in zip(written, predict_bisecting(score, batch, shortage), strict=True)
         ]
 
-    asks: dict[AnswerBy, Predict] = {"generate": generate, "likelihood": score, "both": answer_by_both}
+    def embed(batch: Sequence[Request]) -> list[Output]:
+        vectors = list(adapter.embed(batch))
+        if len(vectors) != len(batch):
+            raise ValueError(f"the adapter returned {len(vectors)} embeddings for {len(batch)} requests")
+        return [Output(None, embedding=encode_vector(vector)) for vector in vectors]
+
+    asks: dict[AnswerBy, Predict] = {
+        "generate": generate,
+        "likelihood": score,
+        "both": answer_by_both,
+        "embedding": embed,
+    }
     return asks[answer_by]
 
 

@@ -23,6 +23,7 @@ from alm_bench.core import (
     Request,
     Sample,
     Task,
+    TaskCard,
     UsageError,
 )
 from alm_bench.core.files import is_file
@@ -117,7 +118,7 @@ def prepare(
     questions = everything[: spec.limit]
     if spec.sample is not None:
         questions = draw_items(everything, spec.sample, spec.seed, task.card.groups)
-    _check_support(spec, adapter, questions)
+    _check_support(spec, task.card, adapter, questions)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
     condition = read_condition(spec.condition, spec.seed, spec.repeat)
@@ -240,7 +241,7 @@ def _drop_runtime_options(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpe
     )
 
 
-def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
+def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Sequence[Sample]) -> None:
     """Raise UsageError if the adapter or the items do not support the settings.
 
     That is the case if the adapter lacks the decoding method, if options cannot be scored or reordered as requested, if
@@ -253,12 +254,13 @@ def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -
             f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
             f"{spec.task} have {clips_found}: expected another model"
         )
+    _check_embeddings(spec, card, adapter)
     if spec.decoding.method not in adapter.abilities.decodings:
         raise UsageError(
             f"--decoding {spec.decoding.method}: {adapter.identity.label} supports only "
             f"{' and '.join(adapter.abilities.decodings)}"
         )
-    moved, scored = spec.options != "given", spec.answer_by != "generate"
+    moved, scored = spec.options != "given", spec.answer_by in ("likelihood", "both")
     if spec.condition != CLEAN and adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others")
     asked = f"--options {spec.options}" if moved else f"--answer-by {spec.answer_by}"
@@ -276,6 +278,17 @@ def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -
         )
     if moved and adapter.abilities.is_replay:
         raise UsageError(f"{asked}: {adapter.identity.label} answered the given order, expected --options given")
+
+
+def _check_embeddings(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
+    """Raise UsageError if a retrieval task and a model with embeddings do not come together."""
+    if card.is_retrieval and not adapter.abilities.embed:
+        raise UsageError(
+            f"{spec.task} compares embeddings of clips and captions, which {adapter.identity.label} does not compute "
+            "(it has no embed()): name a model such as clap"
+        )
+    if card.is_retrieval != (spec.answer_by == "embedding"):
+        raise UsageError(f"--answer-by {spec.answer_by}: embeddings are compared in retrieval tasks, and only there")
 
 
 def check_clips(task: str, requests: Sequence[Request]) -> None:

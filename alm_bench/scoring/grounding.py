@@ -5,13 +5,12 @@ The effect shows how much of the score depends on the audio.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from alm_bench.core import HasTextBaselines, Metric, MetricError, Scored, ScoresItems, Task
 from alm_bench.scoring.blind import UNIFORM, compute_margin, select_rows_with_reference
-from alm_bench.scoring.intervals import compute_clustered_interval, compute_mean_interval, compute_share
+from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import has_main_score, list_main_scores
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clips, split
@@ -201,14 +200,7 @@ def _compute_retention(
     if not sum(clean):
         return Metric.missing("the clean score is 0")
     summands = np.asarray(item_weights)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
-    whole = summands[:, 0].sum() / summands[:, 1].sum()
-
-    def compute_ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        kept, of = sums[..., :1], sums[..., 1:]
-        found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
-        return found
-
-    value, low, high = compute_clustered_interval(clip_ids, summands, compute_ratio)
+    value, low, high = compute_ratio_interval(summands, clip_ids)
     if len(set(clip_ids)) == 1:
-        return Metric(float(value[0]), n=len(clean))
-    return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))
+        return Metric(value, n=len(clean))
+    return Metric(value, low, high, len(clean))

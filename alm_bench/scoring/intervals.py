@@ -145,17 +145,62 @@ def compute_share(
 ) -> Metric:
     """Return the weighted mean of values in 0..1, with its interval.
 
-    Wilson's interval is used if all values are 0 or 1 and each item has its own cluster, else a bootstrap over
-    clusters. Without `weights`, all items have the same weight.
+    Wilson's interval is used if all values are 0 or 1, all items have the same weight and each item has its own
+    cluster, else a bootstrap over clusters. Without `weights`, all items have the same weight.
     """
     n = len(successes)
     values, counts = np.asarray(successes, dtype=np.float64), np.ones(n) if weights is None else np.asarray(weights)
     distinct = len(set(clusters))
-    if distinct == n and np.isin(values, (0, 1)).all():
+    if distinct == n and np.isin(values, (0, 1)).all() and not (n and np.ptp(counts)):
         return compute_wilson_interval(float(values.sum()), n)
     summands = np.stack([counts * values, counts], axis=1)
     value, low, high = compute_clustered_interval(clusters, summands, compute_weighted_mean)
     return rate_interval(float(value[0]), float(low[0]), float(high[0]), n, distinct)
+
+
+def compute_conditional_share(
+    events: Sequence[float],
+    conditions: Sequence[float],
+    clusters: Sequence[Any],
+    weights: Sequence[float] | None = None,
+) -> Metric:
+    """Return the share of the event among the items that meet the condition, with its interval.
+
+    `events` and `conditions` hold one value in 0..1 per item: 1 if the item has the event, and if it meets the
+    condition. Values between 0 and 1 are averages over several answers to an item. `n` of the result is the number of
+    items that meet the condition at least in part. Wilson's interval over these items is used if all values are 0 or 1,
+    all weights are equal and each item has its own cluster, else a bootstrap over clusters. The value is missing if no
+    item meets the condition.
+    """
+    event, condition = np.asarray(events, dtype=np.float64), np.asarray(conditions, dtype=np.float64)
+    counts = np.ones(len(condition)) if weights is None else np.asarray(weights, dtype=np.float64)
+    met = [index for index, value in enumerate(condition) if value > 0]
+    if not met:
+        return Metric.missing("no item meets the condition")
+    distinct = len({clusters[index] for index in met})
+    binary = np.isin(event, (0, 1)).all() and np.isin(condition, (0, 1)).all() and not np.ptp(counts)
+    if binary and distinct == len(met):
+        return compute_wilson_interval(float(event[met].sum()), len(met))
+    summands = counts[:, None] * np.stack([event * condition, condition], axis=1)
+    value, low, high = compute_ratio_interval(summands, clusters)
+    return rate_interval(value, low, high, len(met), distinct)
+
+
+def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[float, float, float]:
+    """Return the ratio of two sums with the bounds of its bootstrap interval over clusters.
+
+    `summands`, shape (items, 2), holds the numerator and the denominator of each item; the denominators must not sum to
+    0. A resample whose denominator is 0 counts with the ratio of all items.
+    """
+    whole = float(summands[:, 0].sum() / summands[:, 1].sum())
+
+    def compute_ratio(sums: Array) -> Array:
+        above, below = sums[..., :1], sums[..., 1:]
+        found: Array = np.divide(above, below, out=np.full_like(above, whole), where=below > 0)
+        return found
+
+    value, low, high = compute_clustered_interval(clusters, summands, compute_ratio)
+    return float(value[0]), float(low[0]), float(high[0])
 
 
 def compute_mean_interval(

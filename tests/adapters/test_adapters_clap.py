@@ -71,6 +71,16 @@ def test_the_nearest_option_is_taken(zero_shot: Any) -> None:
     assert said / np.linalg.norm(said) == pytest.approx(cosines, abs=1e-4)
 
 
+def test_embeddings_for_retrieval_are_those_that_options_are_compared_by(zero_shot: Any) -> None:
+    request = asked("x")
+    texts = [Request(choice, choice) for choice in request.choices]
+    clip, *options = zero_shot.embed([Request("x", "", waves=request.waves), *texts])
+    (output,) = zero_shot.generate([request], Decoding())
+    assert [float(clip @ option) for option in options] == pytest.approx(output.extra["similarities"], abs=1e-5)
+    assert zero_shot.abilities.embed
+    assert np.linalg.norm(clip) == pytest.approx(1, abs=1e-5)
+
+
 def test_a_template_is_what_options_are_put_in(clap: Path, zero_shot: Any) -> None:
     told = created("clap", clap, template="the sound of {option}, {question} {x}")
     (plain,) = zero_shot.generate([replace(asked("x"), choices=("the sound of rain, what of x? {x}",))], Decoding())

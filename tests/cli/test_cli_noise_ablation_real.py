@@ -1,63 +1,62 @@
 """`noise-ablation` on real clips that the bundled model was never trained for: it must not be called grounded."""
 
-import csv
 import json
-import re
 import shutil
 from pathlib import Path
 
 import pytest
-from small_world import alm
+from scipy.stats import binomtest
+from small_world import alm, stored
 
 pytestmark = pytest.mark.needs_shared
 
-OPTION = re.compile(r"\([a-h]\)\s*")
-TRACKS = ("Animal", "Emotion")
+TRACKS = {"Animal": 48, "Emotion": 32}
+"""Number of questions of each track whose clips exist: two per clip."""
 
 
-def questions(shared: Path, root: Path) -> int:
-    """Write the questions whose clips are at hand as MMAU rows, and their clips; return how many."""
-    rows = []
+def write_available_part(shared: Path, root: Path) -> None:
+    """Write SAKURA's rows whose clips exist, in the layout of the repository, with their clips."""
     for track in TRACKS:
-        folder = shared / "data/sakura" / track
-        with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                clip = folder / "audio" / row["file"]
-                if not clip.is_file():
-                    continue
-                (root / "mmau/clips").mkdir(parents=True, exist_ok=True)
-                shutil.copy(clip, root / "mmau/clips" / f"{track}-{clip.name}")
-                for hop in ("single", "multi"):
-                    question, *choices = OPTION.split(row[f"{hop}_instruction"])
-                    rows.append(
-                        {
-                            "id": f"{track}/{clip.stem}/{hop}",
-                            "audio_id": f"clips/{track}-{clip.name}",
-                            "question": question.strip(),
-                            "choices": [choice.strip() for choice in choices],
-                            "answer": OPTION.sub("", row[f"{hop}_answer"]).strip(),
-                            "dataset": track,
-                            "task": "sound",
-                            "split": "test-mini",
-                            "category": "Reasoning",
-                            "sub-category": hop,
-                            "difficulty": "easy" if hop == "single" else "hard",
-                        }
-                    )
-    (root / "mmau/mmau-test-mini.json").write_text(json.dumps(rows), encoding="utf-8")
-    return len(rows)
+        source, target = shared / "data/sakura" / track, root / "sakura" / track
+        shutil.copytree(source / "audio", target / "audio")
+        rows = json.loads((source / "metadata.json").read_text(encoding="utf-8"))
+        part = {key: row for key, row in rows.items() if (target / "audio" / Path(key).name).is_file()}
+        (target / "metadata.json").write_text(json.dumps(part), encoding="utf-8")
 
 
 def test_a_model_out_of_its_depth_is_never_grounded(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert questions(shared, Path("data")) == 80
-    asked = ("--tasks", "mmau", "--data", "data", "--conditions", "gaussian,silence,snr:20", "--json")
+    write_available_part(shared, Path("data"))
+    asked = ("--tasks", "sakura", "--data", "data", "--conditions", "gaussian,silence,snr:20", "--json")
     ran = alm("noise-ablation", "--model", "mellow", *asked)
     assert ran.status == 0, ran.err
     verdicts = {run["condition"]: run["verdict"] for run in ran.json["runs"]}
     assert set(verdicts.values()) <= {"cannot tell", "not listening"}, verdicts
     for run in ran.json["runs"]:
-        parts = [part["verdict"] for keys in run["groups"].values() for part in keys.values()]
-        assert set(parts) <= {"cannot tell", "not listening", None}, run["condition"]
+        tracks = run["groups"]["track"]
+        assert {name: part["clean"]["n"] for name, part in tracks.items()} == TRACKS
+        assert {part["verdict"] for part in tracks.values()} <= {"cannot tell", "not listening"}, run["condition"]
+        assert {(part["verdict"], part["reason"]) for part in run["groups"]["hop"].values()} == {
+            (None, "fewer than 30 items")
+        }
+    check_pairs(next(path for path in Path("results/runs").iterdir() if path.match("sakura-mellow*-[0-9a-f]*")))
+
+
+def check_pairs(folder: Path) -> None:
+    """Compare the paired figures of a stored run with a plain computation from its records."""
+    right = {record["id"]: record["scores"]["accuracy"] for record in stored(folder)}
+    clips = {name.rpartition("/")[0] for name in right}
+    assert len(clips) == 40
+    perceived = [clip for clip in clips if right[f"{clip}/single"]]
+    reasoned = sum(right[f"{clip}/multi"] for clip in perceived)
+    (summary,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["runs"]
+    whole, given = summary["tables"]["pairs"][0], summary["metrics"]["reasoning_given_perception"]
+    assert (whole["pairs"], given["n"]) == (40, len(perceived))
+    difference = sum(right[f"{clip}/multi"] - right[f"{clip}/single"] for clip in clips) / 40
+    assert whole["difference"]["difference"]["value"] == pytest.approx(difference)
+    if perceived:
+        interval = binomtest(round(reasoned), len(perceived)).proportion_ci(0.95, method="wilson")
+        figures = (reasoned / len(perceived), interval.low, interval.high)
+        assert (given["value"], given["low"], given["high"]) == pytest.approx(figures)

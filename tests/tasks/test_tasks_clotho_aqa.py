@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, only_run, outputs, replay, stored, tone, write_csv
+from small_world import alm, only_run, outputs, refusal, replay, stored, tone, write_csv
 
-from alm_bench.core import Sample, Scored
+from alm_bench.core import DataError, Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
 from alm_bench.scoring.grounding import Pair, compute_effects
@@ -184,3 +184,85 @@ def test_noise_has_a_verdict_by_yes_and_no(noisy: str, verdict: str) -> None:
 @pytest.mark.parametrize(("text", "word"), [("A Dog!", "dog"), ("the", ""), ("it's raining", "it's raining"), ("", "")])
 def test_words_without_case_articles_and_punctuation(text: str, word: str) -> None:
     assert normalise_answer(text) == word
+
+
+TRANSLATED = [
+    ("a.wav", "Ist da ein Hund?", ("Ja", "Ja", "NEIN")),
+    ("a.wav", "Ist es laut?", ("NEIN", "NEIN", "NEIN")),
+    ("b.wav", "Ist es laut?", ("Ja", "Ja", "Ja")),
+    ("b.wav", "Ist es laut?", ("NEIN", "NEIN", "Ja")),  # another question of the file with the same translation
+]
+
+
+@pytest.fixture
+def translated(data: Path) -> Path:
+    """mClothoAQA's layout beside ClothoAQA's own: German, and English with its one-word questions."""
+    german = [[clip, question, answer] for clip, question, answers in TRANSLATED for answer in answers]
+    english = [
+        [clip, f"English {number // 3}?", {"Ja": "YES"}.get(answer, "NO")]
+        for number, (clip, _, answer) in enumerate(german)
+    ]
+    words = [["b.wav", "What is heard?", word] for word in ("DOG", "THE DOG", "BARKING")]
+    write_csv(data / "clotho_aqa/binary_test_german.csv", german, HEADER[:3])
+    write_csv(data / "clotho_aqa/binary_test_eng.csv", english, HEADER[:3])
+    write_csv(data / "clotho_aqa/single_word_test.csv", words, HEADER[:3])
+    return data
+
+
+def read_samples(root: Path | LocalRoot, **options: str) -> list[Sample]:
+    data = LocalRoot(root) if isinstance(root, Path) else root
+    return list(catalogue().task("clotho_aqa").create(options).samples(data, "test"))
+
+
+def test_questions_of_another_language_are_told_apart_by_their_rows(translated: Path) -> None:
+    german = read_samples(translated, language="de")
+    assert [sample.id for sample in german] == ["a.wav#0", "a.wav#1", "b.wav#0", "b.wav#1"]
+    assert [sample.target for sample in german] == [["yes", "yes", "no"], ["no"] * 3, ["yes"] * 3, ["no", "no", "yes"]]
+    assert {sample.groups["language"] for sample in german} == {"de"}
+    english = read_samples(translated, language="en")
+    assert [sample.id for sample in english[:4]] == [sample.id for sample in german]
+    assert [sample.target for sample in english[:4]] == [sample.target for sample in german]
+    assert (english[4].id, english[4].target) == ("b.wav#w0", ["dog", "dog", "barking"])
+    assert len(read_samples(translated)) == len(QUESTIONS), "without a language it is ClothoAQA's own file"
+
+
+def test_answers_in_the_language_and_in_english_are_parsed(translated: Path) -> None:
+    names = ["a.wav#0", "a.wav#1", "b.wav#0", "b.wav#1"]
+    file = outputs(Path("said.json"), dict(zip(names, ["Ja.", "No.", "Ja, das ist laut.", "Nein"], strict=True)))
+    asked = ("--tasks", "clotho_aqa", "--task-arg", "clotho_aqa.language=de", "--data", translated, "--out", "runs")
+    run = alm("run", *replay(file), *asked, "--json").run
+    assert run["metrics"]["majority_accuracy"]["value"] == 1
+    assert run["metrics"]["open_accuracy"]["reason"] == "no items"
+    assert run["task_options"] == {"language": "de"}
+
+
+def test_several_languages_in_one_run_have_a_breakdown(translated: Path) -> None:
+    both = read_samples(translated, language="de+en")
+    assert len({sample.id for sample in both}) == len(both) == 9
+    file = outputs(Path("said.json"), {sample.id: "yes" for sample in both})
+    asked = ("--tasks", "clotho_aqa", "--task-arg", "clotho_aqa.language=de+en", "--data", translated, "--out", "runs")
+    run = alm("run", *replay(file), *asked, "--json").run
+    assert run["groups"]["language"]["de"]["majority_accuracy"]["n"] == 4
+    assert set(run["margins"]["language"]) == {"de", "en"}
+
+
+def test_a_language_that_is_not_there_is_named(translated: Path) -> None:
+    asked = ("run", "--model", "echo", "--tasks", "clotho_aqa", "--data", translated, "--task-arg")
+    assert "binary_test_italian.csv" in refusal(alm(*asked, "clotho_aqa.language=it"))
+    assert "unknown language 'xx'" in refusal(alm(*asked, "clotho_aqa.language=xx"))
+    rows = [["a.wav", "Ist da ein Hund?", "Ja"]] * 4
+    write_csv(translated / "clotho_aqa/binary_test_german.csv", rows, HEADER[:3])
+    with pytest.raises(DataError, match="row 4: 1 rows of 1 questions, expected 3 rows of one"):
+        read_samples(translated, language="de")
+
+
+def test_the_repositorys_files_agree_in_all_languages(shared: Path) -> None:
+    answers, ids, root = set(), set(), LocalRoot(shared / "data/clotho_aqa")
+    for language in ("nl", "en", "fr", "de", "hi", "it", "pt", "es"):
+        binary = [s for s in read_samples(root, language=language) if s.groups["kind"] != "open"]
+        answers.add(tuple(tuple(sample.target) for sample in binary))
+        ids.add(tuple(sample.id for sample in binary))
+    assert len(answers) == len(ids) == 1
+    (known,) = answers
+    said = [answer for each in known for answer in each]
+    assert (said.count("yes"), said.count("no"), sum(len(set(each)) == 1 for each in known)) == (3219, 2457, 1109)

@@ -60,6 +60,26 @@ METRICS = (
     _build_spec(
         13, "letter_ll_per_token", "letter LL/token", "Accuracy by the log-likelihood of the option's letter per token."
     ),
+    _build_spec(
+        14,
+        "reasoning_given_perception",
+        "reasoning if perceived",
+        "Accuracy on multi-hop questions over the clips whose single-hop question is right (SAKURA, arXiv 2505.13237).",
+        own_items=True,
+    ),
+    _build_spec(
+        15,
+        "right_in_another_order",
+        "right in another order",
+        "Accuracy in one option order, given a right answer in another order.",
+        own_items=True,
+    ),
+    _build_spec(
+        16,
+        "pi_weighted_accuracy",
+        "PI-weighted",
+        "Accuracy weighted by the perceptual index of each question (arXiv 2504.00369).",
+    ),
     _build_spec(20, "precision", "P", "Macro-averaged precision."),
     _build_spec(21, "recall", "R", "Macro-averaged recall."),
     _build_spec(22, "f1", "F1", "Macro-averaged F1."),
@@ -70,4 +90,5 @@ METRICS = (
     _build_spec(31, "majority_accuracy", "yes/no, majority", "Accuracy against the majority's answer.", own_items=True),
     _build_spec(32, "unanimous_accuracy", "yes/no, unanimous", "Accuracy where all annotators agree.", own_items=True),
     _build_spec(33, "open_accuracy", "open, exact", "Share of open answers that equal a reference.", own_items=True),
+    _build_spec(35, "official_f1", "official F1", "F1 by the benchmark's own scorer, averaged over items."),
 )

@@ -1,0 +1,151 @@
+"""Audio-text retrieval on Clotho and AudioCaps, for models that embed clips and texts in one space (CLAP).
+
+Every clip and every caption is an item, which the model embeds alone. The embeddings are stored with the items; the
+rankings of all captions by clip and of all clips by caption are computed from them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from alm_bench.core import Corpus, DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core.vectors import decode_vector
+from alm_bench.data.readers import check_unique_ids
+from alm_bench.scoring.intervals import compute_share
+from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
+from alm_bench.scoring.retrieval import (
+    CUTOFFS,
+    QueryScore,
+    compute_similarities,
+    score_query,
+    score_random_ranking,
+)
+from alm_bench.tasks._shared.captions import find_captioned_clip, locate_captions, read_captions
+
+CLIP, CAPTION = "clip", "caption"
+BASELINE = "random ranking (expected)"
+
+
+class Retrieval:
+    parser = "embeddings@1"
+
+    def __init__(self, card: TaskCard, options: NoOptions) -> None:
+        self.card, self._source = card, card.name.removesuffix("-retrieval")
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        return locate_captions(self.card, data)
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        ((role, path),) = self.files(data, split).items()
+        captions = read_captions(self._source, role, path)
+        found = (sample for name, texts in captions.items() for sample in self._create_samples(data, name, texts))
+        return iter(check_unique_ids(found, path))
+
+    def _create_samples(self, data: DataRoot, name: str, texts: Sequence[str]) -> Iterator[Sample]:
+        """Yield the item of a clip, followed by those of its captions."""
+        ids = [f"{name}#{number}" for number in range(len(texts))]
+        clip = find_captioned_clip(data, self._source, name)
+        yield Sample(name, {"caption": ""}, (clip,), target=ids, groups={"kind": CLIP, "clip": name})
+        for id, text in zip(ids, texts, strict=True):
+            yield Sample(id, {"caption": text}, target=[name], groups={"kind": CAPTION, "clip": name})
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return Parsed("unparsed", "no embedding")
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        kept = _drop_captions_without_clip(drop_skipped_rows(rows))
+        metrics: Metrics = {}
+        expected: Metrics = {}
+        for direction, queries, candidates in _split_by_direction(kept):
+            metrics |= _average(direction, queries, rank_queries(queries, candidates))
+            expected |= _expect(direction, queries, len(candidates))
+        return TaskScore(
+            {**metrics, "answered": compute_answered_share(kept)}, blind={BASELINE: expected} if kept else {}
+        )
+
+    def corpus(self, rows: Sequence[Scored]) -> Corpus:
+        """Return, for each row and metric, the score of the row as a query and its weight; both are 0 for metrics of
+        the other direction. Differences of two models are thus paired by query."""
+        kept = _drop_captions_without_clip(rows)
+        places = {row.sample.id: number for number, row in enumerate(rows)}
+        columns: dict[str, dict[int, float]] = {}
+        for direction, queries, candidates in _split_by_direction(kept):
+            for name, values in _list_values(direction, rank_queries(queries, candidates)).items():
+                queried = (places[row.sample.id] for row in queries)
+                columns[name] = dict(zip(queried, values, strict=True))
+        counts = np.zeros((len(rows), len(columns), 2))
+        for column, scores in enumerate(columns.values()):
+            counts[list(scores), column] = [(score, 1.0) for score in scores.values()]
+        return Corpus(list(columns), counts, _divide)
+
+
+def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
+    """Yield each direction of retrieval with its queries and its candidates."""
+    clip_rows, caption_rows = ([row for row in rows if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION))
+    yield "t2a", caption_rows, clip_rows
+    yield "a2t", clip_rows, caption_rows
+
+
+def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+    """Return means, shape (..., metrics), from sums of scores and of weights, shape (..., metrics, 2); 0 without
+    weight."""
+    means: npt.NDArray[np.float64] = np.divide(
+        sums[..., 0], sums[..., 1], out=np.zeros_like(sums[..., 0]), where=sums[..., 1] > 0
+    )
+    return means
+
+
+def _drop_captions_without_clip(rows: Sequence[Scored]) -> list[Scored]:
+    """Return the rows without captions of clips that are not among them, since nothing could be found for these."""
+    present = {row.sample.id for row in rows}
+    return [row for row in rows if row.sample.groups["kind"] == CLIP or row.sample.groups["clip"] in present]
+
+
+def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> list[QueryScore]:
+    """Return the score of each query. A query without embedding (a failed call) has the score 0; a candidate without
+    embedding is never found."""
+    embedded = [row for row in candidates if row.embedding is not None]
+    places = {row.sample.id: number for number, row in enumerate(embedded)}
+    asked = [row for row in queries if row.embedding is not None]
+    nothing = QueryScore(dict.fromkeys(CUTOFFS, 0.0), 0.0)
+    if not embedded or not asked:
+        return [nothing] * len(queries)
+    similarities = compute_similarities(_stack(asked), _stack(embedded))
+    found = {}
+    for row, line in zip(asked, similarities, strict=True):
+        relevant = [places[id] for id in row.sample.target if id in places]
+        found[row.sample.id] = score_query(line, relevant, len(row.sample.target))
+    return [found.get(row.sample.id, nothing) for row in queries]
+
+
+def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
+    return np.stack([decode_vector(row.embedding or "") for row in rows]).astype(np.float64)
+
+
+def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
+    values = _list_values(direction, scores)
+    if not queries:
+        return {name: Metric.missing("no items") for name in values}
+    return {name: compute_share(each, list_clips(queries)) for name, each in values.items()}
+
+
+def _expect(direction: str, queries: Sequence[Scored], candidates: int) -> Metrics:
+    if not queries or not candidates:
+        return {}
+    scores = [score_random_ranking(candidates, len(row.sample.target)) for row in queries]
+    values = _list_values(direction, scores)
+    return {name: Metric(float(np.mean(each)), n=len(queries)) for name, each in values.items()}
+
+
+def _list_values(direction: str, scores: Sequence[QueryScore]) -> dict[str, list[float]]:
+    recalls = {f"{direction}_recall_{k}": [score.recall[k] for score in scores] for k in CUTOFFS}
+    return {**recalls, f"{direction}_map_10": [score.average_precision for score in scores]}
+
+
+def create(card: TaskCard, options: NoOptions) -> Retrieval:
+    return Retrieval(card, options)
