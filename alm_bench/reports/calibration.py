@@ -99,12 +99,14 @@ def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
     rows: list[Row] = []
     for model in models:
         rates = [one.by_model[model] for one in answers.values()]
-        people = [build_metric_cell(first[model].people, SHARE), first[model].people.n]
         values = [
-            build_metric_cell(rate.corrected if partly else Metric(rate.metric.value, n=rate.metric.n), name)
+            build_metric_cell(rate.corrected, SHARE)
+            if partly
+            else build_metric_cell(Metric(rate.metric.value, n=rate.metric.n), name)
             for name, rate in zip(answers, rates, strict=True)
         ]
-        rows.append([model, *people, *values])
+        people = first[model].people
+        rows.append([model, build_metric_cell(people, SHARE), people.n, *values])
     titles = [Column(get_metric_heading(name), 1) for name in answers]
     notes = ["people: mean label, times 100."]
     if partly:

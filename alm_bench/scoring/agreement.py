@@ -92,7 +92,7 @@ def compute_agreement(
     if not bounded:
         kappa = balanced = Metric.missing("the metric has no scale from 0 to 1")
     else:
-        where = [clusters[index] for index in clear]
+        where = [clusters[index] for index in clear.tolist()]
         kappa, balanced = _compare_classes(x[clear] >= THRESHOLD, y[clear] == 1, where)
     return Agreement(len(x), spearman, kendall, kappa, balanced)
 
@@ -128,7 +128,7 @@ def compare_model_orders(
             [[values[model][question] for question in common] for model in (first, second)]
             for values in (labels, scores)
         )
-        tested = compare_paired_scores(*people, [clusters[question] for question in common])
+        tested = compare_paired_scores(people[0], people[1], [clusters[question] for question in common])
         gain = float(np.mean(metric[1]) - np.mean(metric[0]))
         orders.append(PairOrder(first, second, len(common), tested.second - tested.first, gain, tested.p))
     return orders
@@ -172,7 +172,7 @@ def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Me
     """Return a rank correlation with its BCa bootstrap interval over clusters."""
     from scipy.stats import kendalltau, spearmanr
 
-    value = float((spearmanr if kind == "spearman" else kendalltau)(x, y).statistic)
+    value = float(spearmanr(x, y).statistic if kind == "spearman" else kendalltau(x, y).statistic)
     count = int(rows.max()) + 1
     if count < 3:
         return Metric(value, n=len(x))

@@ -52,7 +52,7 @@ def _load_encoder(folder: Path, name: str = "AutoModel") -> tuple[Any, Any]:
     """Return tokeniser and network of a folder; `name` is the class of transformers."""
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with _report_load_errors(folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = getattr(transformers, name).from_pretrained(folder, local_files_only=True)
@@ -86,7 +86,8 @@ def embed_texts_by_clap(folder: Path, texts: Sequence[str]) -> Array:
     def encode(batch: list[str]) -> "torch.Tensor":
         inputs = tokenizer(batch, padding=True, truncation=True, return_tensors="pt").to(network.device)
         found = network.get_text_features(**inputs)
-        return found if hasattr(found, "shape") else found.pooler_output
+        embeddings: torch.Tensor = found if hasattr(found, "shape") else found.pooler_output
+        return embeddings
 
     return _normalise(_encode_batches(texts, encode))
 
@@ -161,7 +162,8 @@ def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
             raise MetricError(f"not computed: {folder} holds {len(checkpoints)} files *.ckpt, expected one")
         state = torch.load(checkpoints[0], map_location="cpu", weights_only=True)["state_dict"]
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        encoder = transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(folder))
+        config = transformers.AutoConfig.from_pretrained(folder)
+        encoder = transformers.AutoModel.from_config(config)  # type: ignore[no-untyped-call]
         parts = {"encoder": encoder, "clf": torch.nn.Linear(encoder.config.hidden_size, len(state["clf.bias"]))}
         for name, part in parts.items():
             own = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}

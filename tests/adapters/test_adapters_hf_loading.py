@@ -80,7 +80,7 @@ def test_a_folder_is_known_by_its_files(tiny: Path, tmp_path: Path) -> None:
 def test_a_file_is_hashed_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from alm_bench.adapters._shared import loading
 
-    folder, hashed, whole = tmp_path / "copy", [], loading.sha256
+    folder, hashed, whole = tmp_path / "copy", [], loading.compute_sha256
     shutil.copytree(tiny, folder)
     monkeypatch.setattr(loading, "compute_sha256", lambda path: hashed.append(path.name) or whole(path))
     first = loading.compute_folder_sha256(folder)

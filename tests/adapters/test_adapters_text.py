@@ -167,11 +167,11 @@ def test_likelihoods_are_those_of_a_plain_forward_pass(tiny: Any) -> None:
 def test_without_a_template_it_goes_on_from_an_answer(tiny: Any, folder: Path, tmp_path: Path) -> None:
     never, plain = text(folder, chat="never"), text(made(tmp_path / "base", template=None))
     for adapter in (never, plain):
-        assert adapter._ids(REQUESTS[1]) == tiny._lm.tokenizer("Who?\nAnswer:")["input_ids"]
+        assert adapter._encode_prompt(REQUESTS[1]) == tiny._lm.tokenizer("Who?\nAnswer:")["input_ids"]
         assert adapter.identity.settings["prompt"] == "{}\nAnswer:"
         scores = adapter.loglikelihood(REQUESTS[:1])[0].forms["letter"]
         assert scores[0][1] == len(tiny._lm.tokenizer(" (A)")["input_ids"])
-    assert tiny._ids(REQUESTS[1]) == prompt_ids(tiny, "Who?")
+    assert tiny._encode_prompt(REQUESTS[1]) == prompt_ids(tiny, "Who?")
     assert written(never, REQUESTS) != written(tiny, REQUESTS)
     assert never.identity.settings != tiny.identity.settings
 
