@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from alm_bench.core import (
     Abilities,
@@ -13,6 +13,8 @@ from alm_bench.core import (
     AudioPolicy,
     BaseAdapter,
     Decoding,
+    DecodingMethod,
+    EventPresence,
     OptionScores,
     Output,
     Request,
@@ -59,7 +61,7 @@ class MellowAdapter(BaseAdapter):
 
     Options = MellowOptions
     prompts = "native"
-    abilities = Abilities(max_clips=2)
+    abilities = Abilities(max_clips=2, decodings=get_args(DecodingMethod))
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
@@ -112,6 +114,9 @@ class MellowAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> "Clip":
         return self.answerer.encode_clip(wave)
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        return self.answerer.event_presence(waves)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         problems = [self._find_problem(request) for request in batch]

@@ -30,7 +30,7 @@ class ReplayOptions:
 
 
 class ReplayAdapter(BaseAdapter):
-    """answers that another run produced: outputs=FILE (JSON, JSONL, CSV, TSV, xlsx, .eval; matched by id)"""
+    """answers that another run produced: outputs=FILE (JSON, JSONL, CSV, TSV, xlsx, parquet, .eval; matched by id)"""
 
     Options = ReplayOptions
     abilities = Abilities(is_replay=True)  # stored answers refer to the options in the order of the data file
@@ -56,8 +56,16 @@ class ReplayAdapter(BaseAdapter):
     def _find_output(self, item: str) -> Output:
         if item not in self.outputs.items:
             return Output(None, error=f"{self._file.name} has no output for this id")
-        text = self.outputs.items[item].text
-        return Output(text) if text is not None else Output(None, error=f"{self._file.name} has a null for this id")
+        stored = self.outputs.items[item]
+        text, outcome = stored.text, stored.outcome
+        if outcome is not None:
+            # An item that does not count has no text if its clip could not be used: an empty one fails no call.
+            text = "" if text is None and outcome.skip is not None else text
+            if outcome.refusal is not None or outcome.error is not None:
+                return Output(text, error=outcome.error, refusal=outcome.refusal)
+        if text is None:
+            return Output(None, error=f"{self._file.name} has a null for this id")
+        return Output(text, truncated=outcome is not None and outcome.truncated)
 
 
 ADAPTERS = {"replay": ReplayAdapter}

@@ -19,11 +19,12 @@ from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, s
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
+from alm_bench.tracking import find_tracker
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.plugins import AdapterEntry
-    from alm_bench.records.models import RunSummary
+    from alm_bench.records.models import RunHeader, RunSummary
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
@@ -103,6 +104,8 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     There is one job per task and condition. Raises UsageError and DataError.
     """
     run_options.check()
+    if run_options.track is not None:
+        find_tracker(run_options.track)
     names = split_names(run_options.tasks, "--tasks")
     entry = run_options.entry
     if run_options.label is not None and not entry.abilities.is_replay:
@@ -140,7 +143,7 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
             )
         options[owner][option] = value
     files = [name for name in names if is_file_name(name)]
-    declared = run_options.file_options()
+    declared = run_options.collect_file_options()
     if declared and not files:
         raise UsageError(
             f"--{next(iter(declared)).replace('_', '-')} goes with a file as task (--tasks ./birds.csv), found --tasks "
@@ -163,7 +166,7 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     root = task.open_root(split) if isinstance(task, ReadsOwnFile) else resolve_data(entry, split, asked.data, options)
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
-        options, name = dict(task.resolved_options(split)), entry.card.name
+        options, name = dict(task.build_stored_options(split)), entry.card.name
     spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
     named = own_file or asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
@@ -313,6 +316,8 @@ def _run_member(
             folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
+            if options.track is not None:
+                find_tracker(options.track).track_run(summary)
             if summary.partial and not outcome.interrupted:
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
@@ -410,6 +415,23 @@ def run_plan(
     return summary, interrupted
 
 
+def configure_task(
+    header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
+) -> "tuple[RunHeader, Task]":
+    """Return the header of a run with the metrics and answer tags that it is scored with, and its task.
+
+    By default, these are the run's own. Raises UsageError for an unknown task or metric.
+    """
+    from msgspec.structs import replace as replace_fields
+
+    name, spec = header.task.name, header.spec
+    options = dict(spec.task_options)
+    if metrics is not None:
+        options["metrics"] = build_metrics_options([name], metrics)[name]
+    spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
+    return replace_fields(header, spec=spec), catalogue().task(name).create(options, spec.answer_tags)
+
+
 def rescore_run(
     folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
 ) -> "tuple[Run, ReparseResult]":
@@ -417,8 +439,6 @@ def rescore_run(
 
     By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
     """
-    from msgspec.structs import replace as replace_fields
-
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
@@ -426,14 +446,7 @@ def rescore_run(
     from alm_bench.records.text_baseline import add_text_baseline
     from alm_bench.scoring.spice import report_progress_to
 
-    header = read_header(folder)
-    name, spec = header.task.name, header.spec
-    options = dict(spec.task_options)
-    if metrics is not None:
-        options["metrics"] = build_metrics_options([name], metrics)[name]
-    spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
-    header = replace_fields(header, spec=spec)
-    task = catalogue().task(name).create(options, spec.answer_tags)
+    header, task = configure_task(read_header(folder), metrics, tags)
     parser = find_parser(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
         records, reparsed = reparse(store.kept, task, parser)
@@ -444,6 +457,6 @@ def rescore_run(
         store.rewrite(records)
         store.note(parser=task.parser)
         if not summary.partial:
-            store.note(spec=spec)  # with the metrics and tags of this call
+            store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
     return Run(folder, summary, StoredRecords(folder)), reparsed

@@ -1,12 +1,22 @@
 """Typed results of runs, with their metrics and items, as objects, tables and text."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import AudioRef, Metric
 from alm_bench.core.errors import AlmBenchError
+from alm_bench.items import (
+    Item,
+    RunNames,
+    encode_clip,
+    find_demo_clips,
+    flatten_item,
+    list_columns,
+    make_item,
+    make_schema,
+)
 from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 if TYPE_CHECKING:
@@ -65,59 +75,6 @@ class Figure:
 
     reason: str | None = None
     """Reason why the value is not available."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One item of a run: the question, the answer, and how the answer was parsed and scored."""
-
-    run: str
-    """Name of the run."""
-
-    task: str
-    """Name of the task."""
-
-    model: str
-    """Label of the model."""
-
-    condition: str
-    """Name of the condition."""
-
-    id: str
-    """Id of the item."""
-
-    status: str
-    """Outcome: ok, unparsed, refused, truncated, error or skipped."""
-
-    reason: str | None
-    """Reason of the status."""
-
-    prompt: str
-    """Question as it was sent to the model."""
-
-    choices: tuple[str, ...]
-    """Texts of the options."""
-
-    text: str | None
-    """Raw text of the answer; None if there is none."""
-
-    answer: str | None
-    """Parsed answer; None if there is none."""
-
-    gold: str | None
-    """Correct answer; None if it is withheld."""
-
-    seconds: float | None
-    """Time that the answer took, in seconds."""
-
-    clips: tuple[str, ...]
-    """Paths of the clips."""
-
-    scores: Mapping[str, float]
-    """Scores in 0..1, by metric."""
-
-    groups: Mapping[str, str]
-    """Key of the item in each grouping."""
 
 
 class _Printable:
@@ -195,7 +152,7 @@ class Results(_Printable):
     @property
     def items(self) -> list[Item]:
         """Items of all runs, in the order of the tasks. Raises StoreError if a run folder cannot be read."""
-        return [_make_item(run.summary, record) for run, record in self._records()]
+        return [make_item(RunNames.from_summary(run.summary), record) for run, record in self._records()]
 
     def _records(self) -> "Iterator[tuple[Run, Record]]":
         from alm_bench.records.store import read_records
@@ -212,8 +169,8 @@ class Results(_Printable):
         if of == "metrics":
             columns = list(Figure.__dataclass_fields__)
             return pandas.DataFrame([asdict(figure) for figure in self.metrics], columns=columns)
-        items = self.items
-        return pandas.DataFrame([_flatten_item(item) for item in items], columns=None if items else ITEM_COLUMNS)
+        rows = [flatten_item(item) for item in self.items]
+        return pandas.DataFrame(rows, columns=list_columns(rows))
 
     def report(
         self,
@@ -243,22 +200,24 @@ class Results(_Printable):
         It has the columns of `to_pandas` and the column `audio`, the item's first clip, which is read or decoded only
         when it is accessed.
         """
-        from datasets import Audio, Dataset
+        from datasets import Audio, Dataset, Features, Value
 
+        clips = []
         rows = []
-        made = {id(run): _find_demo_clips(run.summary) for run in self.runs}
+        made = {id(run): _find_run_clips(run.summary) for run in self.runs}
         for run, record in self._records():
-            rows.append(
-                {**_flatten_item(_make_item(run.summary, record)), "audio": _encode_clip(record, made[id(run)])}
-            )
-        found = dict.fromkeys(name for row in rows for name in row if name != "audio")
-        columns = [*(found or ITEM_COLUMNS), "audio"]
-        table = Dataset.from_dict({name: [row.get(name) for row in rows] for name in columns})
+            rows.append(flatten_item(make_item(RunNames.from_summary(run.summary), record)))
+            clips.append(encode_clip(record, made[id(run)]))
+        columns = list_columns(rows)
+        clip = {"path": Value("string"), "bytes": Value("binary")}  # Audio itself would need torchcodec to take them
+        features = Features({**Features.from_arrow_schema(make_schema(columns)), "audio": clip})
+        values = {name: [row.get(name) for row in rows] for name in columns}
+        table = Dataset.from_dict({**values, "audio": clips}, features=features)
         return table.cast_column("audio", Audio(decode=False))
 
 
-ITEM_COLUMNS = [name for name in Item.__dataclass_fields__ if name not in ("scores", "groups")]
-"""Columns of every table of items. The columns `score_METRIC` and `group_GROUPING` follow them."""
+def _find_run_clips(summary: "RunSummary") -> dict[str, AudioRef]:
+    return find_demo_clips(summary.task, summary.data, summary.split)
 
 
 def _list_figures(summary: "RunSummary") -> Iterator[Figure]:
@@ -282,79 +241,6 @@ def _list_figures(summary: "RunSummary") -> Iterator[Figure]:
                     name == summary.main,
                     metric.reason,
                 )
-
-
-def _make_item(summary: "RunSummary", record: "Record") -> Item:
-    """Return the item of a stored record."""
-    sample = record.sample
-    return Item(
-        run=summary.run,
-        task=summary.task,
-        model=summary.model,
-        condition=summary.condition,
-        id=sample.id,
-        status=record.status,
-        reason=record.reason,
-        prompt=record.prompt,
-        choices=tuple(sample.choices),
-        text=record.text,
-        answer=_get_selected_answer(record),
-        gold=_correct_answer(record),
-        seconds=record.seconds,
-        clips=tuple(str(ref.path) for ref in sample.audio),
-        scores=dict(record.scores),
-        groups=dict(sample.groups),
-    )
-
-
-def _get_selected_answer(record: "Record") -> str | None:
-    """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
-    parsed = record.parsed
-    if parsed is None:
-        return None
-    choices = record.sample.choices
-    chosen = parsed.indices or (() if parsed.index is None else (parsed.index,))
-    return " + ".join(choices[index] for index in chosen) if chosen and choices else parsed.value
-
-
-def _correct_answer(record: "Record") -> str | None:
-    """Return the right option, several options joined by ` + `, or the correct answer as the data writes it."""
-    sample = record.sample
-    right = sample.targets or ((sample.target,) if isinstance(sample.target, int) and sample.choices else ())
-    return " + ".join(sample.choices[index] for index in right) if right else sample.gold
-
-
-def _flatten_item(item: Item) -> dict[str, Any]:
-    """Return an item as one row of a table."""
-    entry = {name: getattr(item, name) for name in ITEM_COLUMNS}
-    entry |= {"choices": list(item.choices), "clips": list(item.clips)}
-    entry |= {f"score_{name}": value for name, value in item.scores.items()}
-    return entry | {f"group_{name}": value for name, value in item.groups.items()}
-
-
-def _find_demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
-    """Return the clips of a run on demo data by id; empty for other runs. These clips are not files, but synthesised
-    again."""
-    if summary.data != "demo":
-        return {}
-    from alm_bench.plugins import catalogue
-    from alm_bench.resolve import find_clips, find_demo
-
-    entry = catalogue().task(summary.task)
-    return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
-
-
-def _encode_clip(record: "Record", refs: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """Return the item's first clip as the path of a file, or as bytes if it is in `refs`, the synthesised clips by id.
-
-    Returns None if the item has no clip or the file no longer exists.
-    """
-    if not record.sample.audio:
-        return None
-    ref = record.sample.audio[0]
-    if (found := refs.get(ref.id)) is not None and found.read is not None:
-        return {"path": str(ref.path), "bytes": found.read()}
-    return {"path": str(ref.path), "bytes": None} if ref.path.is_file() else None
 
 
 @dataclass(frozen=True, repr=False)

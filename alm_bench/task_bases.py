@@ -2,7 +2,7 @@
 
 `ChoiceTask` is for questions with options, `OfficialChoiceTask` for those of benchmarks whose authors published a
 scoring rule, `SentenceTask` for captions and other sentences that are compared with references, `OpenTask` for short
-answers that are right if they equal a reference. Every method of a base class can be overridden
+answers that are right if they contain a reference. Every method of a base class can be overridden
 (`alm_bench/core/protocols.py` describes what each must return).
 """
 
@@ -24,7 +24,6 @@ from alm_bench.core import (
 )
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_jsonl
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.parsing.text import normalise_text
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
 from alm_bench.scoring.multiple_choice import (
     compute_answered_share,
@@ -44,6 +43,7 @@ from alm_bench.scoring.sentences import (
     compute_scores_by_metric,
     parse_text,
 )
+from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference
 
 Row = Mapping[str, Any]
 """One row of a data file, by column."""
@@ -209,17 +209,23 @@ class OfficialChoiceTask(ChoiceTask):
 class OpenTask(_BaseTask):
     """Base class of tasks with short answers.
 
-    An answer is right if it equals one of the references (`Sample.target`, a list), apart from case and punctuation.
+    An answer is right (`accuracy`) if it asserts one of the references (`Sample.target`, a list) by the rule of
+    `alm_bench.scoring.short_answers`, which agrees with people better than the other metrics: `exact`, for answers
+    that equal a reference, and `token_f1`.
     """
 
-    parser = TEXT_PARSER
+    parser = f"{TEXT_PARSER}, {RULE}"
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        answer = normalise_text(parsed.value or "")
-        return {"accuracy": float(any(answer == normalise_text(reference) for reference in sample.target or ()))}
+        answer, references = parsed.value or "", list(sample.target or ())
+        return {
+            "accuracy": float(contains_reference(answer, references, sample.fields.get("question"))),
+            "exact": float(equals_reference(answer, references)),
+            "token_f1": compute_token_f1(answer, references),
+        }
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return TaskScore(_compute_open_metrics(rows), compute_by_group(rows, self.card.groups, _compute_open_metrics))
@@ -227,7 +233,8 @@ class OpenTask(_BaseTask):
 
 def _compute_open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
     kept = drop_skipped_rows(rows)
-    return {"accuracy": compute_mean_score(kept, "accuracy"), "answered": compute_answered_share(kept)}
+    values = {name: compute_mean_score(kept, name) for name in ("accuracy", "exact", "token_f1")}
+    return {**values, "answered": compute_answered_share(kept)}
 
 
 class SentenceTask(_BaseTask):

@@ -146,7 +146,7 @@ def make_bodies(data: Path, options: dict[str, str]) -> list[bytes]:
     asked = make_options("openai", "mmau", {"data": str(data), "model_arg": options})
     (job,), adapter = resolve_jobs(asked), asked.load_model()
     plan = plan_job(job, adapter)
-    pipeline = AudioPipeline.of(adapter, plan.condition)
+    pipeline = AudioPipeline.from_adapter(adapter, plan.condition)
     ready = load_batch(list(enumerate(plan.requests)), pipeline, workers=2)
     built = [build_body(one.request, plan.spec.decoding, OpenAIOptions(**_typed(options))) for one in ready]
     return [b"".join(pieces) for pieces in built]

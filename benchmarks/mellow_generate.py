@@ -68,7 +68,7 @@ def embedded(model: Mellow, tokenizer: Any, questions: Sequence[Question]) -> Te
     """What the answers follow, (B, n, D), with the network's modules as they train."""
     ids = [PROTOCOLS["paper"].prompt_ids(question.prompt, tokenizer, model.config.prompt) for question in questions]
     first, second = ([getattr(question, name) for question in questions] for name in ("first", "second"))
-    heard = model.encode_audio(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]))
+    heard = model.encode_audio(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]).to(model.device))
     return torch.stack(model.build_sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
 
 
@@ -118,7 +118,7 @@ def transformers_cached(
     stages.encoded()
     written = model.lm.generate(
         inputs_embeds=inputs,
-        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
+        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device),
         do_sample=False,
         use_cache=True,
         max_new_tokens=count,

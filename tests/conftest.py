@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -33,6 +34,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real material: {SHARED_VARIABLE} is not set and there is no ../shared beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def trackio(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tracker's library, with a folder of its own, which it takes from the environment as it is imported."""
+    os.environ["TRACKIO_DIR"] = str(tmp_path_factory.mktemp("trackio"))
+    return pytest.importorskip("trackio", reason="the tracker's package is not installed: pip install trackio")
 
 
 @pytest.fixture(autouse=True)

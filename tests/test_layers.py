@@ -10,7 +10,7 @@ import pytest
 import small_world
 
 HOME = Path(__file__).resolve().parents[1]
-_UPSTAIRS = "core audio data demo mellow parsing plugins records reports runner scaffold scoring train"
+_UPSTAIRS = "core audio data demo mellow parsing plugins records reports runner tracking scaffold scoring train"
 MAY_IMPORT = {
     "core": "",
     "audio": "core",
@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "scaffold": "core plugins",
     "scoring": "core parsing",
     "records": "core scoring",
-    "reports": "core scoring records",
+    "reports": "calibration core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
     "train": "core audio data demo mellow records reports plugins runner",
@@ -28,16 +28,22 @@ MAY_IMPORT = {
     "tasks": "core audio data demo parsing scoring task_bases",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
+    "tracking": "core records",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
+    "calibration": "core data scoring",
     "html_report": f"{_UPSTAIRS} resolve",
-    "results": f"{_UPSTAIRS} html_report resolve",
+    "items": "core records plugins resolve",
+    "results": f"{_UPSTAIRS} html_report items resolve",
+    "export": f"{_UPSTAIRS} items results",
     "evaluation": f"{_UPSTAIRS} resolve",
+    "review": f"{_UPSTAIRS} evaluation",
     "grounding": f"{_UPSTAIRS} evaluation resolve",
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation grounding html_report resolve results suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review "
+    "suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from alm_bench.adapters.exec.process import WorkerFailure
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, DecodingMethod, Output, Request, UsageError
 from alm_bench.core.adapter import Delivery
 from alm_bench.core.errors import rank_names
 from alm_bench.core.foreign import replace_surrogates
@@ -26,7 +26,7 @@ _IDENTITY: Mapping[str, type] = {
     "settings": dict,
     "note": str,
 }
-_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "delivery")
+_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "decodings", "delivery")
 _REPLY: Mapping[str, type] = {
     "id": str,
     "text": str,
@@ -52,6 +52,9 @@ class Hello:
 
     delivery: Delivery
     """Value for `Abilities.delivery`: how it is known that clips reach the model (see `core.Adapter`)."""
+
+    decodings: tuple[DecodingMethod, ...]
+    """Value for `Abilities.decodings`: decoding methods that the worker supports."""
 
 
 def read_hello(line: bytes) -> Hello:
@@ -83,13 +86,21 @@ def read_hello(line: bytes) -> Hello:
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
+    decodings: Any = ["greedy", "nucleus"] if data.get("decodings") is None else data["decodings"]
+    if (
+        not isinstance(decodings, list)
+        or not decodings
+        or not all(one in get_args(DecodingMethod) for one in decodings)
+    ):
+        known = ", ".join(get_args(DecodingMethod))
+        raise UsageError(f"its first line has decodings {decodings!r:.60}, expected a list of some of {known}")
     label = " ".join(replace_surrogates(values.pop("name", "")).split())
     if not label:
         raise UsageError(f"its first line has no 'name'; {_EXPECTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))
     settings = {str(key): str(value) for key, value in values.pop("settings", {}).items()}
     identity = AdapterIdentity(label, "exec", trained_on=trained_on, settings=settings, **values)
-    return Hello(identity, _build_policy(data["audio"]), batch, delivery)
+    return Hello(identity, _build_policy(data["audio"]), batch, delivery, tuple(decodings))
 
 
 _EXPECTED = {
@@ -131,7 +142,7 @@ def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> 
         "audio": list(clips[:own]),
         "spare": next(iter(clips[own:]), None),
         "choices": list(request.choices),
-        "decoding": asdict(decoding),
+        "decoding": decoding.as_dict(),
     }
     return json.dumps(asked).encode("ascii") + b"\n"
 

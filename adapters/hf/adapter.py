@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, ClipOrder, Family, checkpoint_at, checkpoints
@@ -17,6 +17,7 @@ from alm_bench.core import (
     AudioPolicy,
     BaseAdapter,
     Decoding,
+    DecodingMethod,
     OptionScores,
     Output,
     Request,
@@ -78,7 +79,7 @@ class HFAdapter(BaseAdapter):
     """any audio-language checkpoint that transformers knows: path=ORG/NAME or a folder"""
 
     Options = HFOptions
-    abilities = Abilities(delivery="to be shown")
+    abilities = Abilities(delivery="to be shown", decodings=get_args(DecodingMethod))
     hub_option = "path"
     known: ClassVar[Checkpoint | None] = None
     """Checkpoint that a short name stands for; None in the class of the model `hf`."""
@@ -140,7 +141,8 @@ class HFAdapter(BaseAdapter):
             outputs |= {row.place: Output(None, error=row.problem) for row in lost}
             if encoded is not None:
                 self._check_room(encoded, decoding.max_new_tokens)
-                for place, written in enumerate(generate_answers(self.loaded, encoded, decoding)):
+                answers = generate_answers(self.loaded, encoded, decoding, self.encoder.encode_rows)
+                for place, written in enumerate(answers):
                     outputs[encoded.rows[place].place] = self._build_output(encoded, place, written)
         return [outputs[place] for place in range(len(batch))]
 

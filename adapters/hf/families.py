@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +55,11 @@ class Family:
 
     encoder: Literal["processor", "mistral"] = "processor"
     """Library that turns messages into tokens: transformers' processor, or mistral-common."""
+
+    processor_parts: Mapping[str, str] = field(default_factory=dict)
+    """Classes of transformers from which the processor is built, by the name of the part, for published checkpoints
+    whose processor files are for code of their own. Empty: the processor is loaded from the files.
+    """
 
     needs: tuple[str, ...] = ()
     """Required packages (pip names) besides torch and transformers."""
@@ -116,6 +121,25 @@ def _document() -> dict[str, Any]:
 def family(name: str) -> Family:
     """Return the settings of a model type; the defaults if `families.toml` does not list it."""
     return Family(name, **_tuples(_document()["families"].get(name, {})))
+
+
+def has_own_model_types(config: Mapping[str, Any]) -> bool:
+    """Return True if a configuration gives model types other names than transformers does."""
+    return resolve_model_types(config) != config
+
+
+def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as read from JSON, with transformers' names of the model types that the checkpoint's own
+    code calls otherwise, also in nested configurations."""
+    aliases = _document()["aliases"]
+    return {
+        key: resolve_model_types(value)
+        if isinstance(value, Mapping)
+        else aliases.get(value, value)
+        if key == "model_type" and isinstance(value, str)
+        else value
+        for key, value in config.items()
+    }
 
 
 def is_transcriber(name: str) -> bool:

@@ -1,17 +1,17 @@
 """Generation, and log-likelihoods of given answers, with a loaded checkpoint."""
 
+import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessorList
 
-from alm_bench.adapters._shared.sampling import NucleusSampling
+from alm_bench.adapters._shared.decoding import build_generate_arguments
 from alm_bench.adapters.hf.load import LoadedCheckpoint
-from alm_bench.adapters.hf.prompt import EncodedBatch
+from alm_bench.adapters.hf.prompt import EncodedBatch, Row
 from alm_bench.core import AdapterError, Decoding
 from alm_bench.core.errors import get_first_line, is_out_of_memory
 
@@ -30,16 +30,46 @@ class GeneratedText:
 
 
 @torch.inference_mode()
-def generate_answers(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
-    """Generate one answer per row. Penalties in the checkpoint's configuration are not applied."""
-    drawn = LogitsProcessorList()
-    if decoding.method == "nucleus":
-        drawn.append(NucleusSampling([row.request.id for row in encoded.rows], decoding))
+def generate_answers(
+    loaded: LoadedCheckpoint,
+    encoded: EncodedBatch,
+    decoding: Decoding,
+    encode_rows: Callable[[Sequence[Row]], EncodedBatch],
+) -> list[GeneratedText]:
+    """Generate one answer per row. Penalties in the checkpoint's configuration are not applied.
+
+    `encode_rows` encodes rows as one batch; beam search needs it for the rows of the beams.
+    """
+    arguments = build_generate_arguments([row.request.id for row in encoded.rows], decoding)
     length = encoded.inputs["input_ids"].shape[1]
-    sequences = loaded.model.generate(
-        **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
-    )
+    with contextlib.ExitStack() as stack:
+        if decoding.method == "beam":
+            copies = encode_rows([row for row in encoded.rows for _ in range(decoding.beams)])
+            stack.enter_context(_expand_clips(loaded.model, copies))
+        sequences = loaded.model.generate(**encoded.inputs, **arguments)
     return [_cut_at_stop(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
+
+
+@contextlib.contextmanager
+def _expand_clips(model: Any, copies: EncodedBatch) -> Iterator[None]:
+    """Context manager in which beam search gives each beam the clips of its own row.
+
+    To get one row per beam, `generate` repeats every tensor element by element along its first axis. That is wrong for
+    features of clips wherever a row has several of them: clips A and B of a row become A, A, B, B in place of A, B, A,
+    B. The features in `copies`, in which the processor has encoded each row once per beam, replace them.
+    """
+    expand = model._expand_inputs_for_generation
+
+    def expand_rows(**arguments: Any) -> tuple[Any, dict[str, Any]]:
+        ids, inputs = expand(**arguments)
+        features = {name: value for name, value in copies.inputs.items() if name not in ("input_ids", "attention_mask")}
+        return ids, inputs | {name: value for name, value in features.items() if name in inputs}
+
+    model._expand_inputs_for_generation = expand_rows
+    try:
+        yield
+    finally:
+        del model._expand_inputs_for_generation
 
 
 def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:

@@ -2,16 +2,16 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers.models.auto import configuration_auto, modeling_auto
+from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
-from alm_bench.adapters.hf.families import Family, family, is_transcriber
+from alm_bench.adapters.hf.families import Family, family, has_own_model_types, is_transcriber, resolve_model_types
 from alm_bench.adapters.hf.source import Source, find
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
@@ -98,7 +98,8 @@ def find_family(source: Source, remote_code: bool) -> Family:
     Raises CheckpointError if the configuration names no model type, and UsageError if the model takes no audio, is not
     supported by the installed transformers, or needs missing packages.
     """
-    name = str(source.config.get("model_type", ""))
+    config = resolve_model_types(source.config)
+    name = str(config.get("model_type", ""))
     if not name:
         raise CheckpointError(f"{source.name}: its config.json names no model_type")
     if is_transcriber(name):
@@ -110,7 +111,7 @@ def find_family(source: Source, remote_code: bool) -> Family:
             f"install a newer one{more}"
         )
     found = family(name)
-    part = source.config.get(found.part, source.config) if found.part else source.config
+    part = config.get(found.part, config) if found.part else config
     if not remote_code and _find_auto_class(str(part.get("model_type", name))) is None:
         raise UsageError(f"{source.name} is of the type {name}, which generates no text from audio")
     if "audio_config" in part and part["audio_config"] is None:
@@ -124,12 +125,32 @@ def find_family(source: Source, remote_code: bool) -> Family:
     return found
 
 
-def load_processor(source: Source, settings: LoadSettings, found: Family) -> Any:
-    """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio."""
+def load_config(source: Source, settings: LoadSettings, found: Family) -> Any:
+    """Load the configuration of the network, or of the family's part of it. Raises CheckpointError."""
     with translate_load_errors(source.name):
-        processor = library.AutoProcessor.from_pretrained(
-            source.name, revision=source.commit, trust_remote_code=settings.remote_code
-        )
+        if has_own_model_types(source.config) and not settings.remote_code:
+            kind = library.CONFIG_MAPPING[found.name]
+            values, _ = kind.get_config_dict(source.name, revision=source.commit)
+            config = kind.from_dict(resolve_model_types(values))
+        else:
+            config = library.AutoConfig.from_pretrained(
+                source.name, revision=source.commit, trust_remote_code=settings.remote_code
+            )
+    return getattr(config, found.part) if found.part else config
+
+
+def load_processor(source: Source, settings: LoadSettings, found: Family, config: Any) -> Any:
+    """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio.
+
+    `config`: configuration of the network.
+    """
+    with translate_load_errors(source.name):
+        if found.processor_parts and has_own_model_types(source.config) and not settings.remote_code:
+            processor = _build_processor(source, found.processor_parts, config)
+        else:
+            processor = library.AutoProcessor.from_pretrained(
+                source.name, revision=source.commit, trust_remote_code=settings.remote_code
+            )
     if getattr(_audio_part(processor), "sampling_rate", None) is None:
         raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
     if getattr(processor, "audio_token", None) is None:
@@ -143,6 +164,19 @@ def load_processor(source: Source, settings: LoadSettings, found: Family) -> Any
     return processor
 
 
+def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> Any:
+    """Build transformers' processor of a checkpoint whose processor files are for code of its own.
+
+    `parts`: names of classes by the part's name. Features of clips have as many mel bands as the audio encoder takes;
+    other settings are the classes' defaults. Tokenizer and chat template are the checkpoint's.
+    """
+    tokenizer = library.PreTrainedTokenizerFast.from_pretrained(source.name, revision=source.commit)
+    settings = {"feature_extractor": {"feature_size": config.audio_config.num_mel_bins}}
+    built = {part: getattr(library, name)(**settings.get(part, {})) for part, name in parts.items()}
+    processor_class: Any = processing_auto.PROCESSOR_MAPPING[type(config)]
+    return processor_class(tokenizer=tokenizer, chat_template=tokenizer.chat_template, **built)
+
+
 def _audio_part(processor: Any) -> Any:
     """Return the processor's audio part (its name differs between processors), or None."""
     parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
@@ -153,7 +187,8 @@ def load(source: Source, settings: LoadSettings, lora: Source | None) -> LoadedC
     """Load processor and network. Raises CheckpointError or UsageError with a one-line message."""
     found = find_family(source, settings.remote_code)
     device_map = _pick_device_map(settings)
-    processor = load_processor(source, settings, found)
+    config = load_config(source, settings, found)
+    processor = load_processor(source, settings, found, config)
     arguments: dict[str, Any] = {
         "revision": source.commit,
         "trust_remote_code": settings.remote_code,
@@ -164,10 +199,6 @@ def load(source: Source, settings: LoadSettings, lora: Source | None) -> LoadedC
         "output_loading_info": True,
     }
     with translate_load_errors(source.name):
-        config = library.AutoConfig.from_pretrained(
-            source.name, revision=source.commit, trust_remote_code=settings.remote_code
-        )
-        config = getattr(config, found.part) if found.part else config
         auto = getattr(library, _find_auto_class(config.model_type) or _find_own_auto_class(source))
         model, info = auto.from_pretrained(source.name, config=config, **arguments)
     _check_weights(source, info)

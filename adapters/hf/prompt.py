@@ -92,7 +92,7 @@ class Encoder:
 
         The batch contains only rows that lost no clip; it is None if there are none.
         """
-        encoded = self._encode_rows(rows)
+        encoded = self.encode_rows(rows)
         lost = [
             replace(row, problem=_format_lost_clip(count, len(row.waves)))
             for row, count in zip(rows, encoded.audio_tokens, strict=True)
@@ -102,7 +102,7 @@ class Encoder:
             return encoded, []
         places = {row.place for row in lost}
         kept = [row for row in rows if row.place not in places]
-        return (self._encode_rows(kept) if kept else None), lost
+        return (self.encode_rows(kept) if kept else None), lost
 
     def _prepare_row(self, place: int, request: Request) -> Row:
         row = Row(place, request, waves=request.waves)
@@ -156,7 +156,8 @@ class Encoder:
             )
         return replace(row, text=text)
 
-    def _encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
+    def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
+        """Encode the rows as one batch, without a check that each kept its clips."""
         text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
         bos = getattr(self.tokenizer, "bos_token", None)
         if bos and rows[0].text.startswith(bos):
@@ -183,7 +184,7 @@ class MistralEncoder(Encoder):
     def _render(self, row: Row) -> Row:
         return row
 
-    def _encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
+    def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
         conversations = [self.messages(row, [self._clip(wave) for wave in row.waves]) for row in rows]
         return self.count_tokens(rows, self.processor.apply_chat_template(conversations))
 

@@ -3,10 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from alm_bench.adapters._shared.answer_format import format_options
-from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
+from alm_bench.core import (
+    Abilities,
+    AdapterIdentity,
+    AudioPolicy,
+    BaseAdapter,
+    Decoding,
+    DecodingMethod,
+    OptionScores,
+    Output,
+    Request,
+    Runtime,
+)
 from alm_bench.core.device import pick_device
 
 PLAIN = "{}\nAnswer:"
@@ -37,6 +48,7 @@ class TextAdapter(BaseAdapter):
     """a text-only language model from the hub, a folder or a GGUF file"""
 
     Options = TextOptions
+    abilities = Abilities(decodings=get_args(DecodingMethod))
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from alm_bench.adapters._shared.decoding import build_generate_arguments
 from alm_bench.adapters._shared.loading import compute_folder_sha256, describe_load_error
-from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.device import pick_dtype
 from alm_bench.core.files import compute_sha256
@@ -195,14 +195,11 @@ class CausalModel:
         length = max(map(len, prompts))
         rows = torch.tensor([[self.pad] * (length - len(ids)) + list(ids) for ids in prompts])
         seen = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in prompts])
-        drawn = LogitsProcessorList([NucleusSampling(items, decoding)] if decoding.method == "nucleus" else [])
         device = self.model.device
         found = self.model.generate(
             input_ids=rows.to(device),
             attention_mask=seen.to(device),
-            logits_processor=drawn,
-            max_new_tokens=decoding.max_new_tokens,
-            do_sample=False,
+            **build_generate_arguments(items, decoding),
         )
         return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 

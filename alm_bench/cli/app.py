@@ -15,14 +15,18 @@ from alm_bench.cli import (
     check,
     compare,
     data,
+    export,
     leaderboard,
     ls,
+    metric_check,
     new,
     noise_ablation,
     parse,
     plot,
+    push,
     report,
     rescore_matrix,
+    review,
     run,
     score,
     show,
@@ -53,14 +57,18 @@ app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)
+app.command()(review.review)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(report.report)
 app.command()(plot.plot)
 app.command()(submit.submit)
+app.command()(export.export)
+app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
+app.command("metric-check")(metric_check.metric_check)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

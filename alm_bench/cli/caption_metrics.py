@@ -8,12 +8,23 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_metrics
 from alm_bench.cli.output import print_blocks
-from alm_bench.core import UsageError
+
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[ROLE=]NAME",
+        help="Column of the candidate, or of another role: references=NAME, question=, audio=, id= (repeatable).",
+    ),
+]
 
 
 def caption_metrics(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL or CSV with `candidate` or `prediction`, and `references` or `ref1`, `ref2`, ...",
+        ),
     ],
     metrics: Annotated[
         str | None,
@@ -23,6 +34,7 @@ def caption_metrics(
             autocompletion=complete_metrics,
         ),
     ] = None,
+    column: Column = None,
     json_: common.Json = False,
 ) -> None:
     """Score captions against their references.
@@ -37,20 +49,15 @@ def caption_metrics(
     from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = (
-        list_default_metrics()
-        if metrics is None
-        else tuple(name.strip() for name in metrics.split(",") if name.strip())
-    )
-    if not chosen:
-        raise UsageError("--metrics names no metric")
-    items = read_captions(file)
+    chosen = list_default_metrics() if metrics is None else common.split_names(metrics, "--metrics")
+    items = read_captions(file, column or ())
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
         found = compute_caption_scores(
             [item.candidate for item in items],
             [item.references for item in items],
             metrics=chosen,
             names=[item.id for item in items],
+            questions=[item.question for item in items],
         )
     if json_:
         corpus = to_json(found.corpus)
@@ -58,6 +65,6 @@ def caption_metrics(
             {"id": item.id, **{name: values[number] for name, values in found.items.items()}}
             for number, item in enumerate(items)
         ]
-        common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer})
+        common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer, "weights": found.weights})
         return
-    print_blocks(build_caption_metrics(found.corpus, f"{len(items)} items of {file.name}", found.tokenizer))
+    print_blocks(build_caption_metrics(f"{len(items)} items of {file.name}", found))

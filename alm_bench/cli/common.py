@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
+from alm_bench.cli.completion import (
+    complete_choices,
+    complete_data,
+    complete_models,
+    complete_runs,
+    complete_tasks,
+    complete_trackers,
+)
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import parse_pairs
 from alm_bench.core.verbosity import VERBOSITY
@@ -103,6 +111,26 @@ DataChoice = Annotated[
         autocompletion=complete_data,
     ),
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="trackio",
+        help="Also log to an experiment tracker (pip install 'alm-bench[trackio]').",
+        autocompletion=complete_trackers,
+    ),
+]
+HubDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="ORG/NAME", help="The benchmark's data set on the hub. [default: that of the task's card]"
+    ),
+]
+HubTaskId = Annotated[
+    str, typer.Option("--task-id", metavar="ID", help="Id of the task in eval.yaml of the benchmark's data set.")
+]
+HubSource = Annotated[
+    str | None, typer.Option("--source", metavar="URL", help="Page or repository with the outputs behind the result.")
+]
 NAMES_OF_MODELS = "Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class."
 ModelOption = Annotated[str, typer.Option("--model", metavar="M", help=NAMES_OF_MODELS, autocompletion=complete_models)]
 TaskArgument = Annotated[
@@ -120,7 +148,7 @@ def join_map(given: list[str] | None) -> str | None:
     return ",".join(given) if given else None
 
 
-def file_options(
+def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
     """Return the options of a task that is made of a file, without those that are not given."""
@@ -156,6 +184,14 @@ def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str |
         adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
     with closing(adapter):
         yield adapter
+
+
+def split_names(text: str, flag: str) -> tuple[str, ...]:
+    """Return the comma-separated names in the value of the option `flag`. Raises UsageError if there are none."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"{flag} names no {flag.removeprefix('--').removesuffix('s')}")
+    return names
 
 
 def print_json(value: Mapping[str, Any]) -> None:

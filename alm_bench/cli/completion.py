@@ -42,8 +42,8 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def complete_data_get(incomplete: str) -> list[str]:
-    """Complete the first argument of `data get`: tasks, collections, `all` or `spice`."""
-    return sorted({*complete_tasks(incomplete), *_select_matching(("all", "spice"), incomplete)})
+    """Complete the first argument of `data get`: tasks, collections, `all`, `spice` or `metric`."""
+    return sorted({*complete_tasks(incomplete), *_select_matching(("all", "spice", "metric"), incomplete)})
 
 
 def complete_models(incomplete: str) -> list[str]:
@@ -109,6 +109,20 @@ def complete_conditions(incomplete: str) -> list[str]:
         return []
     names = [name for cls in entries.values() for name in (cls.examples or (cls.kind,)) if name != CLEAN]
     return _complete_last_name(names, incomplete)
+
+
+def complete_trackers(incomplete: str) -> list[str]:
+    """Complete names of experiment trackers."""
+    from alm_bench.tracking import list_trackers
+
+    return _select_matching(list_trackers(), incomplete)
+
+
+def complete_export_formats(incomplete: str) -> list[str]:
+    """Complete names of export formats."""
+    from alm_bench.export.format import list_formats
+
+    return _select_matching(list_formats(), incomplete)
 
 
 def complete_choices(*known: str) -> Complete:

@@ -35,7 +35,7 @@ def info(
 
     Also shows the folder layout that a task expects, and where to get missing files.
     """
-    declared = common.file_options(map_, audio_root, kind, group_by)
+    declared = common.collect_file_options(map_, audio_root, kind, group_by)
     _print(_report_all(task, data, split, "data info", False, declared), json_)
 
 
@@ -54,7 +54,7 @@ def verify(
 
     Of a file of your own (./birds.csv) it lists the faults of rows, duplicates, text-only baselines and leaks.
     """
-    declared = common.file_options(map_, audio_root, kind, group_by)
+    declared = common.collect_file_options(map_, audio_root, kind, group_by)
     reports = _report_all(task, data, split, "data verify", True, declared)
     _print(reports, json_)
     if not all(report["complete"] for report in reports):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_data_get
+from alm_bench.cli.completion import complete_data_get, complete_metrics
 from alm_bench.cli.output import print_blocks, print_text
-from alm_bench.core import DataError, UsageError
+from alm_bench.core import DataError, FetchError, UsageError
 from alm_bench.core.options import check_choice, split_pair
 from alm_bench.resolve import find_clips, pick_split, select_tasks
 
@@ -19,20 +19,27 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 SPICE = "spice"
+METRIC = "metric"
 
 
 def get(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK[,TASK]...|all|spice",
-            help="Tasks or collections (such as cld), or spice: the models of the parser that SPICE uses.",
+            metavar="TASK[,TASK]...|all|spice|metric",
+            help="Tasks or collections (such as cld); spice: the models of the parser that SPICE uses; metric NAME: "
+            "the weights of a metric.",
             autocompletion=complete_data_get,
         ),
     ],
+    metric: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Metric, after `metric`.", autocompletion=complete_metrics)
+    ] = None,
     to: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice: user cache]"),
+        typer.Option(
+            metavar="DIR", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice and metric: user cache]"
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")] = None,
     alternatives: Annotated[
@@ -57,7 +64,11 @@ def get(
     pairs = [*read_mirror_variable(), *(mirror or ())]
     with DownloadProgress() as progress:
         fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.tell)
-        if task == SPICE:
+        if task == METRIC:
+            folder, rows = _get_weights(metric, fetcher, to)
+        elif metric is not None:
+            raise UsageError(f"data get found a second name, {metric!r}: separate tasks by commas")
+        elif task == SPICE:
             folder, rows = _find_spice(fetcher, to, keep_archives)
         else:
             folder = to or Path(os.environ.get("ALM_BENCH_DATA") or "data")
@@ -136,17 +147,53 @@ def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tupl
     return folder, rows
 
 
+def _get_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple[Path, list[dict[str, Any]]]:
+    """Download the weights of a metric; return their folder and one table row per file.
+
+    Size and licence are printed before the download. `to` replaces the default folder, in which metrics search.
+    """
+    from alm_bench.core.escape import print_notice
+    from alm_bench.data import lock_folder
+    from alm_bench.scoring.metrics import get_computable_spec, list_metric_specs
+    from alm_bench.scoring.weights import SOURCES, default_folder
+
+    known = [metric for metric, spec in list_metric_specs().items() if spec.weights and spec.compute is not None]
+    if name is None or not (parts := get_computable_spec(name).weights):
+        raise UsageError(f"data get metric takes a metric with weights, found {name!r}; known: {', '.join(known)}")
+    rows = []
+    for part in parts:
+        source, folder = SOURCES[part], default_folder(part) if to is None else to / part
+        print_notice(f"{part}: {source.title}, about {source.megabytes:,} MB, licence {source.licence}; to {folder}")
+        with lock_folder(folder):
+            for file in source.files:
+                state, note = "there", ""
+                try:
+                    if not (folder / file.name).is_file():
+                        fetcher.fetch(file.url, folder / file.name, file.checksum)
+                        state = "fetched"
+                except FetchError as error:
+                    state, note = "failed", str(error)
+                rows.append(_build_file_row(f"{METRIC} {name}", part, folder / file.name, state, note))
+    return to or default_folder(parts[0]).parent, rows
+
+
 def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
+    return _build_file_row(SPICE, "jar", path, state, note)
+
+
+def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> dict[str, Any]:
+    """Return the table row of one file, which does not exist if its download failed."""
     from alm_bench.data import compute_cached_sha256
 
+    exists = path.is_file()
     return {
-        "task": SPICE,
-        "role": "jar",
+        "task": task,
+        "role": role,
         "place": path.name,
         "state": state,
-        "path": str(path),
-        "bytes": path.stat().st_size,
-        "sha256": compute_cached_sha256(path),
+        "path": str(path) if exists else None,
+        "bytes": path.stat().st_size if exists else None,
+        "sha256": compute_cached_sha256(path) if exists else None,
         "note": note,
     }
 

@@ -7,7 +7,7 @@ import typer
 
 from alm_bench.cli import common
 
-app = typer.Typer(help="Create a plug-in (task, adapter, worker) or a file's sidecar.", no_args_is_help=True)
+app = typer.Typer(help="Create a plug-in or a sidecar.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits and underscores.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: ./NAME]")]
@@ -45,7 +45,7 @@ def sidecar(
     """
     from alm_bench.scaffold import create_sidecar
 
-    path = create_sidecar(file, common.file_options(map_, audio_root, kind, group_by))
+    path = create_sidecar(file, common.collect_file_options(map_, audio_root, kind, group_by))
     print(f"wrote {path}: alm-bench run --model blind --tasks {file}")
 
 

@@ -69,7 +69,7 @@ def run(
         typer.Option(
             min=0,
             metavar="N",
-            help="Seed of all random draws: --sample, option orders, nucleus sampling, random baselines.",
+            help="Seed of all random draws: --sample, option orders, sampled tokens, random baselines.",
         ),
     ] = 0,
     batch_size: Annotated[
@@ -126,15 +126,29 @@ def run(
     decoding: Annotated[
         str,
         typer.Option(
-            metavar="greedy|nucleus",
+            metavar="greedy|nucleus|top-k|beam",
             help="Decoding method.",
-            autocompletion=complete_choices("greedy", "nucleus"),
+            autocompletion=complete_choices("greedy", "nucleus", "top-k", "beam"),
         ),
     ] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Top-p of nucleus sampling.")] = 0.8,
     temperature: Annotated[
-        float, typer.Option(min=0.01, max=100, metavar="T", help="Temperature of nucleus sampling.")
+        float, typer.Option(min=0.01, max=100, metavar="T", help="Temperature of nucleus and top-k sampling.")
     ] = 1.0,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", help="Number of tokens that top-k sampling draws from. [default: 50]"),
+    ] = None,
+    beams: Annotated[int | None, typer.Option(min=2, metavar="N", help="Beams of beam search. [default: 4]")] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(
+            min=-10,
+            max=10,
+            metavar="A",
+            help="Beam search: answers are ranked by log-probability / length^A. [default: 1]",
+        ),
+    ] = None,
     answer_by: Annotated[
         str,
         typer.Option(
@@ -185,6 +199,7 @@ def run(
         float | None,
         typer.Option(metavar="USD", help="Stop sending requests once the runs have cost this much (USD)."),
     ] = None,
+    track: common.Track = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate calls, minutes of audio, tokens and cost; send no request.")
     ] = False,

@@ -1,7 +1,8 @@
 """`alm-bench train`: train a network from a recipe, and export the weights of an interrupted training run."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +10,9 @@ from alm_bench.cli import common
 from alm_bench.cli.completion import complete_recipes
 from alm_bench.core import UsageError
 from alm_bench.core.options import parse_pairs
+
+if TYPE_CHECKING:
+    from alm_bench.tracking.base import Log
 
 app = typer.Typer()
 
@@ -41,6 +45,7 @@ def train(
         typer.Option(metavar="DIR", help="Folder that contains the run folders. [default: results/training]"),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
+    track: common.Track = None,
     json_: common.Json = False,
 ) -> None:
     """Train a Mellow network.
@@ -63,12 +68,17 @@ def train(
     changes |= {"out": str(out)} if out else {}
     recipe = load_config(config, changes)
 
+    from dataclasses import asdict
+
     from alm_bench.cli.progress import TrainingProgress
     from alm_bench.core.files import cache_folder
+    from alm_bench.tracking import find_tracker
+    from alm_bench.tracking.base import TRAINING_PROJECT
     from alm_bench.train.loop import Trainer
     from alm_bench.train.setup import prepare
 
-    with TrainingProgress(recipe.name) as progress:
+    tracker = None if track is None else find_tracker(track)
+    with TrainingProgress(recipe.name) as progress, ExitStack() as resources:
         prepared = prepare(recipe, cache_folder("features"), progress.show_preparation)
         for source in prepared.corpus.sources:
             if source.missing:
@@ -76,12 +86,19 @@ def train(
                     f"{len(source.missing)} clips of {source.config.file} are missing, their rows are left out"
                 )
         last: dict[str, Any] = {}
+        log: Log | None = None
 
         def observe(entry: dict[str, Any]) -> None:
             last.update(entry)
             progress.step(entry)
+            if log is not None:
+                log(_list_values(entry), entry["step"])
 
-        folder = Trainer(recipe, prepared, observe, fresh).run()
+        trainer = Trainer(recipe, prepared, observe, fresh)
+        if tracker is not None and trainer.accelerator.is_main_process:
+            resources.enter_context(common.redirect_model_output())
+            log = resources.enter_context(tracker.open(TRAINING_PROJECT, recipe.name, asdict(recipe)))
+        folder = trainer.run()
     if json_:
         common.print_json({"folder": str(folder), **last})
     else:
@@ -89,6 +106,13 @@ def train(
             f"trained weights in {folder}; try them:\n"
             f"alm-bench run --model mellow --model-arg checkpoint={folder} --tasks mmau,cle"
         )
+
+
+def _list_values(entry: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a log entry of the trainer by name, such as `answers/loss` for the stage `answers`."""
+    numbers = {name: value for name, value in entry.items() if isinstance(value, int | float)}
+    counts = ("stage", "step", "total")
+    return {f"{entry['name']}/{name}": value for name, value in numbers.items() if name not in counts}
 
 
 @app.command()

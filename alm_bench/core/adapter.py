@@ -12,6 +12,8 @@ from alm_bench.core.types import (
     AudioPolicy,
     AudioRef,
     Decoding,
+    DecodingMethod,
+    EventPresence,
     OptionScores,
     Output,
     Request,
@@ -38,7 +40,7 @@ CACHE_MB = 256
 class Abilities:
     """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
-    A class declares them as `abilities = Abilities(...)`. The first four have a method of the same name: a class that
+    A class declares them as `abilities = Abilities(...)`. The first five have a method of the same name: a class that
     defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
     own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """
@@ -55,6 +57,9 @@ class Abilities:
     fit: bool = False
     """Needs to be fitted on a task's development split before it answers."""
 
+    event_presence: bool = False
+    """Has an event head: computes which sound events are present in a clip over time, for `ask --explain`."""
+
     choices_only: bool = False
     """Selects an option and generates no text. Tasks without options are rejected."""
 
@@ -70,12 +75,15 @@ class Abilities:
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
     have more are rejected."""
 
+    decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
+    """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
+
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
     them."""
 
 
-METHODS = ("loglikelihood", "prepare", "stream", "fit")
+METHODS = ("loglikelihood", "prepare", "stream", "fit", "event_presence")
 """Abilities that have a method of the same name."""
 
 _OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -221,6 +229,10 @@ class Adapter(Protocol):
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
         raise _build_undefined_method_error(self, "fit")
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        """Return the output of the model's event head for each decoded clip, in order."""
+        raise _build_undefined_method_error(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests

@@ -90,8 +90,25 @@ def escape_csv(value: Any) -> Any:
 
 @lru_cache(maxsize=4096)  # a table repeats its names in each of its lines
 def _escape_csv_text(text: str) -> str:
-    computed = text.lstrip(" ").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
-    return ("'" if computed else "") + escape_terminal(text, keep="\t")
+    return ("'" if _is_formula(text) else "") + escape_terminal(text, keep="\t")
+
+
+def _is_formula(text: str) -> bool:
+    """Return True if a spreadsheet would evaluate a cell with this text."""
+    return text.lstrip(" ").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+
+
+def quote_formula(text: str) -> str:
+    """Return the text with `'` in front if a spreadsheet would evaluate it, or if it begins with `'` itself.
+
+    Nothing else is changed, so that `unquote_formula` restores every text.
+    """
+    return f"'{text}" if text.startswith("'") or _is_formula(text) else text
+
+
+def unquote_formula(text: str) -> str:
+    """Return a text that `quote_formula` has quoted as it was before."""
+    return text.removeprefix("'")
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
-from alm_bench.core.types import Decoding, OptionScores, Output, Request, Wave
+from alm_bench.core.types import Decoding, EventPresence, OptionScores, Output, Request, Wave
 
 
 class ForwardingAdapter(BaseAdapter):
@@ -28,6 +28,7 @@ class ForwardingAdapter(BaseAdapter):
         self.abilities = replace(
             self.answerer.abilities,
             prepare=listener_abilities.prepare,
+            event_presence=listener_abilities.event_presence,
             delivery=listener_abilities.delivery,
             max_clips=listener_abilities.max_clips,
         )
@@ -55,6 +56,9 @@ class ForwardingAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> Any:
         return self.listener.prepare(wave)
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        return self.listener.event_presence(waves)
 
     def log_to(self, folder: Path) -> None:
         for part in self.parts:

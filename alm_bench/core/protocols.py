@@ -76,7 +76,7 @@ class ReadsOwnFile(Protocol):
     def open_root(self, split: str) -> DataRoot:
         """Return the folder of the file's clips."""
 
-    def resolved_options(self, split: str) -> Mapping[str, str]:
+    def build_stored_options(self, split: str) -> Mapping[str, str]:
         """Return the options with which stored records can be scored without the file. Raises DataError."""
 
     def describe(self, split: str) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """Data types shared by all packages: samples, requests, outputs, parsed answers, scores and cards."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -120,11 +121,16 @@ class Request:
     """Result of the adapter's `prepare` for each of `waves`; empty if it was not called."""
 
 
+DecodingMethod = Literal["greedy", "nucleus", "top-k", "beam"]
+"""Decoding method: most likely token, sampling from the nucleus (arXiv 1904.09751), sampling from the k most likely
+tokens, or beam search."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """Decoding settings of a run."""
 
-    method: Literal["greedy", "nucleus"] = "greedy"
+    method: DecodingMethod = "greedy"
     """Decoding method."""
 
     max_new_tokens: int = 64
@@ -134,10 +140,46 @@ class Decoding:
     """Probability mass of nucleus sampling, 0..1."""
 
     temperature: float = 1.0
-    """Temperature of nucleus sampling."""
+    """Temperature of nucleus and top-k sampling."""
 
     seed: int = 0
-    """Seed of nucleus sampling."""
+    """Seed of nucleus and top-k sampling."""
+
+    top_k: int = 50
+    """Number of most likely tokens that top-k sampling draws from."""
+
+    beams: int = 4
+    """Number of sequences that beam search extends in parallel."""
+
+    length_penalty: float = 1.0
+    """Exponent of the length by which beam search divides the log-probability of a finished answer. 0 ranks answers by
+    their probability, which favours short ones."""
+
+    @property
+    def samples(self) -> bool:
+        """True if tokens are drawn at random."""
+        return self.method in ("nucleus", "top-k")
+
+    def check(self) -> None:
+        """Raise UsageError for values that the method cannot work with."""
+        if self.max_new_tokens < 1:
+            raise UsageError(f"max_new_tokens must be at least 1, found {self.max_new_tokens}")
+        if self.samples and not 0 < self.temperature < math.inf:
+            raise UsageError(f"{self.method} sampling takes a temperature above 0, found {self.temperature}")
+        if self.method == "nucleus" and not 0 <= self.top_p <= 1:
+            raise UsageError(f"nucleus sampling takes a top_p in 0..1, found {self.top_p}")
+        if self.method == "top-k" and self.top_k < 1:
+            raise UsageError(f"top-k sampling takes a top_k of at least 1, found {self.top_k}")
+        if self.method == "beam" and self.beams < 2:
+            raise UsageError(f"beam search takes at least 2 beams, found {self.beams} (greedy decoding has one)")
+        if self.method == "beam" and not math.isfinite(self.length_penalty):
+            raise UsageError(f"beam search takes a finite length_penalty, found {self.length_penalty}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings by name, without those that belong to top-k sampling or beam search alone if the method
+        is another. The fingerprints of greedy and nucleus runs are therefore those of version 0.1."""
+        own = {"top_k": ("top-k",), "beams": ("beam",), "length_penalty": ("beam",)}
+        return {name: value for name, value in asdict(self).items() if self.method in own.get(name, (self.method,))}
 
 
 Likelihoods = Mapping[str, Sequence[tuple[float, int]]]
@@ -154,6 +196,24 @@ class OptionScores:
 
     error: str | None = None
     """Reason of a failed call."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPresence:
+    """Output of a model's event head for one clip: the probabilities of sound events over time."""
+
+    probabilities: Any
+    """Probabilities in 0..1, float32 array of shape (steps, classes). The steps divide the clip into equal parts; there
+    is one step if the head classifies whole clips only."""
+
+    logmel: Any
+    """Log-mel spectrogram in dB that the probabilities were computed from, float32 array of shape (frames, mels)."""
+
+    seconds: float
+    """Length of the clip as the model gets it, after cropping and padding."""
+
+    names: tuple[str | None, ...] | None = None
+    """Name of each class; None for a class that is not a sound event. None if the names are not known."""
 
 
 NOTHING: dict[str, Any] = {}
@@ -286,6 +346,12 @@ class Sample:
     def has_reference(self) -> bool:
         """True if the correct answer is known."""
         return self.target is not None or self.targets is not None
+
+    def describe_reference(self) -> str | None:
+        """Return the right option, several options joined by ` + `, or the correct answer as the data writes it; None
+        if it is withheld."""
+        right = self.targets or ((self.target,) if isinstance(self.target, int) and self.choices else ())
+        return " + ".join(self.choices[index] for index in right) if right else self.gold
 
     @property
     def question(self) -> str:

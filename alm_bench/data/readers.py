@@ -59,7 +59,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
     with _convert_read_errors(path), path.open(encoding="utf-8-sig") as file:
         try:
-            return list(jsonlines.Reader(file).iter(type=dict, skip_empty=True))
+            # By default, jsonlines parses with orjson or ujson where they are installed, which accept other files.
+            return list(jsonlines.Reader(file, loads=json.loads).iter(type=dict, skip_empty=True))
         except jsonlines.InvalidLineError as error:
             raise DataError(f"{path}: line {error.lineno} is not a JSON object: {str(error).split(' (')[0]}") from error
         except RecursionError as error:

@@ -38,6 +38,9 @@ SHIPPED = {"mini": MINI, "mini-text-only": Path(__file__).parent / "mini_text_on
 all clips replaced by silence."""
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+EVENTS = "events.json"
+"""Optional file of a Mellow folder: a list of the encoder's classes, with the name of each sound event, and null for a
+class that is not a sound event."""
 
 PUBLISHED_PREFIXES = {
     "encoder.": "audio_encoder.base.htsat.",
@@ -73,6 +76,10 @@ class LoadedNetwork:
     sha256: str
     """SHA-256 of the weights file."""
 
+    events: tuple[str | None, ...] | None = None
+    """Names of the encoder's classes, from `events.json`; None for a class that is not a sound event. None without
+    this file."""
+
 
 def load(checkpoint: str | None) -> LoadedNetwork:
     """Load a network with its tokenizer.
@@ -85,7 +92,7 @@ def load(checkpoint: str | None) -> LoadedNetwork:
         name = checkpoint or "mini"
         model, tokenizer = load_folder(SHIPPED[name])
         digest = compute_sha256(SHIPPED[name] / WEIGHTS)
-        return LoadedNetwork(model, tokenizer, f"{name}@{digest[:8]}", digest)
+        return LoadedNetwork(model, tokenizer, f"{name}@{digest[:8]}", digest, read_events(SHIPPED[name], model))
     if checkpoint in HUB_FILES:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
@@ -98,12 +105,14 @@ def load(checkpoint: str | None) -> LoadedNetwork:
             f"no checkpoint at {path}; expected {', '.join((*bundled, *HUB_FILES))}, a file in the layout of v0.ckpt, "
             f"or a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}"
         )
+    events = None
     if path.is_dir():
         digest = compute_sha256(_check_exists(path / WEIGHTS))
         model, tokenizer = load_folder(path)
+        events = read_events(path, model)
     else:
         digest, model, tokenizer = compute_sha256(path), load_published(path), load_smollm2_tokenizer()
-    return LoadedNetwork(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
+    return LoadedNetwork(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest, events)
 
 
 # --- the published layout ---
@@ -238,6 +247,24 @@ def build_uninitialised_network(folder: Path, numbers: int) -> Mellow:
     if described > numbers:
         raise CheckpointError(f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {numbers:,}")
     return _build_uninitialised(config)
+
+
+def read_events(folder: Path, model: Mellow) -> tuple[str | None, ...] | None:
+    """Read the names of the encoder's classes from a folder's events.json; None without this file. Raises
+    CheckpointError if it does not have one entry per class."""
+    path = folder / EVENTS
+    if not path.is_file():
+        return None
+    try:
+        names = parse_json(_read_text(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no JSON: {error}") from error
+    classes = model.config.encoder.classes
+    if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
+        raise CheckpointError(f"{path}: expected a list of names and nulls, found {names!r:.60}")
+    if len(names) != classes:
+        raise CheckpointError(f"{path} names {len(names)} classes, but the encoder has {classes}")
+    return tuple(names)
 
 
 def _read_config(folder: Path) -> MellowConfig:

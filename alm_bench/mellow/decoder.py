@@ -46,6 +46,18 @@ class KVCache:
         keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
         return KVCache(keys, self.values.clone())
 
+    def expand(self, count: int) -> "KVCache":
+        """Return a view of a single row that repeats it `count` times."""
+        shape = (-1, count, -1, -1, -1)
+        return KVCache(self.keys.expand(shape), self.values.expand(shape))
+
+    def select_rows(self, sources: Sequence[int], first: int, last: int) -> None:
+        """Overwrite the columns from `first` to before `last` of each row `i` by those of row `sources[i]`."""
+        rows = torch.tensor(sources, device=self.keys.device)
+        for tensor in (self.keys, self.values):
+            columns = tensor[:, : len(sources), :, first:last]
+            columns.copy_(tensor[:, rows, :, first:last])  # indexing with a tensor makes a copy first
+
     def write_rows(self, first: int, other: "KVCache") -> None:
         """Copy the rows of `other` into the rows from `first` on. Only as many columns as `other` has are
         overwritten."""

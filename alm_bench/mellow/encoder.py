@@ -44,6 +44,7 @@ class Encoder(nn.Module):
     def __init__(self, front: FrontConfig) -> None:
         super().__init__()
         self.logmel = LogMel(front)
+        self.seconds = front.seconds
 
     @abstractmethod
     def cast(self, dtype: torch.dtype) -> None:

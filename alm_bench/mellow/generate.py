@@ -1,4 +1,5 @@
-"""Inference engine: generates answers by greedy decoding or sampling, and computes the log-likelihood of given answers.
+"""Inference engine: generates answers by greedy decoding, sampling or beam search, and computes the log-likelihood of
+given answers.
 
 Keys and values are computed once per token and cached. The prompts are processed first; generation then adds one column
 per token. A row's result does not depend on the other rows of the batch, except for the rounding of sums.
@@ -15,18 +16,17 @@ from torch.nn.utils.rnn import pad_sequence
 from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.rng import create_item_generator
 from alm_bench.core.types import Decoding
+from alm_bench.mellow.beams import BeamSearch, advance_searches
 from alm_bench.mellow.decoder import DECODERS, KVCache
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.packed_linear import can_pack
+from alm_bench.mellow.sampling import sample_tokens
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
 """Maximum number of tokens, with padding, that are processed in one pass, by device type. On CPUs it is small, so that
 the activations fit in the processor's cache."""
 CACHE_GROWTH = 64
 """Number of columns by which the cache grows when answers need more."""
-NUCLEUS_CANDIDATES = (64, 512, 4096)
-"""Numbers of most likely tokens that are tried, in order, to find the nucleus in sampling. A sort of the whole
-vocabulary would take as long as a generation step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,14 @@ class Engine:
 
     @torch.inference_mode()
     def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
-        """Generate an answer for each context. A row leaves the batch at its stop token or at the token limit.
+        """Generate an answer for each context. A row leaves the batch as soon as its answer is complete.
 
         `items`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
         AdapterError if a hidden state is not finite.
         """
         self._check(decoding, max(context.length for context in contexts))
+        if decoding.method == "beam":
+            return self._search_beams(contexts, decoding)
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, CACHE_GROWTH))
         rows = [Row(create_item_generator("tokens", decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
@@ -157,6 +159,34 @@ class Engine:
                 row.length += 1
         generated = {i: GeneratedTokens(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
         return [generated[i] for i in range(len(contexts))]
+
+    def _search_beams(self, contexts: Sequence[Context], decoding: Decoding) -> list[GeneratedTokens]:
+        """Generate an answer for each context by beam search. Each context has as many neighbouring rows as there are
+        beams. Its rows leave the batch together."""
+        order, read, hidden = self._process_contexts(contexts, 0)
+        width, lengths = decoding.beams, [contexts[i].length for i in order]
+        logits = self.decoder.head(hidden)[:, None]
+        cache = self.decoder.cache(len(order) * width, read.columns + min(decoding.max_new_tokens, CACHE_GROWTH))
+        for row in range(len(order)):
+            cache.write_rows(row * width, read.slice_rows(row, row + 1).expand(width))
+        searches = [BeamSearch(self.stop, decoding, length) for length in lengths]
+        active = list(searches)
+        while True:
+            sources = advance_searches(active, logits)
+            if all(search.is_done for search in active):
+                break
+            _copy_beams(active, sources, cache)
+            tokens = _remove_finished_searches(active, cache)
+            if max(search.length for search in active) == cache.columns:
+                cache = self._grow_cache(cache, len(active) * width)
+            rows = [search.length for search in active for _ in range(width)]
+            view = cache.slice_rows(0, len(rows), self._count_columns_to_read(rows))
+            hidden = self._process_next_tokens(torch.tensor(tokens, device=hidden.device), view, rows)
+            logits = self.decoder.head(hidden).view(len(active), width, -1)
+            for search in active:
+                search.length += 1
+        found = {i: GeneratedTokens(*search.best) for i, search in zip(order, searches, strict=True)}
+        return [found[i] for i in range(len(contexts))]
 
     @torch.inference_mode()
     def log_likelihoods(
@@ -292,12 +322,11 @@ class Engine:
 
     def _check(self, decoding: Decoding, longest: int) -> None:
         """Raise UsageError for impossible decoding parameters. `longest`: length of the longest context in tokens."""
-        if decoding.max_new_tokens < 1:
-            raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
-        if decoding.method == "nucleus" and not (decoding.temperature > 0 and 0 < decoding.top_p <= 1):
+        decoding.check()
+        vocabulary = len(self.decoder.embeddings)
+        if decoding.method == "beam" and 2 * decoding.beams > vocabulary:
             raise UsageError(
-                "nucleus sampling takes a temperature above 0 and a top_p in 0..1, "
-                f"found {decoding.temperature} and {decoding.top_p}"
+                f"beam search takes at most {vocabulary // 2} beams with {vocabulary} tokens, found {decoding.beams}"
             )
         positions = self.decoder.positions
         if longest + decoding.max_new_tokens > positions:
@@ -332,37 +361,35 @@ def _remove_finished(active: list[Row], tokens: Tensor, cache: KVCache, limit: i
     return tokens[torch.tensor(places, dtype=torch.long, device=tokens.device)]
 
 
+def _copy_beams(active: Sequence[BeamSearch], sources: Sequence[Sequence[int]], cache: KVCache) -> None:
+    """Make the cache's rows those of the present hypotheses. `sources`: the result of `advance_searches`.
+
+    Only the answers' columns are copied, since all rows of a search have the same context.
+    """
+    width, generated = active[0].decoding.beams, len(active[0].hypotheses[0].tokens) - 1
+    rows = [number * width + row for number, some in enumerate(sources) for row in some]
+    lengths = [search.length for search in active]
+    if generated and rows != list(range(len(rows))):
+        cache.select_rows(rows, min(lengths) - generated, max(lengths))
+
+
+def _remove_finished_searches(active: list[BeamSearch], cache: KVCache) -> list[int]:
+    """Remove finished searches from `active`, and their rows from `cache`. Return the last tokens of the remaining
+    searches' hypotheses, as a list with one token per row."""
+    for place in reversed(range(len(active))):
+        if not active[place].is_done:
+            continue
+        last = active.pop()
+        if place < len(active):  # the rows of the last search move into the gap
+            width = last.decoding.beams
+            first = len(active) * width
+            cache.write_rows(place * width, cache.slice_rows(first, first + width, last.length))
+            active[place] = last
+    return [one.tokens[-1] for search in active for one in search.hypotheses]
+
+
 def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
     """Return the next token of each row, (B,), for logits (B, vocabulary)."""
-    if decoding.method == "greedy":
+    if not decoding.samples:
         return logits.argmax(dim=-1)
-    waits = np.stack([row.generator.standard_exponential(logits.shape[1], dtype=np.float32) for row in rows])
-    return nucleus(logits, torch.from_numpy(waits).to(logits.device), decoding.top_p, decoding.temperature)
-
-
-def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
-    """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
-    (nucleus sampling, arXiv 1904.09751).
-
-    `waits` (B, vocabulary) are standard exponential random numbers. The token with the smallest ratio of wait to
-    probability is selected, which samples in proportion to the probabilities. Rounding errors of the logits, which
-    depend on the batch size, almost never change the selected token. If the cumulative distribution were inverted
-    instead, the order of two almost equally likely tokens could change it.
-    """
-    probabilities = (logits.double() / temperature).softmax(dim=-1)
-    in_nucleus = probabilities >= _nucleus_threshold(probabilities, top_p)
-    return torch.where(in_nucleus, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
-
-
-def _nucleus_threshold(probabilities: Tensor, top_p: float) -> Tensor:
-    """Return the smallest probability in the nucleus of each row, (B, 1)."""
-    if top_p == 1:
-        return probabilities.min(dim=-1, keepdim=True).values
-    vocabulary = probabilities.shape[-1]
-    for count in (*(few for few in NUCLEUS_CANDIDATES if few < vocabulary), vocabulary):
-        ranked = probabilities.topk(count).values
-        cumulative = ranked.cumsum(dim=-1)
-        if (cumulative[:, -1] >= top_p).all():
-            break
-    last = (cumulative < top_p).sum(dim=-1, keepdim=True).clamp(max=count - 1)
-    return ranked.gather(1, last)
+    return sample_tokens(logits, [row.generator for row in rows], decoding)

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from alm_bench.audio import hash_waves
 from alm_bench.core.adapter import CACHE_MB
-from alm_bench.core.types import Decoding, Wave
+from alm_bench.core.types import Decoding, EventPresence, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
+from alm_bench.mellow.events import compute_event_presence
 from alm_bench.mellow.generate import Context, Engine, GeneratedTokens, Likelihood
 from alm_bench.mellow.packed_linear import pack_layers
 from alm_bench.mellow.prompt import Protocol
@@ -86,6 +87,7 @@ class Answerer:
         compiled: bool = False,
     ) -> None:
         self.model, self.tokenizer, self.protocol, self.device = loaded.model, loaded.tokenizer, protocol, device
+        self.events = loaded.events
         self.model.cast(dtype)
         self.model.to(device)
         pack_layers(self.model.encoder)
@@ -106,6 +108,14 @@ class Answerer:
         with use_one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
         return Clip(hash_waves([logmel.numpy()]), logmel)
+
+    @torch.inference_mode()
+    def event_presence(self, waves: Sequence[Wave]) -> list[EventPresence]:
+        """Return the class probabilities of each clip over time. Waves have as many samples as the encoder expects."""
+        return [
+            compute_event_presence(self.model.encoder, self.encode_clip(wave).logmel.to(self.device), self.events)
+            for wave in waves
+        ]
 
     def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
         """Return one answer per question, in order."""

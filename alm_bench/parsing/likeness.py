@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 from alm_bench.parsing.languages import load_languages
 from alm_bench.parsing.text import split_words
 
-_DROPPED = frozenset(
+FUNCTION_WORDS = frozenset(
     word
     for words in (
         ("a", "an", "the", "and", "of", "is", "are", "was", "were", "be", "to", "in", "on", "at", "it", "its", "with"),
@@ -97,7 +97,7 @@ class OptionStems:
     @cached_property
     def _stems_by_option(self) -> list[list[str]]:
         whole = [list_stems(text) for text in self._texts]
-        bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
+        bare = [[stem for stem in bag if stem not in FUNCTION_WORDS] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
         return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
 
@@ -106,14 +106,14 @@ class OptionStems:
 
     def list_content_stems(self, text_stems: list[str]) -> list[str]:
         """Return the stems of `text_stems` without function words, or all of them if there is nothing else."""
-        return [stem for stem in text_stems if stem not in _DROPPED] or text_stems
+        return [stem for stem in text_stems if stem not in FUNCTION_WORDS] or text_stems
 
 
 @cache
 def _collect_numeral_stems() -> frozenset[str]:
     """Return the stems of the words that make up numbers."""
     values = (*range(20), *range(20, 100, 10), 100, 1000)
-    return frozenset(stem for value in values for stem in list_stems(str(value))) - _DROPPED
+    return frozenset(stem for value in values for stem in list_stems(str(value))) - FUNCTION_WORDS
 
 
 def is_numeral(word: str) -> bool:

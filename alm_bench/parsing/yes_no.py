@@ -8,7 +8,7 @@ from functools import cache
 from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.document import split_sentences
 from alm_bench.parsing.languages import DEFAULT
-from alm_bench.parsing.text import Span, blank
+from alm_bench.parsing.text import WRAPPING, Span, blank
 
 YES, NO = "yes", "no"
 
@@ -121,6 +121,14 @@ def read_whole_answer(phrase_text: str) -> str | None:
     return _collect_phrases(_WHOLE, None).get(
         " ".join(phrase_text.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…")
     )
+
+
+def read_yes_or_no(reference: str) -> str | None:
+    """Return `yes` or `no` if a normalised reference is one of these words, in any language, else None.
+
+    Unlike `read_whole_answer`, words with other meanings ("right", "true") are not accepted.
+    """
+    return _collect_phrases(("yes", "no"), None).get(" ".join(reference.split()).strip(WRAPPING))
 
 
 def find_answer_word(plain: str, span: Span) -> Answer | None:

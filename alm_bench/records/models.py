@@ -80,10 +80,10 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
 
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
-    """Decoding settings of a run; all except `method` are None if not known."""
+    """Decoding settings of a run; all except `method` are None if not known (see `core.Decoding`)."""
 
     method: str
-    """Decoding method: `greedy`, `nucleus`, or `not known` for a replay."""
+    """Decoding method: `greedy`, `nucleus`, `top-k`, `beam`, or `not known` for a replay."""
 
     max_new_tokens: int | None = None
     """Largest number of tokens of an answer."""
@@ -92,10 +92,19 @@ class StoredDecoding(Struct, frozen=True, kw_only=True):
     """Probability mass of nucleus sampling."""
 
     temperature: float | None = None
-    """Temperature of nucleus sampling."""
+    """Temperature of nucleus and top-k sampling."""
 
     seed: int | None = None
-    """Seed of nucleus sampling."""
+    """Seed of nucleus and top-k sampling."""
+
+    top_k: int | None = None
+    """Number of most likely tokens that top-k sampling draws from; None for other methods."""
+
+    beams: int | None = None
+    """Number of beams of beam search; None for other methods."""
+
+    length_penalty: float | None = None
+    """Length penalty of beam search; None for other methods."""
 
 
 class StoredIdentity(Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
-        metric_versions=list_metric_versions(score.metrics),
+        metric_versions={**list_metric_versions(score.metrics), **score.tables.get("weights", {})},
     )
 
 

@@ -9,6 +9,7 @@ from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.position import ChiSquare, Positions
@@ -91,7 +92,14 @@ def build_metrics(summary: Summary) -> Table:
             [Cell((row,), style="baseline"), count_baseline_items(metrics) or "-", *cells, *("-" for _ in margin)]
         )
     columns = [Column("", overflow="middle"), Column("n", 1), *build_metric_columns(names, summary.main)]
-    return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
+    return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows, notes=_list_agreements(summary, names))
+
+
+def _list_agreements(summary: Summary, names: Sequence[str]) -> list[str]:
+    """Return a note with the measured agreement of a run's metrics with people; empty if none was measured."""
+    known = [(name, describe_agreement(name, summary.parser)) for name in names]
+    parts = [f"{get_metric_heading(name)}: {text}" for name, text in known if text is not None]
+    return [f"Agreement with people: {'; '.join(parts)}."] if parts else []
 
 
 def _count_items(metrics: Metrics) -> int:

@@ -39,6 +39,10 @@ def _format_decoding(decoding: StoredDecoding) -> str:
     text = format_decoding(decoding)
     if decoding.method == "nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
+    elif decoding.method == "top-k":
+        text += f" (k {decoding.top_k}, temperature {decoding.temperature}, seed {decoding.seed})"
+    elif decoding.method == "beam":
+        text += f" ({decoding.beams} beams, length penalty {decoding.length_penalty:g})"
     tokens = decoding.max_new_tokens
     return text if tokens is None else f"{text}, at most {tokens} tokens"
 

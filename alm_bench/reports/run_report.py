@@ -30,6 +30,7 @@ from alm_bench.reports.figures import (
 )
 from alm_bench.reports.provenance import build_provenance, build_task_title, format_decoding, order_name, prompt_name
 from alm_bench.reports.renderers import Form
+from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.metrics import list_metric_specs
 
 RUNS = Path("results/runs")
@@ -78,6 +79,8 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return a run's most important results: main metric and margin, answered share, difficulty, settings, folder."""
     main, metrics = summary.main, summary.metrics
     lines = [(get_metric_heading(main), _format_main_value(summary)), ("answered", _format_answered(summary))]
+    if (agreement := describe_agreement(main, summary.parser)) is not None:
+        lines.append(("with people", agreement))
     if difficulty := summary.groups.get("difficulty"):
         shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
         texts = [keep_together(f"{key} {_format_value(metric, main)}") for key, metric in shown]

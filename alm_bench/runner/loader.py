@@ -166,8 +166,8 @@ class AudioPipeline:
             touched.add("without_spare")
         used_clips = [*own, *spare]
         if not all(clip.prepared for clip in used_clips) and any(clip.wave is None for clip in used_clips):
-            error = next((clip.error for clip in used_clips if clip.error is not None), "a clip could not be prepared")
-            return LoadedRequest(index, request, tuple(sorted(touched)), error=error)
+            reason = next((clip.error for clip in used_clips if clip.error is not None), "a clip could not be prepared")
+            return LoadedRequest(index, request, tuple(sorted(touched)), error=reason)
         request = replace(
             request,
             waves=tuple(clip.wave for clip in used_clips if clip.wave is not None),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
+from alm_bench.core import CACHE_MB, AnswerBy, Decoding, DecodingMethod, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
 from alm_bench.core.options import answer_tags, check_choice, parse_pairs
 from alm_bench.plugins import AdapterEntry, catalogue
@@ -107,6 +107,9 @@ class RunOptions:
     decoding: str = "greedy"
     top_p: float = 0.8
     temperature: float = 1.0
+    top_k: int | None = None
+    beams: int | None = None
+    length_penalty: float | None = None
     answer_by: str = "generate"
     strategy: str = "plain"
     options: str = "given"
@@ -117,6 +120,7 @@ class RunOptions:
     metrics: str | None = None
     max_failures: str = "0"
     max_cost: float | None = None
+    track: str | None = None
     conditions: list[str] | None = None
     out: Path = RUNS
     fresh: bool = False
@@ -144,7 +148,7 @@ class RunOptions:
         """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
-    def file_options(self) -> dict[str, str]:
+    def collect_file_options(self) -> dict[str, str]:
         """Return the options of tasks that are made of a file, without those that are not given."""
         given = {name: getattr(self, name) for name in ("map", "audio_root", "kind", "group_by")}
         return {name: value for name, value in given.items() if value is not None}
@@ -227,10 +231,30 @@ class RunOptions:
                 "them"
             )
 
+    def _check_decoding(self) -> None:
+        """Raise UsageError for decoding settings that are out of range, or that belong to another method."""
+        own = {"top_k": "top-k", "beams": "beam", "length_penalty": "beam"}
+        for name, method in own.items():
+            if (value := getattr(self, name)) is not None and self.decoding != method:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} {value:g} goes with --decoding {method}, found --decoding "
+                    f"{self.decoding}"
+                )
+        self._build_decoding(1).check()
+
+    def _build_decoding(self, max_new_tokens: int) -> Decoding:
+        """Return the decoding settings; `max_new_tokens` is the task's token limit, for runs that name none."""
+        method: Any = self.decoding
+        limit = max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        own = {name: getattr(self, name) for name in ("top_k", "beams", "length_penalty")}
+        given = {name: value for name, value in own.items() if value is not None}
+        return Decoding(method, limit, self.top_p, self.temperature, self.seed, **given)
+
     def check(self) -> None:
         """Raise UsageError for invalid values."""
         self._check_executor()
-        check_choice(self.decoding, ("greedy", "nucleus"), "--decoding")
+        check_choice(self.decoding, get_args(DecodingMethod), "--decoding")
+        self._check_decoding()
         check_choice(self.missing_audio, ("error", "skip"), "--missing-audio")
         check_choice(self.answer_by, get_args(AnswerBy), "--answer-by")
         check_choice(self.strategy, get_args(Strategy), "--strategy")
@@ -254,14 +278,13 @@ class RunOptions:
         """
         from alm_bench.runner import RunSpec
 
-        method: Any = self.decoding
         order: Any = self.options
         return RunSpec(
             task=task,
             model=self.model,
             split=split,
             data=data,
-            decoding=Decoding(method, self.max_new_tokens or tokens, self.top_p, self.temperature, self.seed),
+            decoding=self._build_decoding(tokens),
             prompt=self.prompt,
             seed=self.seed,
             limit=self.limit,

@@ -204,7 +204,7 @@ def _plan_items(
 
 def _build_stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
     """Return the spec for the run header. For a replay, the decoding is stored as not known."""
-    stored = from_json(to_json(hide(asdict(spec))), StoredSpec)
+    stored = from_json(to_json(hide(asdict(spec)) | {"decoding": spec.decoding.as_dict()}), StoredSpec)
     return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
 
 
@@ -243,8 +243,8 @@ def _drop_runtime_options(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpe
 def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
     """Raise UsageError if the adapter or the items do not support the settings.
 
-    That is the case if options cannot be scored or reordered as requested, if every item has more clips than the
-    adapter takes, or if a condition is to change the clips of a replay.
+    That is the case if the adapter lacks the decoding method, if options cannot be scored or reordered as requested, if
+    every item has more clips than the adapter takes, or if a condition is to change the clips of a replay.
     """
     most = adapter.abilities.max_clips
     if most is not None and all(len(sample.audio) > most for sample in samples):
@@ -252,6 +252,11 @@ def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -
         raise UsageError(
             f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
             f"{spec.task} have {clips_found}: expected another model"
+        )
+    if spec.decoding.method not in adapter.abilities.decodings:
+        raise UsageError(
+            f"--decoding {spec.decoding.method}: {adapter.identity.label} supports only "
+            f"{' and '.join(adapter.abilities.decodings)}"
         )
     moved, scored = spec.options != "given", spec.answer_by != "generate"
     if spec.condition != CLEAN and adapter.abilities.is_replay:

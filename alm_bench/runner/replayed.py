@@ -36,6 +36,21 @@ def select_replay_items(
     unless the user `named` the data. Notices are passed to `tell`. Raises DataError if the questions of the data do not
     match.
     """
+    items = _select_items(spec, task, data, stored, named, tell)
+    return replace(items, samples=[_mark_skipped(sample, stored) for sample in items.samples])
+
+
+def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
+    """Return the sample marked as one that does not count if the file states so, for example because of its clip."""
+    item = stored.items.get(sample.id)
+    if item is None or item.skip is None or sample.skip is not None:
+        return sample
+    return replace(sample, skip=item.skip)
+
+
+def _select_items(
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
+) -> Items:
     task_items = load_task_items(spec, task, data)
     found = match(stored, task_items.samples)
     own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
@@ -58,7 +73,9 @@ def _own_items(task: Task, stored: StoredOutputs) -> Items:
     groups_of: Callable[[Mapping[str, Any]], Mapping[str, str]] = (
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
     )
-    samples = [item.sample(groups_of(item.fields)) for item in stored.items.values()]
+    samples = [
+        item.sample(groups_of(item.fields) if item.groups is None else item.groups) for item in stored.items.values()
+    ]
     asked = {item.id_in_file: item.question for item in stored.items.values()}
     digest = compute_questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
     revision = list_known_revisions(task).get(digest, f"of its own ({digest[:8]})")

@@ -106,7 +106,7 @@ def compute_fingerprint(
         "audio": None if policy is None else asdict(policy),
         "missing_audio": spec.missing_audio,
         "identity": hide(asdict(identity)),
-        "decoding": asdict(spec.decoding),
+        "decoding": spec.decoding.as_dict(),
         "seed": spec.seed,
         "limit": spec.limit,
         "answer_by": spec.answer_by,
@@ -121,7 +121,7 @@ def compute_fingerprint(
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
-    if spec.decoding.method == "nucleus" or spec.options == "shuffled" or (policy is not None and policy.spare):
+    if spec.decoding.samples or spec.options == "shuffled" or (policy is not None and policy.spare):
         parts["draws"] = DRAWS
     if spec.answer_tags:
         parts["answer_tags"] = list(spec.answer_tags)

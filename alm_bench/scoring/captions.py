@@ -8,7 +8,7 @@ the others.
 import functools
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from alm_bench.scoring.metrics import (
     CaptionScore,
     References,
     Sentences,
+    collect_weights,
     get_computable_spec,
     list_default_metrics,
     score_sentences,
 )
+from alm_bench.scoring.weights import find_weights, hash_weights
 
 _LINE_ENDS = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
 
@@ -93,6 +95,9 @@ class Captions:
     tokenizer: str
     """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java."""
 
+    weights: dict[str, str] = field(default_factory=dict)
+    """Name and hash of the weights by metric (`sbert 1a2b3c4d5e6f`), for metrics that compute with weights."""
+
 
 def compute_caption_scores(
     candidates: Sequence[str],
@@ -100,13 +105,15 @@ def compute_caption_scores(
     clusters: Sequence[Hashable] | None = None,
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    questions: Sequence[str | None] | None = None,
 ) -> Captions:
     """Compute caption metrics from texts as they were written; by default the metrics of `list_default_metrics`.
 
     `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
-    cluster. `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be
-    computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
-    are no items, if an item has no references, or for an unknown metric.
+    cluster. `names` are the names of the items in messages; by default their numbers from 1. `questions` are the
+    questions that the candidates answer, one per item, for metrics of short answers. If a metric cannot be computed,
+    the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there are no
+    items, if an item has no references, or for an unknown metric.
     """
     metrics = list_default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)
@@ -117,12 +124,22 @@ def compute_caption_scores(
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
     known = [[next(rest) for _ in each] for each in references]
-    found, missing = _compute_metrics(Sentences(said, known, candidates, references, names), metrics)
+    folders, metrics = collect_weights(metrics), [get_computable_spec(name).name for name in metrics]
+    sentences = Sentences(said, known, candidates, references, names, questions, folders)
+    found, missing = _compute_metrics(sentences, metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
     corpus = {
         name: _build_metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics
     }
-    return Captions(corpus, {name: found[name].items for name in metrics if name in found}, tokenizer)
+    weights = {name: described for name in found if (described := _describe_weights(name, sentences))}
+    return Captions(corpus, {name: found[name].items for name in metrics if name in found}, tokenizer, weights)
+
+
+def _describe_weights(metric: str, sentences: Sentences) -> str:
+    """Return the names and hashes of the weights that a metric was computed with; "" for a metric without weights."""
+    parts = get_computable_spec(metric).weights
+    folders = [(part, find_weights(metric, part, sentences.weights.get(part))) for part in parts]
+    return ", ".join(f"{part} {hash_weights(folder)}" for part, folder in folders)
 
 
 def _check_input(candidates: Sequence[str], references: References, metrics: Sequence[str]) -> None:

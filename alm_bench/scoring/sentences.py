@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
-from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.metrics import LAST, get_computable_spec, get_metric_spec, list_default_metrics
+from alm_bench.scoring.captions import Captions, compute_caption_scores
+from alm_bench.scoring.metrics import LAST, get_computable_spec, get_metric_spec, is_computable, list_default_metrics
 from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
 
 TEXT_PARSER = "text@1"
@@ -75,14 +76,19 @@ def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> Tas
     """
     kept = [row for row in drop_skipped_rows(rows) if row.sample.target]
     if not kept:
-        return TaskScore({name: Metric.missing("no items") for name in metrics})
+        return TaskScore({get_computable_spec(name).name: Metric.missing("no items") for name in metrics})
     answer_texts = list_sentences(kept)
     names = [row.sample.id for row in kept]
     found = compute_caption_scores(
         answer_texts, [list_references(row.sample) for row in kept], list_clips(kept), metrics, names
     )
     figures = {**found.corpus, "answered": compute_answered_share(kept)}
-    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables={"tokenizer": found.tokenizer})
+    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables=describe_computation(found))
+
+
+def describe_computation(found: Captions) -> dict[str, Any]:
+    """Return the table entries that say how caption metrics were computed: the tokeniser, and hashes of weights."""
+    return {"tokenizer": found.tokenizer, **({"weights": found.weights} if found.weights else {})}
 
 
 def compute_item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
@@ -91,15 +97,16 @@ def compute_item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple
     Raises MetricError if the metric cannot be computed.
     """
     name = pick_main_metric(metrics)
-    return name, score_each_sentence(list_sentences(rows), rows, name)
+    return get_computable_spec(name).name, score_each_sentence(list_sentences(rows), rows, name)
 
 
 def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
     """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
     found = compute_caption_scores(answer_texts, [list_references(row.sample) for row in rows], metrics=[metric])
-    if metric not in found.items:
-        raise MetricError(f"{metric} {found.corpus[metric].reason}")
-    return found.items[metric]
+    name = get_computable_spec(metric).name
+    if name not in found.items:
+        raise MetricError(f"{name} {found.corpus[name].reason}")
+    return found.items[name]
 
 
 def list_sentences(rows: Sequence[Scored]) -> list[str]:
@@ -128,22 +135,8 @@ def pick_main_metric(metrics: Sequence[str]) -> str:
     """
     preferred = sorted(metrics, key=lambda name: get_metric_spec(name).preference)
     return next(
-        (name for name in preferred if get_metric_spec(name).preference < LAST and _is_computable(name)), metrics[0]
+        (name for name in preferred if get_metric_spec(name).preference < LAST and is_computable(name)), metrics[0]
     )
-
-
-def _is_computable(metric: str) -> bool:
-    """Return True if everything that a metric needs is installed.
-
-    The result does not depend on any text, so it is the same for all runs on a machine.
-    """
-    require = get_metric_spec(metric).require
-    try:
-        if require is not None:
-            require()
-    except MetricError:
-        return False
-    return True
 
 
 def list_references(sample: Sample) -> list[str]:

@@ -17,11 +17,10 @@ from torch import Tensor
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.core.errors import rank_names
 from alm_bench.data import read_csv, read_text
+from alm_bench.data.class_labels import read_class_labels
 
 STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 """Columns of a file of strong labels."""
-CLASSES = ("index", "mid", "display_name")
-"""Columns of AudioSet's class file."""
 SUFFIXES = (".csv", ".tsv")
 """File suffixes of weak and strong labels."""
 
@@ -79,22 +78,10 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
     """
     found = _read_strong_labels(path) if path.suffix == ".tsv" else _read_weak_labels(path)
     label_names = {label.name for _, labels in found for label in labels}
-    known = read_classes(classes) if classes is not None else sorted(label_names)
+    known = read_class_labels(classes, "mid") if classes is not None else sorted(label_names)
     if unknown := sorted(label_names.difference(known)):
         raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {rank_names(unknown[0], known)}")
     return TagFile({root.audio(*_list_file_names(name)): labels for name, labels in found}, known)
-
-
-def read_classes(path: Path) -> list[str]:
-    """Read AudioSet's class file. Returns the values of the column `mid`, sorted by the column `index`. Raises
-    DataError."""
-    indices = {}
-    for line, row in enumerate(read_csv(path, CLASSES[:2]), start=2):
-        try:
-            indices[row["mid"]] = int(row["index"])
-        except ValueError:
-            raise DataError(f"{path}: line {line}: index {row['index']!r}, expected a whole number") from None
-    return sorted(indices, key=indices.__getitem__)
 
 
 def _read_weak_labels(path: Path) -> list[tuple[str, list[Label]]]:

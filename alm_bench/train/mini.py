@@ -1,9 +1,10 @@
 """Bundled small network. Its config and tokenizer are created from the demo data; its weights are exported from a run.
 
-python -m alm_bench.train.mini network           # write alm_bench/mellow/mini/{config,tokenizer}.json
+python -m alm_bench.train.mini network           # write alm_bench/mellow/mini/{config,tokenizer,events}.json
 python -m alm_bench.train.mini export RUN mini   # export the weights of a run, in half precision
 """
 
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +15,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from alm_bench.core import UsageError
 from alm_bench.core.files import write_atomically
 from alm_bench.demo import TARGET_COLUMNS, build_training_rows
-from alm_bench.demo.vocabulary import DOMAINS
-from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load_folder, save_folder
+from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES
+from alm_bench.mellow.checkpoint import CONFIG, EVENTS, SHIPPED, TOKENIZER, load_folder, save_folder
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
 
 VOCABULARY = 1024
@@ -76,17 +77,27 @@ def build_mini_config(tokenizer: Tokenizer) -> MellowConfig:
     )
 
 
+def format_events() -> str:
+    """Return the content of the bundled networks' events.json: the label of each event type, null for the other cues
+    (ambiguous sounds, loudness, pitch, tempo)."""
+    names = [EVENT_TYPES[column].label if column in EVENT_TYPES else None for column in TARGET_COLUMNS]
+    return json.dumps(names, indent=1) + "\n"
+
+
 def write_network(folder: Path) -> None:
-    """Write the tokenizer and config of the bundled network."""
+    """Write the tokenizer, config and class names of the bundled network."""
     tokenizer = make_tokenizer(list_demo_texts())
     write_atomically(folder / TOKENIZER, tokenizer.to_str())
     write_atomically(folder / CONFIG, build_mini_config(tokenizer).to_json())
+    write_atomically(folder / EVENTS, format_events())
 
 
 def export(run: Path, folder: Path) -> None:
-    """Save the weights in a Mellow folder of a run (`best` or `last`) to `folder`, in half precision."""
+    """Save the weights in a Mellow folder of a run (`best` or `last`) to `folder`, in half precision, with the names of
+    the encoder's classes."""
     model, tokenizer = load_folder(run)
     save_folder(folder, model, tokenizer, torch.float16)
+    write_atomically(folder / EVENTS, format_events())
 
 
 def main(arguments: list[str]) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from alm_bench.core import DataRoot, Metric, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import check_unique_ids, read_csv
@@ -20,9 +20,12 @@ from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import compute_caption_scores
 from alm_bench.scoring.multiple_choice import compute_answered_share, compute_mean, drop_skipped_rows, list_clips
 from alm_bench.scoring.sentences import SCORING, CaptionOptions, list_references, list_sentences
+from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference
 from alm_bench.tasks._shared.clips import list_clip_paths
 
 COLUMNS = ("file_name", "QuestionText", "answer")
+OPEN = ("open_accuracy", "open_contained", "open_token_f1")
+"""Metrics of the questions that are not yes/no questions."""
 YES_NO = ("yes", "no")
 BLIND_YES, BLIND_WORD = "always the more frequent of yes and no", "always the most frequent word"
 
@@ -36,7 +39,7 @@ class ClothoAqa:
     scoring: ClassVar = SCORING
     card: TaskCard
     options: CaptionOptions
-    parser: str = PARSER
+    parser: str = f"{PARSER}, {RULE}"
 
     def __post_init__(self) -> None:
         self.options.list_metrics()  # raises an error for an unknown metric before the model runs
@@ -82,7 +85,7 @@ class ClothoAqa:
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return grade_answer(sample, parsed.value)
+        return grade_answer(sample, parsed.value, text)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         scorable = drop_skipped_rows(rows)
@@ -125,7 +128,7 @@ def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
         "binary_accuracy": binary,
         "majority_accuracy": binary,
         "unanimous_accuracy": [row for row in binary if len(set(row.sample.target)) == 1],
-        "open_accuracy": [row for row in rows if not is_binary(row.sample)],
+        **{name: [row for row in rows if not is_binary(row.sample)] for name in OPEN},
     }
 
 
@@ -164,20 +167,28 @@ def _get_most_frequent_answer(rows: Sequence[Scored]) -> str:
 
 
 def _compute_caption_metrics(
-    rows: Sequence[Scored], outputs: Sequence[str], metrics: Sequence[str]
-) -> tuple[Metrics, dict[str, str]]:
-    """Return the caption metrics of the answers `outputs` to open questions, with the prefix `open_`, and a table that
-    names the tokenizer."""
-    found = compute_caption_scores(outputs, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
-    return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
+    rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
+) -> tuple[Metrics, dict[str, Any]]:
+    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and tables that
+    name the tokenizer and the weights."""
+    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
+    tables = {"tokenizer": found.tokenizer, "weights": {f"open_{name}": used for name, used in found.weights.items()}}
+    return {f"open_{name}": metric for name, metric in found.corpus.items()}, tables
 
 
-def grade_answer(sample: Sample, said: str | None) -> dict[str, float]:
+def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:
     """Return the scores of the answer `said` by metric name. For yes/no questions: the share of annotators who agree,
-    and 1.0 if it is the majority's answer. For other questions: 1.0 if any annotator gave the same word."""
+    and 1.0 if it is the majority's answer. For other questions: 1.0 if any annotator gave the same word, 1.0 if the
+    answer contains any annotator's word, and the best F1 of the words. `text` is the answer as it was written (default:
+    `said`)."""
     answers = list(sample.target)
     if not is_binary(sample):
-        return {"open_accuracy": float(said in answers)}
+        whole = (said if text is None else text) or ""
+        return {
+            "open_accuracy": float(said in answers),
+            "open_contained": float(contains_reference(whole, answers, sample.fields["question"])),
+            "open_token_f1": compute_token_f1(whole, answers),
+        }
     majority = float(said == sample.gold)
     scores = {"binary_accuracy": answers.count(said) / len(answers), "majority_accuracy": majority}
     return scores | ({"unanimous_accuracy": majority} if len(set(answers)) == 1 else {})

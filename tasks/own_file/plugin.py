@@ -67,7 +67,7 @@ class Options:
     group_by: str = ""
     """Columns by whose values scores are broken down, or `none`; "" for every column without a role."""
 
-    def settings(self) -> FileSettings:
+    def parse_settings(self) -> FileSettings:
         """Return the declarations of these options, without those of a sidecar. Raises UsageError."""
         found = FileSettings() if self.map is None else parse_map(self.map)
         if self.kind is not None and self.kind not in REQUESTS:
@@ -124,7 +124,7 @@ class FileTask:
     def __init__(self, card: TaskCard, options: Options) -> None:
         self.options = options
         self._read: dict[str, QuestionFile] = {}
-        self.settings = options.settings()
+        self.settings = options.parse_settings()
         if options.path is not None:
             self.path = find_path(options.path)
             sidecar = find_sidecar(self.path)
@@ -170,12 +170,12 @@ class FileTask:
             )
         yield from found.samples
 
-    def resolved_options(self, split: str) -> dict[str, str]:
+    def build_stored_options(self, split: str) -> dict[str, str]:
         """Return the options that a stored run needs to be scored without the file: those of the sidecar, and the
         groups."""
         found = self.read(split)
         options = {"map": self.settings.describe_map(), "kind": self.settings.kind or ""}
-        options["group_by"] = json_list(found.groups)
+        options["group_by"] = join_names(found.groups)
         return {name: value for name, value in options.items() if value}
 
     def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
@@ -221,7 +221,7 @@ class FileTask:
         return score_baselines(rows)
 
 
-def json_list(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return names as the text of an option: separated by commas, or as JSON if a name has a comma."""
     import json
 

@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from small_world import alm, only_run, stored
 
+from alm_bench.adapters.hf.adapter import split_reasoning
+from alm_bench.adapters.hf.generate import compute_next_token_log_probs
 from alm_bench.core import AudioRef, Decoding, Output, Request, Runtime
+from alm_bench.mellow.beams import BeamSearch, advance_searches
 from alm_bench.plugins import catalogue
 
 SHORT = Decoding(max_new_tokens=8)
@@ -58,6 +61,33 @@ def check_batches(model: Any) -> None:
         assert [*some.forms] == ["text", "letter"]
         for form in some.forms:
             np.testing.assert_allclose(some.forms[form], one.forms[form], atol=1e-4)
+
+
+def search_by_full_passes(model: Any, one: Request, decoding: Decoding) -> list[int]:
+    """Beam search over one request, in which every hypothesis is computed anew: the processor encodes the prompt and
+    the clips once per hypothesis, and nothing is cached. Return the token ids of the best answer."""
+    stops, (row,) = model.loaded.stops, model.encoder.rows([one])
+    search = BeamSearch(stops[0], decoding, 0)
+    while not search.is_done:
+        encoded = model.encoder.encode_rows([row] * len(search.hypotheses))
+        answers = [hypothesis.tokens for hypothesis in search.hypotheses]
+        scores = compute_next_token_log_probs(model.loaded, encoded, answers)
+        logits = torch.stack([score[-1] for score in scores])[None]
+        for other in stops[1:]:  # an answer ends at each of them
+            assert logits[0, :, other].max() < logits[0, :, stops[0]].max() - 20, "a second stop token matters here"
+        advance_searches([search], logits)
+    return list(search.best[0])
+
+
+def check_beam_search(model: Any) -> None:
+    """A batch gets the answers of a search by full passes; the clips of a row with two are not mixed up."""
+    requests = [request("b", 1.5), request("c", 0.7, 1.1, prompt="two")]
+    decoding = Decoding("beam", max_new_tokens=6, beams=3)
+    expected = [
+        model.loaded.tokenizer.decode(search_by_full_passes(model, one, decoding), skip_special_tokens=True)
+        for one in requests
+    ]
+    assert [split_reasoning(text)[0] for text in expected] == texts(model.generate(requests, decoding))
 
 
 def last_logits(model: Any, requests: Sequence[Request]) -> torch.Tensor:

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from small_world import Ran, alm, mmau, only_run, questions, soon, stored
 
+from alm_bench.adapters.exec.wire import read_hello, request_line
 from alm_bench.core import AdapterError, AudioRef, Decoding, Request, Runtime, UsageError
 from alm_bench.plugins import catalogue
 
@@ -229,6 +230,7 @@ FIRST = "the worker: its first line has "
         ("hello(audio={'rate': 0})", 2, "a rate above 0, found 0"),
         ("hello(parameters='7B')", 2, FIRST + "parameters '7B', expected a whole number"),
         ("hello(batch=True)", 2, FIRST + "batch True, expected a whole number above 0"),
+        ("hello(decodings='beam')", 2, FIRST + "decodings 'beam', expected a list of some of greedy, nucleus, top-k, "),
         ("hello(delivery=1)", 2, FIRST + "delivery 1, expected 'by construction' or 'to be shown'"),
     ],
 )
@@ -469,6 +471,22 @@ def test_a_worker_whose_model_hears_nothing_is_stopped_unless_it_says_better(tmp
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.splitlines()[-1].startswith("alm-bench: audio_not_delivered: tester tells no prompt tokens")
     assert not rows(tmp_path), "no question was asked"
+
+
+def test_a_worker_is_told_how_to_decode_if_it_can() -> None:
+    first = {"alm_bench": 1, "name": "tester", "audio": None}
+    hello = read_hello(json.dumps({**first, "decodings": ["greedy", "beam"]}).encode())
+    assert hello.decodings == ("greedy", "beam")
+    assert read_hello(json.dumps(first).encode()).decodings == ("greedy", "nucleus")
+    for decoding, own in (
+        (Decoding("beam", beams=3), {"beams": 3, "length_penalty": 1.0}),
+        (Decoding("top-k", top_k=7), {"top_k": 7}),
+        (Decoding(), {}),
+    ):
+        told = json.loads(request_line(Request("a", "What?"), [], decoding))["decoding"]
+        assert told == {
+            "method": decoding.method, "max_new_tokens": 64, "top_p": 0.8, "temperature": 1.0, "seed": 0, **own
+        }  # fmt: skip
 
 
 def test_the_options_object_is_refused_early() -> None:

@@ -16,6 +16,7 @@ from hf_checks import (
     adapter,
     batch,
     check_batches,
+    check_beam_search,
     check_clips_matter,
     check_runs,
     last_logits,
@@ -52,6 +53,10 @@ def models(folders: dict[str, Path]) -> dict[str, Any]:
 @pytest.mark.parametrize("family", BASE)
 def test_a_batch_changes_nothing(models: dict[str, Any], family: str) -> None:
     check_batches(models[family])
+
+
+def test_beam_search_gives_every_beam_the_clips_of_its_row(models: dict[str, Any]) -> None:
+    check_beam_search(models["qwen2_audio"])
 
 
 @pytest.mark.parametrize("family", BASE)

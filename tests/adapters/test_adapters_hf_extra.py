@@ -1,6 +1,7 @@
 """The families whose processors need more packages, each where these are there (hf_extra/README.md)."""
 
 import importlib.util
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import tiny_hf
 import tiny_hf_extra
 import torch
-from hf_checks import SHORT, adapter, check_batches, check_clips_matter, check_runs, request, texts
+from hf_checks import SHORT, adapter, check_batches, check_beam_search, check_clips_matter, check_runs, request, texts
 
 EXTRA = tuple(tiny_hf_extra.EXTRA)
 BUILT: dict[str, Path] = {}
@@ -37,6 +38,7 @@ def test_a_family(folder: Path, tmp_path: Path) -> None:
     model = adapter(folder)
     check_batches(model)
     check_clips_matter(model)
+    check_beam_search(model)
     check_runs(folder, tmp_path / "runs", joined=False)
 
 
@@ -57,6 +59,32 @@ def test_a_thinker_is_the_whole_models_own(tmp_path_factory: pytest.TempPathFact
     alone = adapter(tiny_hf_extra.qwen2_5_omni(tmp_path / "thinker", whole=False))
     assert alone.identity.family == "qwen2_5_omni_thinker"
     assert texts(alone.generate([request("a", 1.0)], SHORT))[0] is not None
+
+
+def test_a_published_nemotron_configuration(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """Its files are for code of the repository's own: other names of model types and fields, no processor of ours."""
+    path = tmp_path / "published"
+    shutil.copytree(built("nemotron_h_omni", tmp_path_factory), path)
+    config = json.loads((path / "config.json").read_text())
+    names = {"text": "llm_config", "audio": "sound_config"}
+    config |= {old: config.pop(f"{name}_config") for name, old in names.items()}
+    config |= {
+        "img_context_token_id": config.pop("image_token_id"),
+        "vit_hidden_size": config.pop("vision_hidden_size"),
+    }
+    config |= {"sound_context_token_id": config.pop("audio_token_id"), "auto_map": {"AutoConfig": "configuration.Own"}}
+    config["sound_config"]["model_type"] = "parakeet"
+    config["model_type"] = "NemotronH_Nano_Omni_Reasoning_V3"
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "processor_config.json").unlink()
+    own = {"auto_map": {"AutoProcessor": "processing.Own"}, "processor_class": "Own", "image_processor_type": "Own"}
+    (path / "preprocessor_config.json").write_text(json.dumps(own))
+    wanted = adapter(built("nemotron_h_omni", tmp_path_factory))
+    found = adapter(path)
+    assert found.identity.family == "nemotron_h_omni"
+    requests = [request("a", 1.0), request("b", 0.7, 1.1)]
+    assert texts(found.generate(requests, SHORT)) == texts(wanted.generate(requests, SHORT))
+    assert found.generate(requests, SHORT)[0].extra["audio_tokens"] > 0
 
 
 def test_lengths_that_may_not_share_a_batch(tmp_path_factory: pytest.TempPathFactory) -> None:

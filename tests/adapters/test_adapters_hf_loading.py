@@ -296,7 +296,8 @@ def test_the_table_knows_the_families_that_transformers_knows() -> None:
     known = checkpoints()
     assert {
         "qwen2-audio", "r1-aqa", "qwen2.5-omni", "qwen3-omni", "audio-flamingo-3", "music-flamingo", "voxtral",
-        "granite-speech", "phi-4-multimodal", "gemma-3n", "gemma-4",
+        "granite-speech", "phi-4-multimodal", "gemma-3n", "gemma-4", "nemotron-3-nano-omni",
+        "granite-speech-4.1-2b-plus", "granite-4.0-1b-speech", "music-flamingo-2601",
     } <= set(known)  # fmt: skip
     for checkpoint in known.values():
         assert checkpoint.family in _document()["families"]
@@ -305,6 +306,23 @@ def test_the_table_knows_the_families_that_transformers_knows() -> None:
         "8.4B parameters, Apache-2.0, clips up to 30 s (Qwen/Qwen2-Audio-7B-Instruct)" in known["qwen2-audio"].summary
     )
     assert family("something_new").clips is None, "defaults for a family without an entry"
+
+
+def test_model_types_by_the_names_of_a_checkpoints_own_code() -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    from alm_bench.adapters.hf.families import _document, has_own_model_types, resolve_model_types
+
+    aliases = _document()["aliases"]
+    assert set(aliases.values()) <= set(CONFIG_MAPPING_NAMES)
+    assert not set(aliases) & set(CONFIG_MAPPING_NAMES)
+    (own, known), *_ = aliases.items()
+    config = {"model_type": own, "name": own, "audio": {"model_type": own, "layers": [1, 2]}}
+    assert resolve_model_types(config) == {
+        "model_type": known, "name": own, "audio": {"model_type": known, "layers": [1, 2]}
+    }  # fmt: skip
+    assert has_own_model_types(config)
+    assert not has_own_model_types(resolve_model_types(config))
 
 
 def test_known_models_are_listed() -> None:

@@ -123,7 +123,7 @@ def test_what_counts_as_a_plain_wav_file() -> None:
 
 def pipeline(condition: str = "clean", **values: Any) -> tuple[AudioPipeline, OpenAIOptions]:
     asked = options(**values)
-    return AudioPipeline.of(OpenAIAdapter(asked, Runtime()), read_condition(condition)), asked
+    return AudioPipeline.from_adapter(OpenAIAdapter(asked, Runtime()), read_condition(condition)), asked
 
 
 def test_two_clips_of_which_one_fits_arrive_in_their_order(tmp_path: Path) -> None:

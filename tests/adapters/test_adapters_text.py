@@ -114,6 +114,20 @@ def test_sampling_follows_its_seed(tiny: Any) -> None:
     assert narrow == greedy, "a nucleus of one token is the likeliest"
 
 
+def test_beam_search_and_top_k(tiny: Any) -> None:
+    """Beam search as `generate` of transformers does it on each prompt alone; k = 1 is the likeliest token."""
+    decoding = Decoding("beam", max_new_tokens=12, beams=3, length_penalty=0.5)
+    for one, found in zip(REQUESTS, tiny.generate(REQUESTS, decoding), strict=True):
+        ids = prompt_ids(tiny, one.prompt)
+        searched = tiny._lm.model.generate(
+            input_ids=torch.tensor([ids]), max_new_tokens=12, num_beams=3, length_penalty=0.5, early_stopping=False
+        )
+        assert found.text == tiny._lm.tokenizer.decode(searched[0, len(ids) :], skip_special_tokens=True)
+    greedy = written(tiny, REQUESTS)
+    assert written(tiny, REQUESTS, method="top-k", top_k=1, temperature=2.0) == greedy
+    assert written(tiny, REQUESTS, method="top-k", top_k=9, temperature=2.0) != greedy
+
+
 def test_an_end_of_the_checkpoints_own_ends_the_text(tiny: Any, tmp_path: Path) -> None:
     (whole,) = tiny.generate(REQUESTS[:1], Decoding(max_new_tokens=12))
     assert (whole.truncated, whole.extra) == (True, {"tokens": 12})

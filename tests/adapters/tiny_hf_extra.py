@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tiny_hf import chatml, saved, text_config, tokenizer, whisper
+from tiny_hf_recent import RECENT
 
 QWEN = {
     "audio_token": "<|AUDIO|>",
@@ -394,5 +395,6 @@ EXTRA: dict[str, tuple[tuple[str, ...], Callable[..., Path]]] = {
     "gemma4": (("PIL", "torchvision"), gemma4),
     "gemma4_unified": (("PIL", "torchvision"), gemma4_unified),
     "voxtral": (("mistral_common",), voxtral),
+    **RECENT,
 }
 """What each needs to be importable, and its builder."""

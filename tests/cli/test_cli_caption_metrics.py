@@ -111,3 +111,28 @@ def test_everything_of_two_captions(tmp_path: Path, shared: Path, monkeypatch: p
     ran = alm("caption-metrics", written(tmp_path / "c.json", ROWS), "--json")
     assert ran.json["tokenizer"] == "CoreNLP 3.4.1"
     assert all(metric["value"] is not None for metric in ran.json["corpus"].values())
+
+
+def test_files_of_other_programs_need_no_rewriting(tmp_path: Path) -> None:
+    """`prediction, ref1..ref5` in a CSV, lists of captions, and columns under names of their own."""
+    wide = tmp_path / "wide.csv"
+    wide.write_text("prediction,ref1,ref2,ref10,note\na dog barks,a dog is barking,,barking of a dog,x\n")
+    lists = written(tmp_path / "lists.json", [{"caption": ["a dog barks"], "captions": ROWS[0]["references"]}])
+    own = tmp_path / "own.csv"
+    own.write_text("said,truth\na dog barks,\"['a dog is barking', 'barking of a dog']\"\n")
+    expected = alm("caption-metrics", written(tmp_path / "c.json", ROWS[:1]), *CHEAP, "--json").json["corpus"]
+    for arguments in ((wide,), (lists,), (own, "--column", "said", "--column", "references=truth")):
+        assert alm("caption-metrics", *arguments, *CHEAP, "--json").json["corpus"] == expected
+    line = refusal(alm("caption-metrics", own))
+    assert "item 1 has no 'candidate'; it has said, truth: name its column with --column candidate=NAME" in line
+    assert "unknown role 'truth'; known: " in refusal(alm("caption-metrics", own, "--column", "truth=x"))
+
+
+def test_short_answers_are_scored_with_their_question(tmp_path: Path) -> None:
+    rows = [{"prediction": "2 dogs and 3 cats", "reference": "two", "question": "How many dogs?"}]
+    for questions, value in ((rows, 1), ([{**rows[0], "question": ""}], 0)):
+        file = written(tmp_path / "c.json", questions)
+        assert (
+            alm("caption-metrics", file, "--metrics", "contained", "--json").json["corpus"]["contained"]["value"]
+            == value
+        )

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from file_server import Server, serving
@@ -16,6 +17,8 @@ from small_world import HEADER, alm, hypotheses, mmau, questions, refusal, tone
 
 from alm_bench.data.corenlp import RESOURCES
 from alm_bench.plugins import catalogue
+from alm_bench.scoring.metrics import is_computable
+from alm_bench.scoring.weights import SOURCES, default_folder
 
 GITHUB = "/microsoft/AudioEntailment/HEAD/data/CLE"
 CLOTHO = "/records/4783391/files/clotho_audio_evaluation.7z"
@@ -514,3 +517,36 @@ def test_a_hub_that_says_no(server: Server) -> None:
     copy = ran.json["files"][1]
     assert (ran.status, copy["state"]) == (1, "failed")
     assert "hub data set gamma-lab-umd/MMAU-test-mini cannot be had" in copy["note"]
+
+
+# --- weights of metrics ---
+
+
+def test_weights_of_a_metric_are_fetched_on_request(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ALM_BENCH_MIRROR", f"https://huggingface.co={server.url} https://github.com={server.url}")
+    for part in ("sbert", "fluency"):
+        for file in SOURCES[part].files:
+            server.put(urlsplit(file.url).path, f"content of {file.name}")
+    ran = alm("data", "get", "metric", "sbert_similarity", "--json")
+    assert ran.status == 0, ran.err
+    assert "about 270 MB, licence Apache-2.0" in ran.err, "size and licence before the download"
+    assert {row["state"] for row in ran.json["files"]} == {"fetched"}
+    folder = default_folder("sbert")
+    assert (folder / "1_Pooling/config.json").read_text() == "content of 1_Pooling/config.json"
+    assert is_computable("sbert_similarity")
+    again = alm("data", "get", "metric", "sbert_similarity", "--json")
+    assert {row["state"] for row in again.json["files"]} == {"there"}
+    fense = alm("data", "get", "metric", "fense", "--json")
+    assert fense.status == 1
+    bad = [row for row in fense.json["files"] if row["state"] == "failed"]
+    assert [row["place"] for row in bad] == ["echecker_clotho_audiocaps_base.ckpt"]
+    assert "its makers publish sha256:1a719f09" in bad[0]["note"]
+
+
+def test_only_metrics_with_weights_can_be_fetched(server: Server) -> None:
+    for arguments in (("metric",), ("metric", "cider")):
+        assert "takes a metric with weights, found" in refusal(alm("data", "get", *arguments))
+    assert "found a second name, 'cle'" in refusal(alm("data", "get", "mmau", "cle"))

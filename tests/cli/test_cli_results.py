@@ -214,6 +214,65 @@ def test_show_filters() -> None:
     assert shown("--id", "item-004", "--wrong") == [], "it is there, and it is right"
 
 
+def test_show_browses_by_group_and_rule_and_page_by_page() -> None:
+    texts = {row["id"]: row["answer"] if i % 4 else "no idea" for i, row in enumerate(questions(12))}
+    alm("run", *replay(outputs(Path("said.json"), texts)), "--tasks", "mmau")
+    hard = ["item-002", "item-005", "item-008", "item-011"]
+    assert shown("--difficulty", "hard") == shown("--group", "difficulty=HARD") == hard
+    assert shown("--difficulty", "hard", "--skill", "Skill 1") == ["item-005"]
+    assert shown("--group", "domain=speech", "--group", "skill=Skill 3") == ["item-011"]
+    records = {line["id"]: line["parsed"]["rule"] for line in stored(only_run(Path("results/runs")))}
+    rule = records["item-001"]
+    assert shown("--rule", rule) == [name for name, its in records.items() if its == rule]
+    assert 0 < len(shown("--rule", rule)) < 12
+    pages = [alm("show", "latest", "--limit", 5, "--page", page, "--json").json for page in (1, 2, 3)]
+    assert [item["id"] for page in pages for item in page["items"]] == list(texts)
+    assert "5 of 12 matching items, 12 in the run" in (text := alm("show", "latest", "--limit", 5).out)
+    assert text.endswith("; page 1 of 3 (--page 2: the next)\n")
+    for asked, message in (
+        (("--page", 3), "--page 3: the 12 matching items have 2 pages of 10"),
+        (("--difficulty", "hart"), "no item with difficulty='hart'; known: hard,"),
+        (("--group", "clip=x"), "no grouping 'clip'; its groupings: "),
+        (("--group", "skill"), "--group takes key=value"),
+        (("--rule", "lettre"), "no --rule 'lettre'; it has: "),
+        (("--csv", "--json"), "either --csv or --json"),
+    ):
+        assert message in refusal(alm("show", "latest", *asked)), message
+
+
+def test_show_prints_a_table_for_spreadsheets_that_runs_no_formula() -> None:
+    texts = {row["id"]: row["answer"] for row in questions(12)} | {"item-001": '=HYPERLINK("x")\nDog'}
+    alm("run", *replay(outputs(Path("said.json"), texts)), "--tasks", "mmau")
+    rows = list(csv.DictReader(alm("show", "latest", "--csv").out.splitlines()))
+    assert [row["id"] for row in rows] == list(texts)
+    assert rows[1]["text"] == '\'=HYPERLINK("x")\\nDog'
+    assert json.loads(rows[0]["choices"]) == ["Rain", "Wind"]
+    assert (rows[0]["status"], rows[0]["score_accuracy"], rows[0]["group_difficulty"]) == ("ok", "1.0", "easy")
+    assert len(alm("show", "latest", "--csv", "--difficulty", "hard").out.splitlines()) == 5
+
+
+def test_show_plays_clips_with_the_player_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 2)
+    alm("run", "--model", "blind", "--tasks", "mmau", "--data", "demo", "--limit", 1, "--out", "demo")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    line = refusal(alm("show", "latest", "--play", "--limit", 1))
+    assert "no audio player on this machine; install one of afplay, ffplay" in line
+    player = tmp_path / "bin/paplay"
+    player.parent.mkdir()
+    player.write_text(f"#!{sys.executable}\nimport sys\nplayed = open(sys.argv[1], 'rb').read()\n"
+                      f"open('played', 'ab').write(sys.argv[1].encode() + b' ' + played[:4] + b'\\n')\n")  # fmt: skip
+    player.chmod(0o755)
+    (tmp_path / "data/mmau/test-mini-audios/item-001.wav").unlink()
+    ran = alm("show", "latest", "--play")
+    assert Path("played").read_text() == f"{tmp_path / 'data/mmau/test-mini-audios/item-000.wav'} RIFF\n"
+    assert "item-001.wav is not a file on this machine" in ran.err
+    assert alm("show", "latest", "--play", "--out", "demo").err == "", "a clip that is no file is made and played"
+    assert Path("played").read_text().splitlines()[1].endswith(" RIFF")
+    player.write_text("#!/bin/sh\necho broken pipe of sound >&2\nexit 3\n")
+    assert "paplay could not play" in (ran := alm("show", "latest", "--play", "--limit", 1)).err
+    assert "(status 3): broken pipe of sound" in ran.err
+
+
 def test_without_golds_no_answer_is_wrong() -> None:
     rows = [{key: value for key, value in row.items() if key != "answer"} for row in questions(3)]
     mmau(Path("data"), rows=rows)

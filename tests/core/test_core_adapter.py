@@ -230,7 +230,7 @@ def test_an_adapter_around_others_forwards_every_call() -> None:
     both = {"close", "log_to"}
     assert {name for name in FORWARDED if found[name] is None} == both
     heard = {name for name in FORWARDED if str(found[name]).startswith("listener")}
-    assert heard == {"order", "prepare"}
+    assert heard == {"order", "prepare", "event_presence"}
     assert set(listener.calls) == heard | both
     assert set(answerer.calls) == set(FORWARDED) - heard
 
@@ -259,6 +259,9 @@ def test_the_bundled_adapters_declare_what_they_are() -> None:
     assert {name for name, one in abilities.items() if one.choices_only} == {"clap", "clap-probe", "mellow-probe"}
     assert {name for name, one in abilities.items() if one.is_replay} == {"replay"}
     assert {name for name, one in abilities.items() if one.stream} >= {"exec", "openai"}
+    every = ("greedy", "nucleus", "top-k", "beam")
+    assert {name for name, one in abilities.items() if one.decodings == every} >= {"mellow", "hf", "text"}
+    assert abilities["openai"].decodings == abilities["blind"].decodings == ("greedy", "nucleus")
     assert abilities["openai"].delivery == abilities["hf"].delivery == "to be shown"
     assert {"concurrency", "price_in"} <= set(abilities["openai"].runtime_options)
 

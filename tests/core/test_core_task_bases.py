@@ -92,8 +92,11 @@ def test_a_bad_row_is_named() -> None:
     assert "no column 'options'" in refusal(alm("run", "--model", "blind", "--tasks", "birds", "--data", "data"))
 
 
-@pytest.mark.parametrize(("text", "right"), [("Owl.", 1.0), (" an owl", 0.0), ("", 0.0)])
-def test_open_answers_equal_a_reference(text: str, right: float) -> None:
+@pytest.mark.parametrize(
+    ("text", "right", "exact", "f1"),
+    [("Owl.", 1, 1, 1), (" an owl", 1, 1, 1), ("It is not an owl.", 0, 0, 0.4), ("Owls hoot.", 1, 0, 0), ("", 0, 0, 0)],
+)
+def test_open_answers_contain_a_reference(text: str, right: float, exact: float, f1: float) -> None:
     task = OpenTask(catalogue().task("birds").card)
     parsed: Parsed = task.parse(sample := Sample("1", {}, target=["owl", "barn owl"], gold="owl"), text)
-    assert task.grade(sample, text, parsed) == {"accuracy": right}
+    assert task.grade(sample, text, parsed) == {"accuracy": right, "exact": exact, "token_f1": f1}

@@ -64,6 +64,13 @@ def test_jsonl(tmp_path: Path) -> None:
     assert "line 2 is not a JSON object" in refused(read_jsonl, put(tmp_path / "c.jsonl", '{"a": 1}\n[2]\n'))
 
 
+def test_jsonl_is_parsed_alike_whatever_other_parsers_are_installed(tmp_path: Path) -> None:
+    """orjson, which packages of the development tools bring along, refuses both values."""
+    (row,) = read_jsonl(put(tmp_path / "a.jsonl", '{"a": NaN, "b": "\\ud800"}'))
+    assert str(row["a"]) == "nan"
+    assert row["b"] == "\ud800"
+
+
 def test_csv(tmp_path: Path) -> None:
     huge = "x" * 300_000
     text = f'\ufeffname,caption,extra\r\na.wav,"two, ""or""\r\nthree",1\r\n\r\nb.wav,{huge},\r\n'

@@ -73,7 +73,9 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
     assert {"mellow": MellowAdapter} == ADAPTERS
     assert MellowAdapter.prompts == "native"
     adapter: Adapter = paper
-    assert adapter.abilities == Abilities(loglikelihood=True, prepare=True, max_clips=2)
+    assert adapter.abilities == Abilities(
+        loglikelihood=True, prepare=True, max_clips=2, decodings=("greedy", "nucleus", "top-k", "beam")
+    )
 
 
 def test_importing_it_is_light() -> None:

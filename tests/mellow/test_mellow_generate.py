@@ -10,9 +10,10 @@ from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate, nucleus
+from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.packed_linear import can_pack
+from alm_bench.mellow.sampling import nucleus
 
 GREEDY = Decoding(max_new_tokens=20)
 NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)

@@ -1,5 +1,6 @@
 """What the bundled network answers in a run does not depend on how the run is made."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,23 @@ def test_neither_batch_size_nor_reuse_nor_resuming_changes_an_answer(
     assert texts(tmp_path / "stopped", *how, "--batch-size", 7, "--cache-mb", 0) == wanted
     if how:
         assert texts(tmp_path / "greedy", "--batch-size", 5) != wanted
+
+
+def test_a_searched_run_says_how_and_its_batches_change_nothing(tmp_path: Path) -> None:
+    how = ("--decoding", "beam", "--beams", 3, "--length-penalty", 0.5, "--limit", 6)
+    wanted = texts(tmp_path / "one", *how, "--batch-size", 1)
+    assert len(wanted) == 6
+    assert texts(tmp_path / "six", *how, "--batch-size", 6) == wanted
+    header = json.loads((next((tmp_path / "one").iterdir()) / "run.json").read_text())
+    stored_settings = header["spec"]["decoding"]
+    assert {name: stored_settings[name] for name in ("method", "beams", "length_penalty", "top_k")} == {
+        "method": "beam",
+        "beams": 3,
+        "length_penalty": 0.5,
+        "top_k": None,
+    }
+    shown = alm("score", next((tmp_path / "one").iterdir()), "--details").out
+    assert "beam (3 beams, length penalty 0.5), at most" in " ".join(shown.split())
 
 
 def test_neither_order_changes_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

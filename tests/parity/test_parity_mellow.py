@@ -13,13 +13,16 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from alm_bench.core.types import Decoding, Wave
+from alm_bench.data.class_labels import read_class_labels
 from alm_bench.mellow.checkpoint import HUB, get_published_name, list_constant_shapes, load
 from alm_bench.mellow.config import PUBLISHED
 from alm_bench.mellow.encoder import EncodedClip
+from alm_bench.mellow.events import compute_event_presence
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import PROTOCOLS
+from alm_bench.reports.event_curves import build_event_curves, rename_classes
 
 PROMPTS = (
     "explain the difference between the two audios in detail.",
@@ -117,6 +120,22 @@ def test_encoder_and_mapper(reference: Reference) -> None:
     close(heard.framewise[:, ::64, ::8], expected["framewise"])
     with torch.inference_mode():
         close(reference.model.mapper.project(heard)[:, ::41, ::4], expected["projected"])
+
+
+def test_event_curves_are_the_reference_networks_framewise_output(reference: Reference, tmp_path: Path) -> None:
+    rows = [f"{number},/m/{number},Class of AudioSet {number}" for number in range(PUBLISHED.encoder.classes)]
+    (tmp_path / "class_labels_indices.csv").write_text("\n".join(["index,mid,display_name", *reversed(rows)]))
+    names = read_class_labels(tmp_path / "class_labels_indices.csv")
+    encoder = reference.model.encoder
+    with torch.inference_mode():
+        logmel = encoder.logmel(torch.from_numpy(wav(10, 1))[None])[0]
+    found = rename_classes(compute_event_presence(encoder, logmel), names, "class_labels_indices.csv")
+    close(torch.from_numpy(found.probabilities[::64, ::8]), reference.expected["framewise"][0])
+    own = reference.heard.framewise[0].numpy()
+    np.testing.assert_allclose(found.probabilities, own, atol=1e-5)
+    for curve in build_event_curves(found):
+        assert curve.name == f"Class of AudioSet {curve.index}"
+        np.testing.assert_allclose(curve.values, own[:, curve.index], atol=1e-5)
 
 
 def test_prompt_and_prefix(reference: Reference) -> None:

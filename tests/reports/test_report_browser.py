@@ -50,6 +50,7 @@ class Opened:
     def __init__(self, browser: Any, path: Path, **settings: Any) -> None:
         self.context = browser.new_context(offline=True, accept_downloads=True, **settings)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(300_000)  # a slow machine fails no test
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -117,13 +118,13 @@ def test_a_clip_plays_and_seeks(opened: Opened) -> None:
     opened.page.locator(".row a").first.click()
     play = "() => { const audio = document.querySelector('#item audio'); audio.loop = true; audio.play(); }"
     opened.page.evaluate(play)
-    opened.page.wait_for_function("() => document.querySelector('#item audio').currentTime > 0.02", timeout=10_000)
+    opened.page.wait_for_function("() => document.querySelector('#item audio').currentTime > 0.02")
     opened.page.select_option("#item .deck select", "0.5")
     assert opened.page.evaluate("() => document.querySelector('#item audio').playbackRate") == 0.5
     opened.page.click("#item .deck button:has-text('Loop')")
     assert opened.page.get_attribute("#item .deck button:has-text('Loop')", "aria-pressed") == "true"
     opened.page.click("#item .switch")
-    opened.page.wait_for_function("() => !document.querySelectorAll('#item audio')[1].paused", timeout=10_000)
+    opened.page.wait_for_function("() => !document.querySelectorAll('#item audio')[1].paused")
     assert opened.page.evaluate("() => document.querySelector('#item audio').paused"), "only one of two clips plays"
     image = opened.page.locator("#item .spectrogram img").first
     assert image.evaluate("(image) => image.naturalWidth") > 10
@@ -163,7 +164,7 @@ def test_every_condition_of_an_ablation_is_heard(opened: Opened) -> None:
     sources = [section.locator("audio").count() for section in sections.all()]
     assert sources == [0 if name.startswith("none") else 1 for name in names]
     ready = "() => [...document.querySelectorAll('#view-conditions audio')].every((one) => one.duration > 0.2)"
-    opened.page.wait_for_function(ready, timeout=10_000)
+    opened.page.wait_for_function(ready)
 
 
 def test_marks_are_stored_and_saved(opened: Opened) -> None:
@@ -257,7 +258,7 @@ def test_clips_in_the_folder_beside_the_page_play(browser: Any, report: Path) ->
     page = Opened(browser, written.path, viewport={"width": 1280, "height": 860})
     page.go("view=items")
     page.page.locator(".row a").first.click()
-    page.page.wait_for_function("() => document.querySelector('#item audio').duration > 0.2", timeout=10_000)
+    page.page.wait_for_function("() => document.querySelector('#item audio').duration > 0.2")
     page.page.wait_for_function("() => document.querySelector('#item .spectrogram img').naturalWidth > 10")
     assert page.complaints == []
     page.context.close()

@@ -59,6 +59,11 @@ CHANGED = {
     "top-p": spec(decoding=Decoding(top_p=0.9)),
     "temperature": spec(decoding=Decoding(temperature=0.5)),
     "decoding seed": spec(decoding=Decoding(seed=1)),
+    "beam search": spec(decoding=Decoding("beam")),
+    "beams": spec(decoding=Decoding("beam", beams=5)),
+    "length penalty": spec(decoding=Decoding("beam", length_penalty=0.5)),
+    "top-k": spec(decoding=Decoding("top-k")),
+    "k": spec(decoding=Decoding("top-k", top_k=5)),
     "seed": spec(seed=1),
     "limit": spec(limit=5),
     "missing audio": spec(missing_audio="skip"),
@@ -83,16 +88,24 @@ def test_no_two_changes_give_the_same_one() -> None:
 
 
 def test_the_version_of_the_draws_counts_where_something_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawing = ("order of options", "method", "spare clip")
+    drawing = ("order of options", "method", "top-k", "spare clip")
     monkeypatch.setattr("alm_bench.runner.spec.DRAWS", 10**6)
     later = {
         "order of options": spec(options="shuffled"),
         "method": spec(decoding=Decoding("nucleus")),
+        "top-k": spec(decoding=Decoding("top-k")),
         "spare clip": made(policy=AudioPolicy(spare=True)),
     }
     assert all(later[name] != CHANGED[name] for name in drawing)
     assert (spec(seed=1), spec(options="circular")) == (CHANGED["seed"], spec(options="circular"))
-    assert spec(limit=5) == CHANGED["limit"], "nothing is drawn here: such a run resumes"
+    for name, same in (("limit", spec(limit=5)), ("beam search", spec(decoding=Decoding("beam")))):
+        assert same == CHANGED[name], "nothing is drawn here: such a run resumes"
+
+
+def test_settings_of_other_decoding_methods_change_nothing() -> None:
+    """Runs of greedy and nucleus decoding from before there were others are resumed."""
+    assert spec(decoding=Decoding(top_k=5, beams=9, length_penalty=2.0)) == made()
+    assert {*Decoding("nucleus").as_dict()} == {"method", "max_new_tokens", "top_p", "temperature", "seed"}
 
 
 def test_speed_changes_nothing() -> None:

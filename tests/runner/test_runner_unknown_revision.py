@@ -7,7 +7,7 @@ import pytest
 from small_world import alm, mmau, questions
 
 from alm_bench.core import Task
-from alm_bench.core.files import sha256
+from alm_bench.core.files import compute_sha256
 from alm_bench.runner import items
 
 NOTICE = "is none of the"
@@ -18,7 +18,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     """Data folders of a known revision and of an unknown one."""
     known = mmau(tmp_path / "known", clips=False)
     unknown = mmau(tmp_path / "unknown", rows=questions(13)[1:], clips=False)
-    digest = sha256(known / "mmau/mmau-test-mini.json")
+    digest = compute_sha256(known / "mmau/mmau-test-mini.json")
 
     def list_known_revisions(task: Task) -> Mapping[str, str]:
         return {digest: "2030-01-01"}

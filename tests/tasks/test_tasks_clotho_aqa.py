@@ -10,6 +10,7 @@ from alm_bench.core import Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
 from alm_bench.scoring.grounding import Pair, compute_effects
+from alm_bench.tasks.clotho_aqa.plugin import OPEN as OPEN_METRICS
 from alm_bench.tasks.clotho_aqa.plugin import normalise_answer
 
 HEADER = ["file_name", "QuestionText", "answer", "confidence"]
@@ -80,7 +81,7 @@ def test_blind_rows_by_hand(data: Path) -> None:
     assert always_no["binary_accuracy"]["value"] == pytest.approx(5 / 9)
     assert always_no["majority_accuracy"]["value"] == pytest.approx(2 / 3)
     assert always_no["unanimous_accuracy"]["value"] == 0.5
-    assert blind["always the most frequent word"].keys() == {"open_accuracy"}
+    assert blind["always the most frequent word"].keys() == set(OPEN_METRICS)
 
 
 def test_what_is_read_is_stored(data: Path) -> None:
@@ -122,10 +123,12 @@ def test_open_answers_have_caption_metrics_for_those_who_ask(data: Path) -> None
     assert run["main"] == "binary_accuracy"
     assert {run["metrics"][name]["n"] for name in told} == {3}, "yes and no are no sentences"
     assert run["metrics"]["open_accuracy"]["value"] == pytest.approx(2 / 3)
+    assert run["metrics"]["open_contained"]["value"] == 1, "the sentence holds an annotator's word"
+    assert run["metrics"]["open_token_f1"]["value"] == pytest.approx((2 / 4 + 1 + 1) / 3)
     # ROUGE-L by hand: one word of three ("dog is barking") is all of a reference, beta 1.2; the others are one.
     partly = (1 + 1.2**2) * (1 / 3) * 1 / (1 + 1.2**2 * (1 / 3))
     assert run["metrics"]["open_rouge_l"]["value"] == pytest.approx((partly + 1 + 1) / 3)
-    assert run["baselines"]["always the most frequent word"].keys() == {"open_accuracy", *told}
+    assert run["baselines"]["always the most frequent word"].keys() == {*OPEN_METRICS, *told}
     assert run["baselines"]["always the more frequent of yes and no"].keys().isdisjoint(told)
     binary = alm("run", *replay(Path("said.json")), *where, "--metrics", "cider", "--limit", "4")
     assert "open_cider" in binary.run["metrics"]

@@ -1,14 +1,23 @@
 """Reader of files with candidate captions and their references."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alm_bench.core import DataError
+from alm_bench.data.outputs.columns import ColumnNames, describe_item
 from alm_bench.data.outputs.files import read_rows
-from alm_bench.data.outputs.row import parse_list_text
+from alm_bench.data.outputs.row import MISSING, RawRow
 from alm_bench.data.readers import check_unique_ids
+
+CAPTION_COLUMNS = {
+    "candidate": ("candidate", "prediction", "caption", "hypothesis", "model_output"),
+    "references": ("references", "reference", "refs", "captions"),
+    "question": ("question",),
+    "audio": ("audio", "audio_path", "filename", "file_name"),
+    "id": ("id",),
+}
+"""Names of the columns of a caption file by role. References may also be in the columns `ref1`, `ref2`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +33,35 @@ class CaptionedItem:
     references: tuple[str, ...]
     """One or more reference captions."""
 
+    question: str | None = None
+    """Question that the candidate answers; None if the file has none."""
 
-def read_captions(path: Path) -> list[CaptionedItem]:
-    """Read items with `candidate`, `references` and an optional `id` from a JSON, JSONL, CSV or TSV file.
+    audio: str | None = None
+    """Path of the audio file, as the file names it; None if the file has none."""
 
-    References are a list of texts. A CSV cell holds either a JSON list or one text. Raises DataError, which names the
-    file and the item.
+
+def read_captions(path: Path, columns: Sequence[str] = ()) -> list[CaptionedItem]:
+    """Read items with a candidate, references and an optional id from a JSON, JSONL, CSV or TSV file.
+
+    `CAPTION_COLUMNS` lists the names of the columns; `columns` are other names (`candidate=text`). References are a
+    list of texts, a CSV cell with a JSON list or with one text, or columns `ref1` to `refN`. Raises DataError, which
+    names the file and the item, and UsageError for an unknown role in `columns`.
     """
-    rows = read_rows(path, lambda row: "candidate" in row)
+    names = ColumnNames.parse(CAPTION_COLUMNS, columns)
+    rows = read_rows(path, lambda row: names.find(row, "candidate") is not MISSING)
     if not rows:
         raise DataError(f"{path}: holds no captions")
-    return check_unique_ids((_parse_item(path, number, row) for number, row in enumerate(rows, start=1)), path)
+    return check_unique_ids((_parse_item(path, number, row, names) for number, row in enumerate(rows, start=1)), path)
 
 
-def _parse_item(path: Path, number: int, row: Mapping[str, Any]) -> CaptionedItem:
-    where = f"{path}: item {number}"
-    for key in ("candidate", "references"):
-        if key not in row:
-            raise DataError(f"{where} has no {key!r}; it has {', '.join(map(str, row)) or 'nothing'}")
-    references = row["references"]
-    if isinstance(references, str):
-        listed = parse_list_text(references)
-        references = listed if isinstance(listed, list) else [references]
-    if not isinstance(row["candidate"], str):
-        raise DataError(f"{where}: the candidate is a {type(row['candidate']).__name__}, expected text")
-    if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
-        raise DataError(f"{where}: references are {references!r:.80}, expected a list of one text or more")
-    if any(not text.strip() for text in references):
-        raise DataError(f"{where}: a reference is empty, expected a text")
-    name = number if row.get("id") in (None, "") else row["id"]
-    return CaptionedItem(str(name), row["candidate"], tuple(references))
+def _parse_item(path: Path, number: int, row: RawRow, names: ColumnNames) -> CaptionedItem:
+    where = describe_item(path, number)
+    candidate, references = names.find_text(row, "candidate", where), names.find_texts(row, "references", where)
+    id_, question, audio = (names.find(row, role) for role in ("id", "question", "audio"))
+    return CaptionedItem(
+        str(number if id_ is MISSING else id_),
+        candidate,
+        tuple(references),
+        question if isinstance(question, str) else None,
+        audio if isinstance(audio, str) else None,
+    )

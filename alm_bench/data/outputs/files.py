@@ -1,4 +1,4 @@
-"""Reader of rows from files: JSON with nested lists, JSONL, CSV, TSV, xlsx, and the .eval logs of inspect_ai.
+"""Reader of rows from files: JSON with nested lists, JSONL, CSV, TSV, xlsx, parquet, and .eval logs of inspect_ai.
 
 No content of a file is executed. At most `MAX_UNPACKED_BYTES` of an archive are unpacked.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import get_first_line, rank_names
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
@@ -46,8 +46,11 @@ def read_rows(path: Path, is_row: IsRow, advice: str = ADVICE) -> Sequence[RawRo
     gives rows with `id` and `model_output`. Raises DataError if the file has no rows, or several such lists. `advice`
     ends the message about an object without rows.
     """
-    if _is_archive(path):
+    start = _read_start(path)
+    if start in (b"PK\x03\x04", b"PK\x05\x06"):
         return _read_archive(path)
+    if start == b"PAR1":
+        return _read_parquet(path)
     kind = _detect_file_type(path)
     if kind in ("csv", "tsv"):
         return read_csv(path, [], "\t" if kind == "tsv" else ",")
@@ -147,12 +150,26 @@ def _is_single_text(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
 
 
-def _is_archive(path: Path) -> bool:
+def _read_start(path: Path) -> bytes:
+    """Return the first four bytes of a file, which tell archives and parquet files from text. Raises DataError."""
     try:
         with path.open("rb") as file:
-            return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+            return file.read(4)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read_parquet(path: Path) -> Sequence[RawRow]:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            rows: list[RawRow] = file.read().to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        reason = get_first_line(error)
+        raise DataError(f"{path}: cannot be read as parquet ({reason}); is the file complete?") from error
+    return rows
 
 
 @contextmanager

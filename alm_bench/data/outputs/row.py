@@ -58,6 +58,30 @@ class Row:
     fields: RawRow = field(default_factory=dict)
     """Other columns, from which a task takes the groups of its score breakdowns."""
 
+    groups: Mapping[str, str] | None = None
+    """Keys of the item in the groupings of its task, if the file has them; None: the task derives them from
+    `fields`."""
+
+    outcome: "StoredOutcome | None" = None
+    """Outcome of the call, if the file has it; None if it has the text alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """Outcome of a model's call beside its text, as a file states it."""
+
+    truncated: bool = False
+    """True if the token limit ended the text."""
+
+    refusal: str | None = None
+    """Reason why the model's provider did not let it answer; None if it did."""
+
+    skip: str | None = None
+    """Reason why the item does not count; None if it counts."""
+
+    error: str | None = None
+    """Reason why the call failed; None if it succeeded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

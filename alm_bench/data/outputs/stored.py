@@ -24,6 +24,7 @@ from alm_bench.data.outputs.row import (
     QuestionInfo,
     RawRow,
     Row,
+    StoredOutcome,
     describe,
     find_row_id,
     get_first_value,
@@ -74,6 +75,12 @@ class StoredOutput:
     fields: RawRow
     """Other columns."""
 
+    groups: Mapping[str, str] | None = None
+    """Keys in the groupings of the task, if the file has them."""
+
+    outcome: StoredOutcome | None = None
+    """Outcome of the call, if the file has it."""
+
     repeats: str | None = None
     """Id in the file if `id` is a numbered one, because the file repeats the id; else None."""
 
@@ -94,6 +101,11 @@ class StoredOutput:
             groups={**groups, **again},
             skip=None if asked.target is not None else REFERENCE_NOT_AN_OPTION,
         )
+
+    @property
+    def skip(self) -> str | None:
+        """Reason why the item does not count, if the file states one."""
+        return None if self.outcome is None else self.outcome.skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +224,7 @@ def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Col
         text = read_text_value(None if row.text is MISSING else row.text)
     except ValueError as error:
         raise DataError(f"{path}: the {where} of {name!r} {error}") from error
-    return StoredOutput(name, text, describe(row), row.fields)
+    return StoredOutput(name, text, describe(row), row.fields, row.groups, row.outcome)
 
 
 def _index_by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:

@@ -96,7 +96,7 @@ class _Finder:
                 found += [prefix] if prefix else []
         return list(dict.fromkeys(found))
 
-    def _declared(self, role: str) -> tuple[str, ...] | None:
+    def _find_declared(self, role: str) -> tuple[str, ...] | None:
         """Return the declared columns of a role; None if none are declared. Raises DataError for unknown columns."""
         names = self.settings.columns.get(role)
         if names is None:
@@ -115,7 +115,7 @@ class _Finder:
             found.append(exact[0] if len(exact) == 1 else name)
         return tuple(found)
 
-    def _candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    def _list_candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
         """Return the columns that have one of the names, best first: with the prefix of a declared column, then exact
         names in order of preference. Columns with another prefix are returned only if there is no exact name."""
         ranked = []
@@ -136,21 +136,21 @@ class _Finder:
         prefixed = [split_prefix(column, _NAMES_OF[role]) for column in candidates]
         exact = [split is not None and split[0] in ("", *self.prefixes) for split in prefixed]
         if len(candidates) > 1 and not exact[0]:
-            raise DataError(self._ambiguous(role, candidates))
+            raise DataError(self._describe_ambiguity(role, candidates))
         self.layout.alternatives[role] = tuple(candidates[1:])
         return candidates[0]
 
-    def _ambiguous(self, role: str, candidates: Sequence[str]) -> str:
+    def _describe_ambiguity(self, role: str, candidates: Sequence[str]) -> str:
         shown = ", ".join(candidates[:6]) + (", ..." if len(candidates) > 6 else "")
         return f"{self.table.path}: several columns could hold the {role} ({shown}): name one with --map {role}=COLUMN"
 
     def _find_question(self) -> str:
-        declared = self._declared("question")
+        declared = self._find_declared("question")
         if declared is not None:
             if len(declared) != 1:
                 raise DataError(f"{self.table.path}: --map question takes one column, found {len(declared)}")
             return declared[0]
-        texts = [name for name in self._candidates(QUESTION_NAMES) if self._holds_text(name)]
+        texts = [name for name in self._list_candidates(QUESTION_NAMES) if self._holds_text(name)]
         found = self._choose("question", texts)
         if found is None:
             known = rank_names("question", self.columns)
@@ -161,24 +161,24 @@ class _Finder:
         return found
 
     def _find_audio(self) -> tuple[str, ...]:
-        declared = self._declared("audio")
+        declared = self._find_declared("audio")
         if declared is not None:
             return declared
         free = [name for name in self.columns if name != self.layout.question]
-        embedded = [name for name in free if any(is_embedded(value) for value in self._values(name))]
+        embedded = [name for name in free if any(is_embedded(value) for value in self._list_values(name))]
         if embedded:
             return tuple(embedded) if len(embedded) == 1 else self._family(embedded)
         family = find_family([name for name in free if self._holds_clips(name)], "audio")
-        named = [name for name in self._candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
+        named = [name for name in self._list_candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
         with_clips = [name for name in named if self._holds_clips(name)]
         named = with_clips or [name for name in named if self._names_clips(name)]
         if family and named:
-            raise DataError(self._ambiguous("audio", [*family, *named]))
+            raise DataError(self._describe_ambiguity("audio", [*family, *named]))
         found = named or [name for name in free if name not in family and self._holds_clips(name)]
         if family:
             return family
         if len(found) > 1 and not self._same_clips(found):
-            raise DataError(self._ambiguous("audio", found))
+            raise DataError(self._describe_ambiguity("audio", found))
         return tuple(found[:1])
 
     def _is_exact(self, name: str) -> bool:
@@ -190,32 +190,32 @@ class _Finder:
         series."""
         family = find_family(embedded, "audio")
         if set(family) != set(embedded):
-            raise DataError(self._ambiguous("audio", embedded))
+            raise DataError(self._describe_ambiguity("audio", embedded))
         return family
 
     def _find_choices(self) -> tuple[str, ...]:
-        declared = self._declared("choices")
+        declared = self._find_declared("choices")
         if declared is not None:
             return declared
         taken = [self.layout.question, *self.layout.audio]
-        named = [name for name in self._candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
+        named = [name for name in self._list_candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
         family = find_family([name for name in self.columns if name not in taken], "choices")
-        family = family if all(self._holds_text(name) or not self._values(name) for name in family) else ()
+        family = family if all(self._holds_text(name) or not self._list_values(name) for name in family) else ()
         if named:
             found = self._choose("choices", named)
             return () if found is None else (found,)
         if len(family) > 1:
             return family
         lists = [name for name in ("answers",) if name in self.columns and self._holds_lists(name)]
-        others = [name for name in self._candidates(ANSWER_NAMES, taken) if name not in lists]
+        others = [name for name in self._list_candidates(ANSWER_NAMES, taken) if name not in lists]
         return tuple(lists) if lists and others else ()
 
     def _find_answer(self) -> tuple[str, ...]:
-        declared = self._declared("answer")
+        declared = self._find_declared("answer")
         if declared is not None:
             return declared
         taken = [self.layout.question, *self.layout.audio, *self.layout.choices]
-        named = [name for name in self._candidates(ANSWER_NAMES, taken) if self._has(name)]
+        named = [name for name in self._list_candidates(ANSWER_NAMES, taken) if self._has_values(name)]
         found = self._choose("answer", named)
         if found is not None:
             return (found,)
@@ -229,18 +229,18 @@ class _Finder:
         )
 
     def _find_distractors(self) -> tuple[str, ...]:
-        declared = self._declared("distractors")
+        declared = self._find_declared("distractors")
         if declared is not None:
             return declared
         taken = [*self.layout.audio, *self.layout.answer, self.layout.question]
-        named = self._candidates(DISTRACTOR_NAMES, taken)
+        named = self._list_candidates(DISTRACTOR_NAMES, taken)
         if named:
             found = self._choose("distractors", named)
             return () if found is None else (found,)
         return find_family([name for name in self.columns if name not in taken], "distractors")
 
     def _find_id(self) -> str | None:
-        declared = self._declared("id")
+        declared = self._find_declared("id")
         if declared is not None:
             return declared[0] if declared else None
         for name in ID_NAMES:
@@ -249,35 +249,35 @@ class _Finder:
                     return column
         return None
 
-    def _values(self, name: str) -> list[Any]:
+    def _list_values(self, name: str) -> list[Any]:
         """Return the values of a column in the first rows, without empty cells."""
         values = (look_up(row, name) for row in islice(self.table.rows, _PROBED))
         return [value for value in values if value is not MISSING and not is_empty(value)]
 
-    def _has(self, name: str) -> bool:
+    def _has_values(self, name: str) -> bool:
         return any(not is_empty(get_cell(row, name)) for row in self.table.rows)
 
     def _holds_text(self, name: str) -> bool:
-        values = self._values(name)
+        values = self._list_values(name)
         return bool(values) and not any(isinstance(value, (list, dict)) or is_embedded(value) for value in values)
 
     def _holds_lists(self, name: str) -> bool:
-        values = self._values(name)
+        values = self._list_values(name)
         return bool(values) and all(is_option_list(value) for value in values)
 
     def _holds_lists_or_text(self, name: str) -> bool:
-        values = self._values(name)
+        values = self._list_values(name)
         return bool(values) and not all(isinstance(value, (int, float)) for value in values)
 
     def _holds_clips(self, name: str) -> bool:
-        values = self._values(name)
+        values = self._list_values(name)
         return bool(values) and all(_is_clip(value) for value in values)
 
     def _names_clips(self, name: str) -> bool:
         """Return True if a column has a name of clips and texts that could be the names of files."""
         if not self._is_exact(name) or normalise_name(name) in _WEAK_AUDIO:
             return False
-        return all(isinstance(value, str) and len(value) < 300 for value in self._values(name))
+        return all(isinstance(value, str) and len(value) < 300 for value in self._list_values(name))
 
     def _same_clips(self, names: Sequence[str]) -> bool:
         """Return True if all columns name the same clip in every row."""

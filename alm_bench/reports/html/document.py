@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import convert
+
 from alm_bench.core import Task
 from alm_bench.records.models import RunHeader, RunSummary, to_json
 from alm_bench.records.schema import Record
@@ -16,6 +18,7 @@ from alm_bench.reports.html.rows import Entry, QuestionTable, build_answer, find
 from alm_bench.reports.provenance import build_provenance, build_task_title, prompt_name
 from alm_bench.reports.run_report import build_card, build_heading, build_overview
 from alm_bench.scoring.metrics import get_metric_spec
+from alm_bench.scoring.no_option import NoOption
 
 MAX_NAME = 120
 """Largest number of characters of a model's name in headings and lists."""
@@ -174,10 +177,6 @@ def build_run_card(run: ReportRun, anchor: str) -> Entry:
     fields = [(label, text, links.get(label)) for label, text in build_card(summary).items if label != "run"]
     notes = [build_provenance(summary)]
     if "no_option" in summary.tables:
-        from msgspec import convert
-
-        from alm_bench.scoring.no_option import NoOption
-
         notes.append(describe_no_option(convert(summary.tables["no_option"], NoOption)))
     return {
         "anchor": anchor,

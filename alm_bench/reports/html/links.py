@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import convert
+
 from alm_bench.records.models import RunSummary
-from alm_bench.reports.blocks import Cell, Table, as_cell
+from alm_bench.reports.blocks import Cell, Column, Table, as_cell
 from alm_bench.reports.breakdowns import (
     build_confusion,
     build_group,
@@ -16,12 +18,13 @@ from alm_bench.reports.breakdowns import (
     get_metric_heading,
 )
 from alm_bench.reports.figures import get_title, sort_keys
+from alm_bench.scoring.position import Positions
 
 
 def make_address(view: str, **parameters: str) -> str:
     """Return the address of a view of the page with its filters, such as `#view=items&run=...&status=ok`.
 
-    The names of groupings begin with `g.`; underscores at the end of a name are dropped.
+    The names of groupings begin with `g.`.
     """
     return "#" + urlencode({"view": view, **parameters})
 
@@ -119,10 +122,6 @@ def _link_confusion(summary: RunSummary) -> LinkedTable:
 
 
 def _link_positions(summary: RunSummary) -> LinkedTable:
-    from msgspec import convert
-
-    from alm_bench.scoring.position import Positions
-
     positions = convert(summary.tables["positions"], Positions)
 
     def link(row: int, column: int) -> str:
@@ -136,9 +135,6 @@ def _link_positions(summary: RunSummary) -> LinkedTable:
 
 
 def _link_reasons(summary: RunSummary) -> LinkedTable:
-    from alm_bench.reports.blocks import Column
-
     reasons = list(summary.reasons.items())
     table = Table([Column("why an item did not end as ok"), Column("items")], [[reason, n] for reason, n in reasons])
-    # A reason is summarised without clip names, so that its first words select its items.
     return link_table(table, lambda row, _: make_address("items", run=summary.run, status="not ok"))

@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.registry import Registry, check_instance, load_registry
 from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import LAST, Compute, MetricSpec, Scale
+from alm_bench.scoring.weights import find_weights, parse_weights
 
 __all__ = [
     "LAST",
@@ -23,9 +25,12 @@ __all__ = [
     "References",
     "Scale",
     "Sentences",
+    "check_requirements",
+    "collect_weights",
     "compute_mean_score",
     "get_computable_spec",
     "get_metric_spec",
+    "is_computable",
     "list_broken_metrics",
     "list_default_metrics",
     "list_metric_specs",
@@ -88,12 +93,51 @@ def list_metric_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def get_computable_spec(name: str) -> MetricSpec:
-    """Return the specification of a metric that is computed from sentences. Raises UsageError for any other metric."""
+    """Return the specification of a metric that is computed from sentences.
+
+    `name` may have options (`fense:weights=FOLDER`). Raises UsageError for any other metric and for invalid options.
+    """
+    name, colon, options = name.partition(":")
     spec = _load_registry().entries.get(name)
     if spec is None or spec.compute is None:
         known = [known for known, spec in _load_registry().entries.items() if spec.compute is not None]
         raise UsageError(_load_registry().describe_unknown(name, known))
+    if colon:
+        parse_weights(name, spec.weights, options)
     return spec
+
+
+def collect_weights(names: Iterable[str]) -> dict[str, Path]:
+    """Return the folders of weights that the options of metrics name, by part of the weights.
+
+    Raises UsageError if two metrics name different folders for the same part.
+    """
+    found: dict[str, Path] = {}
+    for name in names:
+        base, colon, options = name.partition(":")
+        for part, folder in parse_weights(base, get_computable_spec(name).weights, options).items() if colon else ():
+            if found.setdefault(part, folder) != folder:
+                raise UsageError(f"found two folders for the weights {part}: {found[part]} and {folder}, expected one")
+    return found
+
+
+def check_requirements(name: str) -> None:
+    """Raise MetricError if something that a metric needs (Java, weights) is missing on this machine."""
+    spec = get_metric_spec(name.partition(":")[0])
+    if spec.require is not None:
+        spec.require()
+    named = collect_weights([name]) if spec.weights else {}
+    for part in spec.weights:
+        find_weights(spec.name, part, named.get(part))
+
+
+def is_computable(name: str) -> bool:
+    """Return True if everything that a metric needs is installed. The result does not depend on any text."""
+    try:
+        check_requirements(name)
+    except MetricError:
+        return False
+    return True
 
 
 def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
@@ -102,9 +146,14 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
     Raises UsageError for a metric that is not computed from sentences. Raises MetricError if the metric fails, returns
     a value that is not finite, or does not return one value per item.
     """
-    compute = get_computable_spec(name).compute
+    spec = get_computable_spec(name)
+    compute = spec.compute
     assert compute is not None
-    score = sentences.compute_once(("score", name), lambda: compute(sentences))
+    outer, sentences.metric = sentences.metric, spec.name
+    try:
+        score = sentences.compute_once(("score", spec.name), lambda: compute(sentences))
+    finally:
+        sentences.metric = outer
     if len(score.items) != len(sentences.candidates):
         raise MetricError(f"gave {len(score.items)} values for {len(sentences.candidates)} items")
     if not all(map(math.isfinite, (score.corpus, *score.items))):

@@ -69,5 +69,5 @@ METRICS = (
     _build_spec(30, "binary_accuracy", "yes/no, all", "Accuracy over all annotators' yes/no rows.", own_items=True),
     _build_spec(31, "majority_accuracy", "yes/no, majority", "Accuracy against the majority's answer.", own_items=True),
     _build_spec(32, "unanimous_accuracy", "yes/no, unanimous", "Accuracy where all annotators agree.", own_items=True),
-    _build_spec(33, "open_accuracy", "open", "Share of one-word answers that equal a reference.", own_items=True),
+    _build_spec(33, "open_accuracy", "open, exact", "Share of open answers that equal a reference.", own_items=True),
 )

@@ -26,6 +26,7 @@ METRICS = (
         name="cider",
         title="CIDEr",
         description="CIDEr-D (arXiv 1411.5726), times 10.",
+        is_fraction=False,
         by_default=True,
         preference=1,
         compute=_compute,

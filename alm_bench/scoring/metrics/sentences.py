@@ -1,13 +1,15 @@
 """Input and output types of metrics of sentences."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from alm_bench.core.errors import MetricError
 from alm_bench.scoring.intervals import Array
+from alm_bench.scoring.weights import find_weights
 
 References = Sequence[Sequence[str]]
 """References of each item."""
@@ -67,7 +69,20 @@ class Sentences:
     names: Sequence[str] | None = None
     """Names of the items in messages; by default their numbers from 1."""
 
+    questions: Sequence[str | None] | None = None
+    """Questions that the candidates answer, one per item; None if the candidates are no answers or it is not known."""
+
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of weights that the user named, by part; other weights are in their default folders."""
+
+    metric: str = ""
+    """Name of the metric that is being computed, for messages."""
+
     _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    def find_weights(self, part: str) -> Path:
+        """Return the folder of the weights `part`. Raises MetricError, which says what to do, if there are none."""
+        return find_weights(self.metric, part, self.weights.get(part))
 
     def compute_once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make`, which is called once per key.

@@ -51,6 +51,9 @@ class MetricSpec:
     per_item: bool = True
     """True if the corpus value is the mean of item values."""
 
+    is_fraction: bool = True
+    """True if an item's value lies in 0..1, so that 0.5 separates right from wrong. False for CIDEr, for example."""
+
     shows_interval: bool = True
     """True if tables print the 95 % interval beside the value."""
 
@@ -68,6 +71,12 @@ class MetricSpec:
     """Function that computes the metric from sentences; None for a metric that its task computes.
 
     `mean_score` builds its result for a mean of item values.
+    """
+
+    weights: tuple[str, ...] = ()
+    """Names of the weights that the metric computes with (`alm_bench.scoring.weights.SOURCES`).
+
+    `Sentences.find_weights` returns their folders. Users name them as options of the metric (`NAME:weights=FOLDER`).
     """
 
     require: Callable[[], object] | None = None

@@ -21,6 +21,7 @@ METRICS = (
         name="spider",
         title="SPIDEr",
         description="Mean of CIDEr and SPICE (arXiv 1612.00370).",
+        is_fraction=False,
         by_default=True,
         compute=_compute,
     ),

@@ -27,7 +27,6 @@ const TESTS = {
   answer: (entry, value) => (entry.answer.chosen || []).some((index) => letter(index) === value),
   options: (entry, value) => String(entry.question.choices.length) === value,
   label: (entry, value) => entry.answer.label === value,
-  reason: (entry, value) => (entry.answer.reason || "").includes(value),
 };
 
 const SIMPLE_NAMES = {
@@ -35,7 +34,6 @@ const SIMPLE_NAMES = {
   answer: "answer at position",
   options: "number of options",
   label: "answered label",
-  reason: "reason",
 };
 
 /** Return the entries that an address selects, in its order. */

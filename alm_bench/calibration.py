@@ -1,0 +1,193 @@
+"""Agreement of metrics with people on a file of texts that people judged: labelled answers or pairs of captions."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from alm_bench.core.types import Metric
+from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer
+from alm_bench.scoring.agreement import (
+    Agreement,
+    PairOrder,
+    compare_model_orders,
+    compute_agreement,
+    compute_pair_agreement,
+)
+from alm_bench.scoring.captions import Captions, compute_caption_scores
+from alm_bench.scoring.intervals import compute_mean_interval
+from alm_bench.scoring.metrics import get_metric_spec, is_computable, list_metric_specs
+from alm_bench.scoring.prediction_powered import estimate_rate
+
+OTHER = "other"
+"""Key of the answers without a type or model, where other answers of the file have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRates:
+    """Mean score of one model's answers by a metric and by people."""
+
+    metric: Metric
+    """Mean score of the metric over all answers of the model."""
+
+    people: Metric
+    """Mean label of the labelled answers."""
+
+    corrected: Metric
+    """Mean label of all answers, estimated from the labels and the metric (`estimate_rate`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAgreement:
+    """Agreement of one metric with people's labels of answers."""
+
+    all: Agreement
+    by_type: Mapping[str, Agreement] = field(default_factory=dict)
+    by_model: Mapping[str, ModelRates] = field(default_factory=dict)
+    orders: Sequence[PairOrder] = ()
+    """Order of each pair of models by people and by the metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Share of pairs of captions in which one metric prefers the same caption as people."""
+
+    all: Metric
+    by_kind: Mapping[str, Metric]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Result of a check of metrics against people."""
+
+    agreements: Mapping[str, AnswerAgreement | PairAgreement]
+    """Agreement by metric, for the metrics that could be computed."""
+
+    missing: Mapping[str, str]
+    """Reasons why the other metrics could not be computed."""
+
+    items: int
+    """Number of answers, or of pairs."""
+
+    labelled: int
+    """Number of answers with a label, or of pairs that people decide."""
+
+    clips: int
+    """Number of audio clips, which intervals resample."""
+
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Names and hashes of the weights by metric, for metrics that compute with weights."""
+
+
+def list_computable_metrics() -> list[str]:
+    """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
+    return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
+
+
+def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> Check:
+    """Compute the agreement of metrics with people's labels of answers, in total, by type of answer and by model."""
+    scores = compute_caption_scores(
+        [answer.answer for answer in answers],
+        [answer.references for answer in answers],
+        metrics=metrics,
+        questions=[answer.question for answer in answers],
+    )
+    found = {
+        name: describe_agreement(answers, values, get_metric_spec(name).is_fraction)
+        for name, values in scores.items.items()
+    }
+    labelled = sum(answer.label is not None for answer in answers)
+    clips = len({_clip(answer) for answer in answers})
+    return Check(found, _list_missing(scores), len(answers), labelled, clips, scores.weights)
+
+
+def describe_agreement(
+    answers: Sequence[LabelledAnswer], scores: Sequence[float], is_fraction: bool = True
+) -> AnswerAgreement:
+    """Compute the agreement of one score per answer with people's labels. The score is a metric's or a judge's."""
+    rows = list(zip(answers, scores, strict=True))
+    labelled = [row for row in rows if row[0].label is not None]
+    total = _agree(labelled, is_fraction)
+    by_type = {key: _agree(part, is_fraction) for key, part in _split(labelled, lambda one: one.type).items()}
+    by_model = {key: _compare_rates(part) for key, part in _split(rows, lambda one: one.model).items()}
+    return AnswerAgreement(total, by_type, by_model, _order_models(labelled))
+
+
+_Rows = list[tuple[LabelledAnswer, float]]
+
+
+def _clip(answer: LabelledAnswer) -> Hashable:
+    """Return the cluster of an answer: its clip, else its question, else the answer itself."""
+    return answer.clip or answer.question or id(answer)
+
+
+def _agree(rows: _Rows, is_fraction: bool) -> Agreement:
+    labels = [answer.label or 0.0 for answer, _ in rows]
+    return compute_agreement([score for _, score in rows], labels, [_clip(answer) for answer, _ in rows], is_fraction)
+
+
+def _split(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dict[str, _Rows]:
+    """Return the rows by key, sorted; empty if no row has one."""
+    parts: dict[str, _Rows] = {}
+    for row in rows:
+        parts.setdefault(key(row[0]) or OTHER, []).append(row)
+    return {} if set(parts) <= {OTHER} else dict(sorted(parts.items()))
+
+
+def _compare_rates(rows: _Rows) -> ModelRates:
+    """Return the rates of one model by metric and by people; `rows` are its answers with and without labels."""
+    labelled = [row for row in rows if row[0].label is not None]
+    others = [row for row in rows if row[0].label is None]
+    metric = compute_mean_interval([score for _, score in rows], [_clip(answer) for answer, _ in rows])
+    if not labelled:
+        none = Metric.missing("no answer of this model has a label")
+        return ModelRates(metric, none, none)
+    labels, clips = [answer.label or 0.0 for answer, _ in labelled], [_clip(answer) for answer, _ in labelled]
+    corrected = estimate_rate(
+        labels,
+        [score for _, score in labelled],
+        [score for _, score in others],
+        clips,
+        [_clip(answer) for answer, _ in others],
+    )
+    return ModelRates(metric, compute_mean_interval(labels, clips), corrected)
+
+
+def _order_models(rows: _Rows) -> list[PairOrder]:
+    """Return the order of each pair of models by people and by the metric, on the questions that both answered."""
+    if len({answer.model for answer, _ in rows}) < 2 or any(answer.model is None for answer, _ in rows):
+        return []
+    scores: dict[str, dict[Hashable, float]] = {}
+    labels: dict[str, dict[Hashable, float]] = {}
+    clips: dict[Hashable, Hashable] = {}
+    for answer, score in rows:
+        key = (answer.clip, answer.question, answer.references)
+        scores.setdefault(str(answer.model), {})[key] = score
+        labels.setdefault(str(answer.model), {})[key] = answer.label or 0.0
+        clips[key] = _clip(answer)
+    return compare_model_orders(scores, labels, clips)
+
+
+def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
+    """Compute the share of pairs of captions in which each metric prefers the same caption as people."""
+    sides = [(pair.captions[side], pair.references[side]) for side in (0, 1) for pair in pairs]
+    scores = compute_caption_scores([caption for caption, _ in sides], [known for _, known in sides], metrics=metrics)
+    found = {}
+    for name, values in scores.items.items():
+        sign = 1 if get_metric_spec(name).higher_is_better else -1
+        gains = [sign * (one - two) for one, two in zip(values[: len(pairs)], values[len(pairs) :], strict=True)]
+        rows = list(zip(gains, pairs, strict=True))
+        kinds = dict.fromkeys(pair.kind for pair in pairs)
+        by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
+        found[name] = PairAgreement(_prefer(rows), by_kind)
+    decided = sum(pair.votes != 0 for pair in pairs)
+    clips = len({pair.clip for pair in pairs})
+    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights)
+
+
+def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
+    return compute_pair_agreement(
+        [gain for gain, _ in rows], [pair.votes for _, pair in rows], [pair.clip for _, pair in rows]
+    )
+
+
+def _list_missing(scores: Captions) -> dict[str, str]:
+    return {name: metric.reason or "" for name, metric in scores.corpus.items() if name not in scores.items}

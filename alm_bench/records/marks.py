@@ -1,0 +1,184 @@
+"""Marks that people set on items: wrong labels, broken clips, wrongly parsed answers; and corrected labels of records.
+
+Marks change labels, never records: a run's files stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from alm_bench.core import DataError, Sample, UsageError
+from alm_bench.records.schema import Record
+
+MARKS_VERSION = 1
+"""Version of the layout of a file of marks."""
+
+Kind = Literal["parsed-wrongly", "reference-wrong", "clip-broken"]
+"""Meaning of a mark."""
+
+LABEL_KINDS: tuple[Kind, ...] = ("reference-wrong", "clip-broken")
+"""Kinds of marks that change labels."""
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """A person's mark on one item of a run."""
+
+    run: str
+    """Name of the run's folder."""
+
+    task: str
+    """Name of the task."""
+
+    id: str
+    """Id of the item."""
+
+    kind: Kind
+    """Meaning of the mark."""
+
+    answer: str | None = None
+    """Text of the right option: of the reference for `reference-wrong`, of the option that the model meant for
+    `parsed-wrongly`. None if no option is right, or if the model chose none."""
+
+    note: str = ""
+    """Remark of the person."""
+
+
+class _MarksFile(Struct, frozen=True):
+    alm_bench_marks: int
+    marks: tuple[Mark, ...]
+
+
+def read_marks(path: Path) -> tuple[Mark, ...]:
+    """Read a file of marks. Raises DataError for a file that is not one."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_MarksFile)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: not a file of marks: {error}; expected "
+            '{"alm_bench_marks": 1, "marks": [{"run", "task", "id", "kind", "answer", "note"}]}'
+        ) from error
+    if found.alm_bench_marks != MARKS_VERSION:
+        raise DataError(f"{path}: marks of version {found.alm_bench_marks}, this alm-bench reads {MARKS_VERSION}")
+    return found.marks
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """Change of one question's label."""
+
+    id: str
+    """Id of the question."""
+
+    kind: Kind
+    """Reason of the change."""
+
+    before: str | None
+    """Reference in the data; None if it was not known."""
+
+    after: str | None
+    """Corrected reference; None if the question no longer counts."""
+
+    note: str
+    """Remark of the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """Records of a run with corrected labels, which are not graded yet."""
+
+    records: Sequence[Record]
+    """Records in the given order. Those without a changed label are the given objects."""
+
+    changes: Sequence[LabelChange]
+    """Changes, in the order of the records."""
+
+    unknown: int
+    """Number of marks on questions of the task that the run does not have."""
+
+
+def relabel(records: Sequence[Record], marks: Sequence[Mark], task: str) -> Relabelling:
+    """Apply the marks that change labels of the task to records.
+
+    A mark applies to the runs of every model, and to every option order of its question. An item with a broken clip, or
+    without a right answer, no longer counts. Raises UsageError if marks contradict each other, or if an answer is none
+    of the question's options.
+    """
+    questions = {record.sample.id: record.sample.question for record in records}
+    questions |= {question: question for question in questions.values()}
+    chosen: dict[str, Mark] = {}
+    unknown = 0
+    for mark in marks:
+        if mark.task != task or mark.kind not in LABEL_KINDS:
+            continue
+        if mark.id not in questions:
+            unknown += 1
+            continue
+        question = questions[mark.id]
+        chosen[question] = _combine_marks(chosen.get(question), mark)
+    changes: dict[str, LabelChange] = {}
+    relabelled = []
+    for record in records:
+        mark_or_none = chosen.get(record.sample.question)
+        if mark_or_none is None:
+            relabelled.append(record)
+            continue
+        sample, change = _relabel_sample(record.sample, mark_or_none)
+        changes.setdefault(record.sample.question, change)
+        relabelled.append(replace(record, sample=sample))
+    return Relabelling(relabelled, tuple(changes.values()), unknown)
+
+
+def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
+    """Return the mark that holds for a question with two marks: a broken clip outweighs a wrong reference."""
+    if earlier is None or earlier.kind != mark.kind:
+        return mark if earlier is None or mark.kind == "clip-broken" else earlier
+    if mark.kind == "reference-wrong" and earlier.answer != mark.answer:
+        raise UsageError(
+            f"item {mark.id!r} has two marks with different answers: {earlier.answer!r} and {mark.answer!r}"
+        )
+    return earlier
+
+
+def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
+    before = sample.describe_reference()
+    note = f": {mark.note}" if mark.note else ""
+    if mark.kind == "clip-broken" or mark.answer is None:
+        reason = "marked: broken clip" if mark.kind == "clip-broken" else "marked: no right answer"
+        changed = replace(sample, skip=f"{reason}{note}")
+        return changed, LabelChange(sample.question, mark.kind, before, None, mark.note)
+    if sample.choices:
+        changed = _select_reference(sample, mark.answer)
+    elif isinstance(sample.target, list) or sample.target is None:
+        changed = replace(sample, target=[mark.answer], gold=mark.answer, skip=None)
+    else:
+        raise UsageError(f"item {sample.id!r}: its reference cannot be replaced by a text; mark it without an answer")
+    return changed, LabelChange(sample.question, mark.kind, before, changed.describe_reference(), mark.note)
+
+
+def _select_reference(sample: Sample, answer: str) -> Sample:
+    """Return the sample with another right option; with several, joined by ` + `, if its question may have several."""
+    if sample.targets is not None:
+        indices = tuple(_find_option(sample, text) for text in answer.split(" + "))
+        return replace(sample, targets=indices, skip=None)
+    index = _find_option(sample, answer)
+    return replace(sample, target=index, gold=sample.choices[index], skip=None)
+
+
+def _find_option(sample: Sample, answer: str) -> int:
+    """Return the index of an option by its text, exact or apart from case and spaces. Raises UsageError."""
+    if answer in sample.choices:
+        return sample.choices.index(answer)
+    folded = [" ".join(choice.casefold().split()) for choice in sample.choices]
+    wanted = " ".join(answer.casefold().split())
+    if folded.count(wanted) != 1:
+        options = ", ".join(repr(choice) for choice in sample.choices)
+        raise UsageError(
+            f"item {sample.id!r} is marked with the answer {answer!r}, which is none of its options {options}"
+        )
+    return folded.index(wanted)

@@ -1,0 +1,204 @@
+"""Tables of the agreement of metrics, or of a judge, with people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alm_bench.calibration import AnswerAgreement, Check, PairAgreement
+from alm_bench.core import Metric
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import MISSING, build_metric_cell
+from alm_bench.scoring.agreement import THRESHOLD, Agreement, PairOrder
+
+SHARE = "share"
+"""Name of the format of percentages (`reports.figures`)."""
+
+
+def build_check(check: Check, source: str, details: bool = False) -> list[Block]:
+    """Return the table of a check with one row per metric, and with `details` the breakdowns. `source` names the
+    file."""
+    answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
+    pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
+    if pairs or not answers:
+        return _build_pairs(check, pairs, source)
+    blocks: list[Block] = [_build_answers(check, answers, source)]
+    if any(one.by_model for one in answers.values()):
+        blocks.append(_build_models(answers))
+    types = list(next(iter(answers.values())).by_type)
+    blocks += [_build_type(answers, key) for key in types] if details else []
+    return blocks
+
+
+def _correlation_cell(metric: Metric) -> Cell:
+    """Return the cell of a correlation or kappa: `0.46 [0.41, 0.50]`."""
+    if metric.value is None:
+        return Cell((f"{MISSING}: {metric.reason}", MISSING), note=metric.reason)
+    value = f"{metric.value:.2f}"
+    return Cell((value if metric.low is None else f"{value} [{metric.low:.2f}, {metric.high:.2f}]", value))
+
+
+def _agreement_cells(one: Agreement) -> list[Cell]:
+    return [
+        *(_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
+        build_metric_cell(one.balanced_accuracy, SHARE),
+    ]
+
+
+_AGREEMENT_COLUMNS = (
+    Column("Spearman"),
+    Column("Kendall", 4),
+    Column("kappa", 2),
+    Column("balanced accuracy", 1),
+)
+
+
+def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
+    has_orders = any(one.orders for one in answers.values())
+    rows: list[Row] = [
+        [get_metric_heading(name), *_agreement_cells(one.all), *([describe_orders(one.orders)] if has_orders else [])]
+        for name, one in answers.items()
+    ]
+    rows += [[get_metric_heading(name), *_missing_cells(reason, has_orders)] for name, reason in check.missing.items()]
+    note = (
+        f"{check.labelled:,} labelled answers of {source} on {check.clips:,} clips, which the 95 % intervals resample. "
+        f"Kappa and balanced accuracy: answers with a label of 0 or 1, right from a score of {THRESHOLD}."
+    )
+    if has_orders:
+        note += " Models: pairs that people's labels separate (p < 0.05) and that the metric puts in the same order."
+    note += _describe_weights(check)
+    columns = [Column("metric"), *_AGREEMENT_COLUMNS, *([Column("models", 3)] if has_orders else [])]
+    return Table(columns, rows, notes=[note])
+
+
+def _describe_weights(check: Check) -> str:
+    """Return a sentence with the hashes of the weights; "" if no metric computes with weights."""
+    each = [f"{get_metric_heading(name)}: {described}" for name, described in check.weights.items()]
+    return f" Weights: {'; '.join(each)}." if each else ""
+
+
+def _not_computed(reason: str) -> str:
+    return reason if reason.startswith("not computed") else f"not computed: {reason}"
+
+
+def _missing_cells(reason: str, has_orders: bool) -> list[Cell]:
+    first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
+    return [first, *(Cell(("-",)) for _ in range(3 + has_orders))]
+
+
+def describe_orders(orders: Sequence[PairOrder]) -> str:
+    """Return `5 of 6`: how many pairs of models, of those that people separate, the metric orders as people do."""
+    separated = [order for order in orders if order.is_significant]
+    return f"{sum(order.agrees for order in separated)} of {len(separated)}" if separated else "-"
+
+
+def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
+    """Return the table of models: people's mean label, its estimate from labels and scores, and each metric's mean."""
+    models = list(next(iter(answers.values())).by_model)
+    first = next(iter(answers.values())).by_model
+    partly = any(rates.people.n != rates.metric.n for rates in first.values())
+    rows: list[Row] = []
+    for model in models:
+        rates = [one.by_model[model] for one in answers.values()]
+        people = [build_metric_cell(first[model].people, SHARE), first[model].people.n]
+        values = [
+            build_metric_cell(rate.corrected if partly else Metric(rate.metric.value, n=rate.metric.n), name)
+            for name, rate in zip(answers, rates, strict=True)
+        ]
+        rows.append([model, *people, *values])
+    titles = [Column(get_metric_heading(name), 1) for name in answers]
+    notes = ["people: mean label, times 100."]
+    if partly:
+        notes = ["people: mean label, times 100, of the labelled answers. Others: mean label of all answers, estimated "
+                 "from the labels and the metric (prediction-powered inference, arXiv 2301.09633)."]  # fmt: skip
+    return Table([Column("model"), Column("people"), Column("n", 2), *titles], rows, notes=notes)
+
+
+def _build_type(answers: Mapping[str, AnswerAgreement], key: str) -> Table:
+    count = next(iter(answers.values())).by_type[key].n
+    rows: list[Row] = [[get_metric_heading(name), *_agreement_cells(one.by_type[key])] for name, one in answers.items()]
+    return Table([Column("metric"), *_AGREEMENT_COLUMNS], rows, title=f"{key}, n = {count:,}")
+
+
+def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
+    kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
+    rows: list[Row] = [
+        [get_metric_heading(name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
+        for name, one in pairs.items()
+    ]
+    for name, reason in check.missing.items():
+        first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
+        rows.append([get_metric_heading(name), first, *("-" for _ in kinds)])
+    columns = [Column("metric"), Column("all"), *(Column(kind, 1) for kind in kinds)]
+    note = (
+        f"Pairs of captions in which the metric prefers the caption that people prefer, in %: {check.labelled:,} of "
+        f"{check.items:,} pairs of {source}, without those that people do not decide (chance 50). The 95 % intervals "
+        f"resample {check.clips:,} clips."
+    )
+    return [Table(columns, rows), Text(note + _describe_weights(check))]
+
+
+def to_check_json(check: Check, source: str) -> dict[str, Any]:
+    """Return a check as it is printed with `--json`; correlations and rates are numbers, or null with a reason."""
+    metrics = {name: _to_json(one) for name, one in check.agreements.items()}
+    return {
+        "source": source,
+        "items": check.items,
+        "labelled": check.labelled,
+        "clips": check.clips,
+        "metrics": metrics,
+        "not_computed": dict(check.missing),
+        "weights": dict(check.weights),
+    }
+
+
+def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
+    if isinstance(one, PairAgreement):
+        by_kind = {kind: _metric_json("agreement", metric) for kind, metric in one.by_kind.items()}
+        return {"all": _metric_json("agreement", one.all), "by_kind": by_kind}
+    models = {
+        name: {
+            "metric": rates.metric.value,
+            "people": rates.people.value,
+            "n": rates.metric.n,
+            "labelled": rates.people.n,
+            "corrected": rates.corrected.value,
+            "corrected_interval": _interval(rates.corrected),
+        }
+        for name, rates in one.by_model.items()
+    }
+    orders = [
+        {
+            "models": [order.first, order.second],
+            "people": order.people,
+            "metric": order.metric,
+            "p": order.p,
+            "n": order.n,
+            "significant": order.is_significant,
+            "agrees": order.agrees,
+        }
+        for order in one.orders
+    ]
+    return {
+        "all": _agreement_json(one.all),
+        "by_type": {key: _agreement_json(part) for key, part in one.by_type.items()},
+        "by_model": models,
+        "orders": orders,
+    }
+
+
+def _agreement_json(one: Agreement) -> dict[str, Any]:
+    figures = {name: getattr(one, name) for name in ("spearman", "kendall", "kappa", "balanced_accuracy")}
+    return {
+        **{name: metric.value for name, metric in figures.items()},
+        "n": one.n,
+        "intervals": {name: _interval(metric) for name, metric in figures.items()},
+        "reasons": {name: metric.reason for name, metric in figures.items() if metric.value is None},
+    }
+
+
+def _metric_json(name: str, metric: Metric) -> dict[str, Any]:
+    return {name: metric.value, "n": metric.n, "interval": _interval(metric), "reason": metric.reason}
+
+
+def _interval(metric: Metric) -> list[float] | None:
+    return None if metric.low is None or metric.high is None else [metric.low, metric.high]

@@ -1,0 +1,240 @@
+"""Agreement of a metric, or of a judge, with people's labels of the same answers.
+
+All intervals resample clips, because answers about one clip are not independent.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from alm_bench.core.rng import create_item_generator
+from alm_bench.core.types import Metric
+from alm_bench.scoring.intervals import Array, compute_bca_interval, compute_clustered_interval, compute_share
+from alm_bench.scoring.paired import compare_paired_scores
+
+THRESHOLD = 0.5
+"""Score from which an answer counts as right, where a metric in 0..1 is compared with people's right and wrong."""
+
+SIGNIFICANT = 0.05
+"""Largest p-value at which two models differ by people's labels."""
+
+DRAWS = 1000
+"""Number of bootstrap samples of each interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement between the scores and people's labels of some answers."""
+
+    n: int
+    """Number of labelled answers."""
+
+    spearman: Metric
+    """Spearman's rank correlation over all labelled answers."""
+
+    kendall: Metric
+    """Kendall's tau-b over all labelled answers."""
+
+    kappa: Metric
+    """Cohen's kappa of right and wrong, over the answers that people label 0 or 1."""
+
+    balanced_accuracy: Metric
+    """Mean of sensitivity and specificity, over the answers that people label 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairOrder:
+    """Order of two models by people's labels and by a metric, on the questions that both answered."""
+
+    first: str
+    second: str
+    n: int
+    """Number of questions that both models answered."""
+
+    people: float
+    """Mean label of the second model minus that of the first."""
+
+    metric: float
+    """Mean score of the second model minus that of the first."""
+
+    p: float
+    """Two-sided p-value of people's difference (`compare_paired_scores`, clips as clusters)."""
+
+    @property
+    def is_significant(self) -> bool:
+        return self.p < SIGNIFICANT
+
+    @property
+    def agrees(self) -> bool:
+        """True if the metric puts the same model first as people do."""
+        return self.people * self.metric > 0
+
+
+def compute_agreement(
+    scores: Sequence[float], labels: Sequence[float], clusters: Sequence[Hashable], bounded: bool = True
+) -> Agreement:
+    """Compute the agreement of scores with people's labels in 0..1, one of each per answer.
+
+    A score of at least `THRESHOLD` counts as right. This has no meaning for a metric without an upper bound, such as
+    CIDEr: with `bounded` False, kappa and balanced accuracy are missing.
+    """
+    x, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    rows = _index_clusters(clusters)
+    constant = [name for name, values in (("scores", x), ("labels", y)) if not len(values) or not np.ptp(values)]
+    if constant:
+        spearman = kendall = Metric.missing(f"all {constant[0]} are equal")
+    else:
+        spearman, kendall = _correlate(x, y, rows, "spearman"), _correlate(x, y, rows, "kendall")
+    clear = np.flatnonzero((y == 0) | (y == 1))
+    if not bounded:
+        kappa = balanced = Metric.missing("the metric has no scale from 0 to 1")
+    else:
+        where = [clusters[index] for index in clear]
+        kappa, balanced = _compare_classes(x[clear] >= THRESHOLD, y[clear] == 1, where)
+    return Agreement(len(x), spearman, kendall, kappa, balanced)
+
+
+def compute_pair_agreement(gains: Sequence[float], votes: Sequence[float], clusters: Sequence[Hashable]) -> Metric:
+    """Return the share of pairs of texts in which a metric prefers the same text as people do.
+
+    `gains` are the scores of the first texts minus those of the second ones; `votes` are positive where people prefer
+    the first text. A pair that people do not decide (0) is left out. A pair that the metric does not decide is wrong.
+    """
+    kept = [index for index, vote in enumerate(votes) if vote]
+    if not kept:
+        return Metric.missing("people decide no pair")
+    right = [float(gains[index] * votes[index] > 0) for index in kept]
+    return compute_share(right, [clusters[index] for index in kept])
+
+
+def compare_model_orders(
+    scores: Mapping[str, Mapping[Hashable, float]],
+    labels: Mapping[str, Mapping[Hashable, float]],
+    clusters: Mapping[Hashable, Hashable],
+) -> list[PairOrder]:
+    """Return the order of each pair of models by people and by a metric.
+
+    `scores` and `labels` hold a value per model and question; `clusters` holds the clip of each question.
+    """
+    orders = []
+    for first, second in combinations(sorted(labels), 2):
+        common = [question for question in labels[first] if question in labels[second]]
+        if not common:
+            continue
+        people, metric = (
+            [[values[model][question] for question in common] for model in (first, second)]
+            for values in (labels, scores)
+        )
+        tested = compare_paired_scores(*people, [clusters[question] for question in common])
+        gain = float(np.mean(metric[1]) - np.mean(metric[0]))
+        orders.append(PairOrder(first, second, len(common), tested.second - tested.first, gain, tested.p))
+    return orders
+
+
+def _compare_classes(
+    said: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], clusters: Sequence[Hashable]
+) -> tuple[Metric, Metric]:
+    """Return Cohen's kappa and the balanced accuracy of two classifications, with intervals."""
+    n = len(right)
+    if not n or right.all() or not right.any():
+        reason = f"of {n} answers with the label 0 or 1, people call {'all' if n and right.all() else 'none'} right"
+        return Metric.missing(reason), Metric.missing(reason)
+    counts = np.stack([said & right, ~said & right, said & ~right, ~said & ~right], axis=1).astype(np.float64)
+    value, low, high = compute_clustered_interval(clusters, counts, _kappa_and_balanced_accuracy)
+    found = [Metric(float(value[i]), float(low[i]), float(high[i]), n) for i in (0, 1)]
+    return found[0], found[1]
+
+
+def _kappa_and_balanced_accuracy(sums: Array) -> Array:
+    """Compute both, shape (..., 2), from counts, shape (..., 4): both right, only people, only the score, none."""
+    both, people, score, none = (sums[..., k] for k in range(4))
+    n = both + people + score + none
+    expected = ((both + people) * (both + score) + (none + score) * (none + people)) / n**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kappa = np.where(expected < 1, ((both + none) / n - expected) / (1 - expected), 0.0)
+        # A bootstrap sample may lack one of the classes; its rate then counts as chance.
+        sensitivity = np.where(both + people > 0, both / (both + people), 0.5)
+        specificity = np.where(none + score > 0, none / (none + score), 0.5)
+    found: Array = np.stack([kappa, (sensitivity + specificity) / 2], axis=-1)
+    return found
+
+
+def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
+    """Return the number of each item's cluster, from 0 in order of first appearance."""
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
+
+
+def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Metric:
+    """Return a rank correlation with its BCa bootstrap interval over clusters."""
+    from scipy.stats import kendalltau, spearmanr
+
+    value = float((spearmanr if kind == "spearman" else kendalltau)(x, y).statistic)
+    count = int(rows.max()) + 1
+    if count < 3:
+        return Metric(value, n=len(x))
+    generator = create_item_generator("bootstrap of a rank correlation")
+    drawn = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
+    without_one = 1 - np.eye(count)
+    weighted = _weighted_spearman(x, y, rows) if kind == "spearman" else _weighted_kendall(x, y, rows)
+    resampled, left_out = weighted(drawn), weighted(without_one)
+    resampled = resampled[np.isfinite(resampled)]  # a sample in which all scores or all labels are equal has none
+    if not len(resampled) or not np.isfinite(left_out).all():
+        return Metric(value, n=len(x))
+    low, high = compute_bca_interval(value, resampled, left_out)
+    return Metric(value, low, high, len(x))
+
+
+def _weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+    """Return the function from copies of each cluster, shape (draws, clusters), to Spearman's correlation."""
+    orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
+
+    def midranks(weights: Array, order: npt.NDArray[np.int64], values: Array) -> Array:
+        """Return the weighted mid-ranks of the items, shape (draws, items)."""
+        ordered = values[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        group = np.cumsum(np.r_[False, ordered[1:] != ordered[:-1]])
+        totals = np.add.reduceat(weights[:, order], starts, axis=1)
+        middle = np.cumsum(totals, axis=1) - totals / 2
+        ranks = np.empty_like(weights)
+        ranks[:, order] = middle[:, group]
+        return ranks
+
+    def correlate(copies: Array) -> Array:
+        parts = []
+        for some in np.array_split(copies, max(1, len(copies) // 100)):  # to limit memory
+            weights = some[:, rows]
+            total = weights.sum(axis=1, keepdims=True)
+            ranks = [midranks(weights, *order) for order in orders]
+            centred = [rank - (weights * rank).sum(axis=1, keepdims=True) / total for rank in ranks]
+            covariance = (weights * centred[0] * centred[1]).sum(axis=1)
+            spread = [(weights * one**2).sum(axis=1) for one in centred]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                parts.append(covariance / np.sqrt(spread[0] * spread[1]))
+        return np.concatenate(parts)
+
+    return correlate
+
+
+def _weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+    """Return the function from copies of each cluster, shape (draws, clusters), to Kendall's tau-b.
+
+    Concordance and ties of all pairs of items are summed by pairs of clusters once, shape (clusters, clusters).
+    """
+    count = int(rows.max()) + 1
+    sums = [np.zeros((count, count)) for _ in range(3)]
+    for index in range(len(x)):
+        signs = np.sign(x - x[index]), np.sign(y - y[index])
+        for total, pairs in zip(sums, (signs[0] * signs[1], np.abs(signs[0]), np.abs(signs[1])), strict=True):
+            total[rows[index]] += np.bincount(rows, weights=pairs, minlength=count)
+
+    def correlate(copies: Array) -> Array:
+        agreeing, different_x, different_y = (np.einsum("dc,dc->d", copies @ total, copies) for total in sums)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Array = agreeing / np.sqrt(different_x * different_y)
+        return found
+
+    return correlate
