@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from alm_bench.audio.ops import hash_waves
-from alm_bench.core import Adapter, Decoding, Estimate, OptionScores, Output, Request, StoreError
+from alm_bench.core import Adapter, AudioRef, Decoding, Estimate, OptionScores, Output, Request, StoreError
 from alm_bench.core.adapter import CHARACTERS_PER_TOKEN
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.escape import print_notice
@@ -57,6 +57,10 @@ class DescribingAdapter(ForwardingAdapter):
         self._cache = cache
         self._descriptions: dict[str, str] = {}
         self._uncounted_calls: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
+
+    def prepare_file(self, ref: AudioRef) -> None:
+        """Return None: the keys of descriptions need decoded samples."""
+        return None
 
     @abstractmethod
     def build_description_requests(self, request: Request) -> Sequence[Request]:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
-from alm_bench.core.types import Decoding, EventPresence, OptionScores, Output, Request, Wave
+from alm_bench.core.types import AudioRef, Decoding, EventPresence, OptionScores, Output, Request, Wave
 
 
 class ForwardingAdapter(BaseAdapter):
     """Base class of adapters that wrap one or two others.
 
     A method that a subclass does not define is forwarded: methods about clips to the listener, methods about answers to
-    the answerer. `prepare_file` is not: a wrapper may use the decoded clips itself.
+    the answerer.
     """
 
     def __init__(self, listener: Adapter, answerer: Adapter | None = None) -> None:
@@ -60,6 +60,9 @@ class ForwardingAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> Any:
         return self.listener.prepare(wave)
+
+    def prepare_file(self, ref: AudioRef) -> Any:
+        return self.listener.prepare_file(ref)
 
     def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
         return self.listener.event_presence(waves)

@@ -20,6 +20,7 @@ from alm_bench.core import AudioError, AudioRef, Decoding, Request, Runtime
 from alm_bench.core.wav import encode_wav, is_plain_wav
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.loader import AudioPipeline, load_batch
+from alm_bench.runner.strategy import apply_strategy
 
 RATE = 8_000
 WAVE = (0.3 * np.sin(np.arange(RATE) / 7)).astype(np.float32)
@@ -146,6 +147,13 @@ def test_a_changed_clip_is_never_the_file(tmp_path: Path) -> None:
         (encoded,) = ready.request.features
         assert (sent(encoded)[0] == ref.path.read_bytes()) is same
         assert asked.recode == "auto"
+
+
+def test_descriptions_are_of_decoded_clips(tmp_path: Path) -> None:
+    """Their cache has the samples as its key."""
+    ref, model = clip(tmp_path, "a.wav"), OpenAIAdapter(options(), Runtime())
+    assert model.prepare_file(ref) is not None
+    assert apply_strategy(model, "caption-first", "letters").prepare_file(ref) is None
 
 
 def test_a_run_sends_each_clip_and_encodes_it_once(
