@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, pre_tokenizers
+from torch import Tensor
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
@@ -151,12 +152,36 @@ def load_smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     if gguf is None:
         state, origin = load_file(fetch(SMOLLM2, "model.safetensors", SMOLLM2_ADVICE)), SMOLLM2
     else:
-        package_model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        state, origin = package_model.state_dict(), f"{PACKAGE}/{gguf.name}"
+        state, origin = _read_gguf_weights(gguf, lm), f"{PACKAGE}/{gguf.name}"
     # The output layer is tied to the embeddings. Some files contain it as well, some do not.
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     lm.load_state_dict(state)
     return lm, origin
+
+
+def _read_gguf_weights(path: Path, lm: PreTrainedModel) -> dict[str, Tensor]:
+    """Return the weights of a Llama-type GGUF file in float32, by the names of `lm`, without the output layer.
+
+    transformers reads such a file, too, but parses its vocabulary twice and compares all tensor names once per module,
+    which takes four times as long.
+    """
+    from gguf import MODEL_ARCH, GGUFReader, dequantize, get_tensor_name_map
+
+    tensors = {tensor.name: tensor for tensor in GGUFReader(path).tensors}
+    config = lm.config
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    state = {}
+    for name in lm.state_dict():
+        if name == "lm_head.weight":
+            continue
+        tensor = tensors[f"{names.get_name(name.removesuffix('.weight'))}.weight"]
+        values = dequantize(tensor.data, tensor.tensor_type)
+        if (count := heads.get(name.split(".")[-2])) is not None:
+            # GGUF files pair the dimensions that a rotary embedding rotates as neighbours, transformers as halves.
+            values = values.reshape(count, -1, 2, values.shape[-1]).swapaxes(1, 2).reshape(values.shape)
+        state[name] = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return state
 
 
 def load_gpt2_tokenizer() -> Tokenizer:
