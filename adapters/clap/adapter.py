@@ -228,7 +228,7 @@ class ClapAdapter(BaseAdapter):
     def embed(self, batch: Sequence[Request]) -> Sequence[Vector]:
         """Return the embedding of each request's clip, or of its prompt if it has no clip. It has unit length."""
         return [
-            self.network.clip(request.waves[0]) if request.waves else self.network.text(request.prompt)
+            self.network.clip(request.waves[0]) if request.waves else self.network.embed_text(request.prompt)
             for request in batch
         ]
 

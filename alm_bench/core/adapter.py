@@ -40,7 +40,7 @@ CACHE_MB = 256
 class Abilities:
     """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
-    A class declares them as `abilities = Abilities(...)`. The first five have a method of the same name: a class that
+    A class declares them as `abilities = Abilities(...)`. The first six have a method of the same name: a class that
     defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
     own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """

@@ -320,7 +320,7 @@ def test_mmar_comes_with_its_clips_from_the_hub(
     """The hub's copy as parquet is an alternative, which does not keep the archive of clips from being fetched."""
     hosts = ("https://raw.githubusercontent.com", "https://huggingface.co")
     monkeypatch.setenv("ALM_BENCH_MIRROR", " ".join(f"{host}={server.url}" for host in hosts))
-    questions = catalogue().task("mmar").demo().build(3).files["mmar/MMAR-meta.jsonl"]
+    questions = catalogue().task("mmar").load_demo().build(3).files["mmar/MMAR-meta.jsonl"]
     server.put("/ddlBoJack/MMAR/HEAD/MMAR-meta.jsonl", questions)
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as archive:

@@ -122,7 +122,7 @@ def named_clips(root: DemoRoot) -> set[str]:
 
 def sampled_clips(name: str, root: DemoRoot) -> set[str]:
     """Every clip of the items of a task whose files `named_clips` does not read."""
-    entry = next(entry for entry in catalogue().tasks.values() if (demo := entry.demo()) and demo.name == name)
+    entry = next(entry for entry in catalogue().tasks.values() if (demo := entry.load_demo()) and demo.name == name)
     samples = entry.create().samples(root, entry.card.default_split)
     return {clip.id for sample in samples for clip in sample.audio}
 

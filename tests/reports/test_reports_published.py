@@ -104,7 +104,7 @@ def test_the_demo_world_stands_in_no_published_table() -> None:
 
 
 def test_leaderboards_of_benchmarks_stand_beside_measured_rows() -> None:
-    demo = catalogue().task("mmar").demo().build(24)
+    demo = catalogue().task("mmar").load_demo().build(24)
     Path("data/mmar").mkdir(parents=True)
     Path("data/mmar/MMAR-meta.jsonl").write_text(demo.files["mmar/MMAR-meta.jsonl"])
     (run,) = alm("run", "--model", "blind", "--tasks", "mmar", "--json").json["runs"]

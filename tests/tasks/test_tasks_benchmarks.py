@@ -98,7 +98,7 @@ def test_echo_hears_one_clip_per_file_name(name: str, written: Written, tmp_path
 
 
 def test_prompts_hold_the_question_and_its_options_alone(name: str, written: Written, tmp_path: Path) -> None:
-    prompts = catalogue().task(name).prompts()
+    prompts = catalogue().task(name).load_prompts()
     assert {"native", "letters", "bare"} <= set(prompts)
     for sample in samples(tmp_path / "data", name):
         for template in prompts.values():
@@ -158,7 +158,7 @@ def test_mmars_groups(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_json_list_is_read_as_json_lines_are(tmp_path: Path) -> None:
-    root = catalogue().task("mmar").demo().build(24)
+    root = catalogue().task("mmar").load_demo().build(24)
     rows = [json.loads(line) for line in root.files["mmar/MMAR-meta.jsonl"].splitlines()]
     for folder, text in (("a", "\n".join(map(json.dumps, rows))), ("b", json.dumps(rows))):
         file = tmp_path / folder / "mmar" / ("MMAR-meta.jsonl" if folder == "a" else "MMAR-meta.json")
@@ -171,7 +171,7 @@ def test_a_json_list_is_read_as_json_lines_are(tmp_path: Path) -> None:
 
 def test_a_shorter_file_is_a_part_and_has_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = catalogue().task("mmar").demo().build(24).files["mmar/MMAR-meta.jsonl"].splitlines()
+    lines = catalogue().task("mmar").load_demo().build(24).files["mmar/MMAR-meta.jsonl"].splitlines()
     for folder, count in (("whole", 24), ("part", 20)):
         (tmp_path / folder / "mmar").mkdir(parents=True)
         (tmp_path / folder / "mmar/MMAR-meta.jsonl").write_text("\n".join(lines[:count]))
@@ -406,7 +406,7 @@ def ran_rows(root: Path) -> list[Any]:
     from alm_bench.records.store import read_records
 
     records, _ = read_records(only_run(root / "runs"))
-    return [record.scored() for record in sorted(records, key=lambda record: record.index)]
+    return [record.to_scored() for record in sorted(records, key=lambda record: record.index)]
 
 
 def test_class_names_and_labels_become_one(tmp_path: Path) -> None:
