@@ -235,7 +235,7 @@ def test_an_adapter_around_others_forwards_every_call() -> None:
     both = {"close", "log_to"}
     assert {name for name in FORWARDED if found[name] is None} == both
     heard = {name for name in FORWARDED if str(found[name]).startswith("listener")}
-    assert heard == {"order", "prepare", "embed", "event_presence"}
+    assert heard == {"order", "prepare", "prepare_file", "embed", "event_presence"}
     assert set(listener.calls) == heard | both
     assert set(answerer.calls) == set(FORWARDED) - heard
 
