@@ -99,7 +99,7 @@ def test_progress_fits_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.Mon
     body = "    def answer(self, request):\n        return 'a'\n"
     name = model(tmp_path / "m.py", body, name="AModelWhoseNameIsAsLongAsTheyAreAndThenSome")
     err = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", alm("run", "--model", name, "--tasks", "mmau").err)
-    last = [line for line in err.splitlines() if line.strip()][-1]
+    last = [line for line in err.splitlines() if "/12" in line][-1]  # a notice about the made-up questions follows
     assert "12/12" in last
     assert last.rstrip().endswith("12 ok")
 

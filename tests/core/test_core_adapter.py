@@ -219,12 +219,7 @@ class Part(BaseAdapter):
         return note
 
 
-FORWARDED = sorted(
-    name
-    for name in vars(Adapter)
-    if not name.startswith("_") and callable(getattr(Adapter, name)) and name != "prepare_file"
-)
-"""Methods of adapters that a wrapper forwards. It may use the decoded clips itself, so the file is not enough."""
+FORWARDED = sorted(name for name in vars(Adapter) if not name.startswith("_") and callable(getattr(Adapter, name)))
 
 
 def test_an_adapter_around_others_forwards_every_call() -> None:
