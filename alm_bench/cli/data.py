@@ -68,6 +68,8 @@ def _report_all(
     from alm_bench.cli.own_file import report_file
 
     entries = select_tasks(task, what)
+    if task is None and resolve_data_choice(choice) == "demo":  # of all tasks, those that have demo data
+        entries = [entry for entry in entries if entry.load_demo() is not None]
     if declared and not any("path" in entry.preset for entry in entries):
         raise UsageError(f"--{next(iter(declared)).replace('_', '-')} goes with a file, such as ./birds.csv")
     return [

@@ -27,6 +27,7 @@ RUN_KEYS = {
         "groups",
         "baselines",
         "tables",
+        "task_options",
     ),
     *(
         "partial",

@@ -64,7 +64,12 @@ from alm_bench.data import read_jsonl
 from alm_bench.parsing import PARSER, parse_choices
 from alm_bench.scoring.blind import compute_baseline_accuracies, select_rows_with_reference
 from alm_bench.scoring.multiple_choice import compute_by_group
-from alm_bench.scoring.multi_select import corpus, grade_set, multi_select_baselines, multi_select_metrics
+from alm_bench.scoring.multi_select import (
+    build_corpus,
+    compute_multi_select_baselines,
+    compute_multi_select_metrics,
+    grade_set,
+)
 
 Options = NoOptions
 
@@ -93,14 +98,14 @@ class Weather:
 
     def score(self, rows):
         kept = select_rows_with_reference(rows)
-        return TaskScore(multi_select_metrics(rows), compute_by_group(rows, self.card.groups, multi_select_metrics),
-                         compute_baseline_accuracies(kept, multi_select_baselines(kept)))
+        return TaskScore(compute_multi_select_metrics(rows), compute_by_group(rows, self.card.groups, compute_multi_select_metrics),
+                         compute_baseline_accuracies(kept, compute_multi_select_baselines(kept)))
 
     def blind_scores(self, rows):
-        return multi_select_baselines(rows)
+        return compute_multi_select_baselines(rows)
 
     def corpus(self, rows):
-        return corpus(rows)
+        return build_corpus(rows)
 
 
 def create(card, options):
