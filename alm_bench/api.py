@@ -75,7 +75,7 @@ class _CaptionCounter:
         self._call(Progress("captions", "SPICE", done, total, {}))
 
 
-class _CallbackWatch:
+class _CallbackProgress:
     """Progress display that calls a callback (implements `evaluation.Watch`)."""
 
     def __init__(self, call: Callback | None) -> None:
@@ -118,7 +118,7 @@ def evaluate(
     """
     values = {"data": data, "limit": limit, "sample": sample, "options": options, "answer_by": answer_by, "out": out}
     asked = make_options(model, tasks, {**values, "conditions": conditions, **run_options})
-    return finish(run_all([asked], _CallbackWatch(progress), _ignore_run))
+    return finish(run_all([asked], _CallbackProgress(progress), _ignore_run))
 
 
 def _ignore_run(run: "Run") -> None:
@@ -208,7 +208,7 @@ def rescore(
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
     tags = answer_tags(None if answer_tag is None else _split_names(answer_tag))
     chosen = None if metrics is None else ",".join(_split_names(metrics))
-    return Results(tuple(rescore_run(one, solver, chosen, tags, _CallbackWatch(progress))[0] for one in folders))
+    return Results(tuple(rescore_run(one, solver, chosen, tags, _CallbackProgress(progress))[0] for one in folders))
 
 
 def _find_folders(runs: Names | Path | Results, out: Path) -> list[Path]:
@@ -265,7 +265,7 @@ def noise_ablation(
     """Ask the same questions about clean clips and about changed ones (noise, silence, other clips).
 
     This is `alm-bench noise-ablation`. The default tasks and conditions are those of the card `noise_grounding`. Raises
-    the errors of `evaluate`, but KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
+    the same errors as `evaluate`, and KeyboardInterrupt on Ctrl-C. Items that are finished by then are stored.
     """
     from alm_bench.grounding import plan_ablations, run_ablations
 
@@ -273,7 +273,7 @@ def noise_ablation(
     asked = make_options(model, [] if tasks is None else tasks, values)
     names = None if conditions is None else ",".join(_split_names(conditions))
     with plan_ablations(asked, names, repeats) as settled:
-        return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
+        return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackProgress(progress)))
 
 
 def caption_metrics(
@@ -297,7 +297,7 @@ def caption_metrics(
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):
         raise UsageError(f"caption_metrics takes references for each of {len(candidates)} captions, {len(references)}")
-    with _CallbackWatch(progress).count_captions() as counting, report_progress_to(counting.update):
+    with _CallbackProgress(progress).count_captions() as counting, report_progress_to(counting.update):
         return compute_caption_scores(candidates, references, metrics=chosen)
 
 

@@ -182,7 +182,9 @@ def _merge_tables(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _make_member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _ErrorList) -> dict[str, Any]:
-    """Return the fields of one run's options, with tables and numbers of TOML converted to the types of the options."""
+    """Return the options of one member of a suite, which is one run; `names` are its model and its task.
+
+    Tables and numbers of TOML are converted to the types of the options. Errors are added to `faults`."""
     model, task = names
     taken = {name: value for name, value in values.items() if name in OPTIONS}
     for name in PAIRS:

@@ -55,10 +55,10 @@ class Probe:
     pipeline: Any
     """The fitted scikit-learn pipeline."""
 
-    c: float
+    inverse_regularisation: float
     """Inverse regularisation strength with the best accuracy in cross-validation."""
 
-    validated: float
+    validation_accuracy: float
     """Accuracy in cross-validation. All rows of a clip are in the same fold."""
 
     @classmethod
@@ -242,7 +242,7 @@ class ProbeAdapter(BaseAdapter):
 
 def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
     return {
-        f"{network}C": f"{probe.c:g}",
-        f"{network}validated": f"{probe.validated:.4f}",
+        f"{network}C": f"{probe.inverse_regularisation:g}",
+        f"{network}validated": f"{probe.validation_accuracy:.4f}",
         f"{network}coefficients": probe.digest,
     }

@@ -19,8 +19,9 @@ SMALL_BYTES = 16_384
 def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:
     """Build the body of a chat completion request: model, messages, token limit and sampling parameters.
 
-    Returns JSON in pieces, between which clips that were encoded before (`request.features`) stand as they are. A
-    message without clips is a plain string, which all servers accept.
+    Returns the JSON as byte strings that together form the body. Clips that are already encoded (`request.features`)
+    are elements of the list and not copied. The content of a message without clips is a plain string, which all
+    servers accept.
     """
     prompt = replace_surrogates(request.prompt)  # may contain arbitrary text of a data file or of another model
     clips = [clip.part for clip in list_clips(request, options)]

@@ -33,7 +33,7 @@ Details = Annotated[
     bool,
     typer.Option(
         "--details",
-        help="Also print breakdowns on a terminal: by group, option position, option, reason for no answer.",
+        help="On a terminal, print breakdowns, too (by group, option position, ...); files and pipes always get them.",
     ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
@@ -59,11 +59,15 @@ ColumnMap = Annotated[
     typer.Option(
         "--map",
         metavar="ROLE=COLUMN[,...]",
-        help="Columns of a file as task, such as audio=path,question=prompt,answer=label (docs/own_data.md).",
+        help="For a question file of your own: which column has which role, such as "
+        "audio=path,question=prompt,answer=label (docs/own_data.md).",
     ),
 ]
 AudioRoot = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Folder of the clips of a file as task. [default: the file's folder]")
+    str | None,
+    typer.Option(
+        metavar="DIR", help="For a question file of your own: folder of its clips. [default: the file's folder]"
+    ),
 ]
 Kind = Annotated[
     str | None,

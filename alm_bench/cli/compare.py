@@ -21,7 +21,8 @@ def compare(
         ),
     ],
     examples: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Show this many items that the later run wins and loses.")
+        int,
+        typer.Option(min=0, metavar="N", help="Show this many items that each run wins and loses against the first."),
     ] = 0,
     different: Annotated[
         bool,

@@ -52,7 +52,8 @@ def verify(
 ) -> None:
     """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
 
-    Of a file of your own (./birds.csv) it lists the faults of rows, duplicates, text-only baselines and leaks.
+    Of a file of your own (./birds.csv) it lists faulty rows, duplicates, the scores of text-only baselines, and cues
+    by which the right option can be told without the audio.
     """
     declared = common.collect_file_options(map_, audio_root, kind, group_by)
     reports = _report_all(task, data, split, "data verify", True, declared)

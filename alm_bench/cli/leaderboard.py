@@ -33,7 +33,8 @@ def leaderboard(
         bool,
         typer.Option(
             "--with-published",
-            help="Also print published tables (the Mellow paper's, leaderboards of benchmarks) with measured rows.",
+            help="Also print published tables (the Mellow paper's, leaderboards of benchmarks), with the rows of your "
+            "runs added.",
         ),
     ] = False,
     json_: common.Json = False,

@@ -48,8 +48,8 @@ def metric_check(
     """Measure how well metrics agree with people.
 
     Prints rank correlations, kappa and balanced accuracy with 95 % intervals over clips, and whether each metric puts
-    models in the order that people put them in. If only a part of the answers has labels, the rates of all answers are
-    estimated from labels and metric.
+    models in the order that people put them in. If only a part of the answers has labels, each model's mean
+    label is estimated from the labels and the metric.
     """
     from alm_bench.calibration import check_answers, check_pairs, list_computable_metrics
     from alm_bench.cli.progress import CountProgress

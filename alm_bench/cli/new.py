@@ -39,9 +39,9 @@ def sidecar(
     kind: common.Kind = None,
     group_by: common.GroupBy = None,
 ) -> None:
-    """Write birds.toml beside birds.csv: which column has which role.
+    """Write a TOML file beside a question file that says which column has which role.
 
-    The file is read with these declarations from then on. Edit it to change them.
+    FILE is read accordingly from then on. Edit the TOML file to change that (birds.csv: birds.toml).
     """
     from alm_bench.scaffold import create_sidecar
 

@@ -29,8 +29,8 @@ def report(
         str,
         typer.Option(
             metavar="wrong|changed|sample:N|all|none",
-            help="Items whose clips are embedded, comma-separated, the most important first; sample:N: N random items "
-            "per task.",
+            help="Items whose clips are embedded, comma-separated, the most important first; changed: right in one "
+            "run and wrong in another; sample:N: N random items per task.",
         ),
     ] = CLIPS_BY_DEFAULT,
     mb: Annotated[float, typer.Option(min=0, metavar="MB", help="Largest size of all embedded clips.")] = BUDGET_MB,

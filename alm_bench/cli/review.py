@@ -14,7 +14,7 @@ from alm_bench.records.find import RUNS
 
 def review(
     marks: Annotated[Path, typer.Argument(metavar="MARKS.json", help="File of marks, saved from a report.")],
-    labels: Annotated[
+    patch: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write the corrected labels, for the maintainers of the benchmark."),
     ] = None,
@@ -38,8 +38,8 @@ def review(
 
     reviewed = review_marks(read_marks(marks), out)
     written: dict[str, Any] = {}
-    if labels is not None:
-        written["labels"] = {"file": str(labels), "count": write_label_patch(reviewed, labels)}
+    if patch is not None:
+        written["labels"] = {"file": str(patch), "count": write_label_patch(reviewed, patch)}
     if cases is not None:
         written["cases"] = {"file": str(cases), "count": write_parser_cases(reviewed, cases)}
     kinds = Counter(one.mark.kind for one in reviewed)

@@ -40,7 +40,7 @@ def show(
         str | None, typer.Option(metavar="SKILL", help="Only items of this skill (--group skill=SKILL).")
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Only items with this key in a grouping (repeatable).")
+        list[str] | None, typer.Option(metavar="K=V", help="Only items whose group K is V (repeatable).")
     ] = None,
     id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Only this item.")] = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of items of a page.")] = 10,

@@ -64,7 +64,7 @@ def build_row(
     }
 
 
-def write_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
+def compose_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
     return write_captions(scenes[path], path)[turn % CAPTIONS]
 
 
@@ -110,14 +110,14 @@ def _clip_path(item: Question, folder: str) -> str:
 def create_choice_row(dataset: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _format_option(item.choices, item.gold)
-    return build_row(subtype, [path], [write_caption(dataset.scenes, path)], asked, answer, item.difficulty)
+    return build_row(subtype, [path], [compose_caption(dataset.scenes, path)], asked, answer, item.difficulty)
 
 
 def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
     """Build a row that asks the question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
     return build_row(
-        "AudioCaps_Open.json", [path], [write_caption(dataset.scenes, path)], asked, answer, item.difficulty
+        "AudioCaps_Open.json", [path], [compose_caption(dataset.scenes, path)], asked, answer, item.difficulty
     )
 
 
@@ -147,7 +147,7 @@ def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
 def _add_entailment_rows(dataset: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
     for clip in iterate_hypotheses(split, clips, folder=folder, per_clip=_ROWS_PER_LABEL, seed=seed):
         dataset.scenes[clip.path] = clip.scene
-        text = [write_caption(dataset.scenes, clip.path)]
+        text = [compose_caption(dataset.scenes, clip.path)]
         for turn in range(_ROWS_PER_LABEL):
             said = (clip.entailed[turn], clip.contradicted[turn], clip.neutral[turn])
             for verdict, hypothesis in enumerate(said):
@@ -159,7 +159,7 @@ def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> No
     for item in iterate_annotated_questions(split, clips, seed=seed):
         path = f"{_AQA_FOLDER}/{item.clip}"
         dataset.scenes[path] = item.scene
-        text = [write_caption(dataset.scenes, path)]
+        text = [compose_caption(dataset.scenes, path)]
         dataset.rows.append(build_row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
 
 
@@ -177,7 +177,7 @@ def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
         asked = rng.choice(HEARD).format(kind).lower()
-        text = [write_caption(dataset.scenes, path)]
+        text = [compose_caption(dataset.scenes, path)]
         dataset.rows.append(build_row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
@@ -200,7 +200,7 @@ def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted:
             for path, note in _draw_items(asked[about], count, rng)
         ]
     dataset.rows += [
-        build_row(kind, [path], [write_caption(dataset.scenes, path)], said, answer)
+        build_row(kind, [path], [compose_caption(dataset.scenes, path)], said, answer)
         for kind, path, said, answer in rows
     ]
 
@@ -214,11 +214,11 @@ def _add_description_rows(
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(texts):
         path = names[i % len(names)]
-        text = write_caption(dataset.scenes, path, i // len(names) + i)
+        text = compose_caption(dataset.scenes, path, i // len(names) + i)
         dataset.rows.append(build_row("AudioCaps.json", [path], [text], CAPTION, text))
     for number, (tier, asked) in enumerate(TIERS.items(), start=1):
         for first, second in draw_pairs(rng, names, pairs_per_tier):
-            both = [write_caption(dataset.scenes, first), write_caption(dataset.scenes, second)]
+            both = [compose_caption(dataset.scenes, first), compose_caption(dataset.scenes, second)]
             answer = describe_difference(dataset.scenes[first], dataset.scenes[second], tier)
             dataset.rows.append(build_row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
@@ -227,7 +227,8 @@ def build_training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetR
     """Return `n` training rows in random order, with the scenes of their clips.
 
     The shares are: 28 % multiple choice, 14 % such questions without options, 20 % questions about single sounds, 10 %
-    entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % ClothoAQA, 5 % differences, 2 % captions.
+    entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % questions of ClothoAQA's kind, 5 %
+    differences between two clips, 2 % captions.
 
     `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
     Raises UsageError for fewer than 60 rows, which are too few for all kinds.

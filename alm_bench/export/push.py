@@ -93,7 +93,8 @@ def _write_items(run: "Run", folder: Path, target: HubTarget) -> None:
 
 
 def _hide_paths(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of items without paths of clips on this machine. In reasons, their file names are kept."""
+    """Return a row of the items table without paths of clips on this machine. In the reason of a failed or skipped
+    item, a path is shortened to its file name."""
     reason = row["reason"]
     for path in row["clips"]:
         reason = None if reason is None else reason.replace(path, PurePath(path).name)

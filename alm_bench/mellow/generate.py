@@ -40,14 +40,14 @@ class Context:
     """Embedded tokens after the prefix, (n, D) with n > 0."""
 
     @property
-    def start(self) -> int:
+    def prefix_length(self) -> int:
         """Number of tokens in the prefix."""
         return 0 if self.prefix is None else self.prefix.columns
 
     @property
     def length(self) -> int:
         """Number of tokens in the prefix and the prompt."""
-        return self.start + len(self.prompt)
+        return self.prefix_length + len(self.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Engine:
         columns, and the hidden state after the last token of each, (B, D).
         """
         parts = list(self._group_rows([len(context.prompt) for context in contexts]))
-        widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
+        widest = max(context.prefix_length for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
         cache = self._allocate_cache(len(order), widest + more)
         for row, i in enumerate(order):
@@ -251,7 +251,7 @@ class Engine:
         for part in parts:
             part_contexts = [contexts[i] for i in part]
             x = self._pad_rows([context.prompt for context in part_contexts])
-            starts = [context.start for context in part_contexts]
+            starts = [context.prefix_length for context in part_contexts]
             last = torch.tensor([[len(context.prompt) - 1] for context in part_contexts], device=x.device)
             view = cache.slice_rows(row, row + len(part), max(starts) + x.shape[1])
             hidden.append(self._check_finite(self.decoder.extend(x, view, self._start_columns(starts), last))[:, 0])

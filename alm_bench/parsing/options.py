@@ -384,7 +384,7 @@ class Options:
         """Numbers in each option's text."""
         return [{float(number) for number in find_numbers(text, (0, len(text))).values()} for text in self.texts]
 
-    def find_covering_option(self, text: str, named: Iterable[int]) -> int | None:
+    def find_option_combining(self, text: str, named: Iterable[int]) -> int | None:
         """Return the index of the one option that combines all the options in `named`, or None.
 
         "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.

@@ -124,7 +124,7 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
 
 def _read_several_options(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
     """Parse a statement that mentions several options: ambiguous, unless one option combines them all."""
-    joined = options.find_covering_option(document.plain[slice(*span)], {mention.index for mention in named})
+    joined = options.find_option_combining(document.plain[slice(*span)], {mention.index for mention in named})
     return Reading("ambiguous", "several", span) if joined is None else Reading("ok", "joined", span, joined)
 
 

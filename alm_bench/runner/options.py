@@ -203,7 +203,7 @@ class RunOptions:
         if self.executor == "ray" and self.adapter is not None:
             raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
         if self.executor == "ray":
-            self._build_cluster().check()
+            self._build_cluster().check_settings()
             return
         named = {"--replicas": self.replicas, "--address": self.address, "--gpus-per-worker": self.gpus_per_worker}
         for flag, value in named.items():

@@ -10,7 +10,7 @@ MAIN = "text_ll_per_token"
 token."""
 
 
-def sum_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]]:
+def normalise_log_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]]:
     """Return one log-likelihood per option, by metric name: `FORM_ll` (summed) and `FORM_ll_per_token`."""
     found = {}
     for form, options in likelihoods.items():
@@ -29,7 +29,7 @@ def select_by_normalisation(sample: Sample, likelihoods: Likelihoods) -> dict[st
     """Return the most likely option by metric name, as a result of parsing."""
     return {
         metric_name: _select_most_likely(sample, metric_name, values)
-        for metric_name, values in sum_likelihoods(likelihoods).items()
+        for metric_name, values in normalise_log_likelihoods(likelihoods).items()
     }
 
 

@@ -63,7 +63,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Accuracy by one rule."""
+    """Accuracy of a model's answers when one rule of another program parses them, and what that rule gives for empty
+    texts and refusals."""
 
     rule: Rule
     """The rule."""

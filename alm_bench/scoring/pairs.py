@@ -212,8 +212,9 @@ def _compute_figures(
 def _compare_answers(rows: Sequence[Scored], pairs: Sequence[_Pair]) -> list[float] | None:
     """Return, for each pair, 1.0 if the same option is selected under both conditions, else 0.0.
 
-    Of several option orders, it is the share of combinations with the same option. Returns None if the options of the
-    two conditions differ in some pair, or if a question has no options.
+    If questions are asked in several option orders, the value is the share of all combinations of an order under the
+    first condition with an order under the second in which the same option is selected. Returns None if the options of
+    the two conditions differ in some pair, or if a question has no options.
     """
     options = [frozenset(row.sample.choices) for row in rows]
     if not all(options[pair.first[0]] == options[pair.second[0]] != frozenset() for pair in pairs):

@@ -8,7 +8,7 @@ from alm_bench.demo.attribute_questions import DESCRIBE, write_transcript
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.mcq import iterate_questions
 from alm_bench.demo.scene import hash_name
-from alm_bench.demo.training import build_row, build_training_rows, create_choice_row, write_caption
+from alm_bench.demo.training import build_row, build_training_rows, compose_caption, create_choice_row
 from alm_bench.demo.vocabulary import TAGS
 
 _CLIPS = {"AudioCaps": "AudioCapsLarger/test/Y{}.wav", "Clotho": "ClothoV21/evaluation/Scene {}.wav"}
@@ -23,7 +23,7 @@ def create_test_rows(clips: int) -> DatasetRows:
             path = place.format(hash_name("reasonaqa", item.id)[:11])
             dataset.scenes[path] = item.scene
             dataset.rows.append(create_choice_row(dataset, item, path, f"{collection}_MCQ.json"))
-            text, answer = [write_caption(dataset.scenes, path)], write_transcript(item.scene)
+            text, answer = [compose_caption(dataset.scenes, path)], write_transcript(item.scene)
             dataset.rows.append(build_row(f"{collection}_Detail.json", [path], text, DESCRIBE, answer, item.difficulty))
     return dataset
 

@@ -34,7 +34,7 @@ def hits(probe: Probe, features: np.ndarray, answers: list[str]) -> float:
 def test_a_probe_learns_what_can_be_learned() -> None:
     probe, (features, answers, _) = Probe.fit(*points(0)), points(1)
     assert hits(probe, features, answers) > 0.9
-    assert probe.validated > 0.9
+    assert probe.validation_accuracy > 0.9
     assert probe.digest == Probe.fit(*points(0)).digest
     assert probe.digest != Probe.fit(*points(2)).digest
 
@@ -43,7 +43,7 @@ def test_shuffled_labels_give_chance() -> None:
     features, answers, clips = points(0, 600)
     shuffled = np.random.default_rng(4).permutation(answers).tolist()
     probe = Probe.fit(features, shuffled, clips)
-    assert probe.validated == pytest.approx(1 / 3, abs=0.1), "not above chance on clips it was not fitted on"
+    assert probe.validation_accuracy == pytest.approx(1 / 3, abs=0.1), "not above chance on clips it was not fitted on"
     fresh, _, _ = points(1, 600)
     other = np.random.default_rng(5).choice(ANSWERS, 600).tolist()
     assert hits(probe, fresh, other) == pytest.approx(1 / 3, abs=0.07)
@@ -55,7 +55,7 @@ def test_folds_never_part_a_clip() -> None:
     centres, said = 10 * rng.standard_normal((30, 8)), rng.integers(3, size=30)
     rows = np.repeat(centres, 6, axis=0) + 0.01 * rng.standard_normal((180, 8))
     probe = Probe.fit(rows, [ANSWERS[i] for i in np.repeat(said, 6)], [f"{i // 6}" for i in range(180)])
-    assert probe.validated < 0.65
+    assert probe.validation_accuracy < 0.65
 
 
 def test_only_options_that_are_there_are_picked() -> None:

@@ -81,7 +81,7 @@ def test_review_lists_marks_and_writes_a_patch_of_labels_and_parser_cases(run: P
         mark(run, "item-077", "clip-broken"),
     )
     before = everything(run)
-    ran = alm("review", "marks.json", "--labels", "patch.json", "--cases", "cases.jsonl")
+    ran = alm("review", "marks.json", "--patch", "patch.json", "--cases", "cases.jsonl")
     assert ran.status == 0, ran.err
     assert ran.err == "2 labels written to patch.json\n2 cases written to cases.jsonl\n"
     for part in (

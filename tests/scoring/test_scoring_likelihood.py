@@ -1,7 +1,7 @@
 """From likelihoods to options."""
 
 from alm_bench.core import Sample
-from alm_bench.scoring.likelihood import select_by_normalisation, sum_likelihoods
+from alm_bench.scoring.likelihood import normalise_log_likelihoods, select_by_normalisation
 
 SAMPLE = Sample("q", {}, choices=("Dog", "A cat that purrs", "dog"), target=1)
 LIKELIHOODS = {"text": [(-4.0, 1), (-6.0, 4), (-4.5, 1)], "letter": [(-1.0, 1), (-2.0, 1), (-3.0, 1)]}
@@ -16,7 +16,7 @@ def test_the_sum_prefers_short_options_and_the_mean_does_not() -> None:
         "letter_ll_per_token": 0,
     }
     assert found["text_ll_per_token"].value == "A cat that purrs"
-    assert sum_likelihoods(LIKELIHOODS)["text_ll_per_token"] == [-4.0, -1.5, -4.5]
+    assert normalise_log_likelihoods(LIKELIHOODS)["text_ll_per_token"] == [-4.0, -1.5, -4.5]
 
 
 def test_a_tie_is_no_choice_but_between_twins() -> None:

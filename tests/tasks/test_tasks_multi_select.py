@@ -98,8 +98,9 @@ class Weather:
 
     def score(self, rows):
         kept = select_rows_with_reference(rows)
-        return TaskScore(compute_multi_select_metrics(rows), compute_by_group(rows, self.card.groups, compute_multi_select_metrics),
-                         compute_baseline_accuracies(kept, compute_multi_select_baselines(kept)))
+        groups = compute_by_group(rows, self.card.groups, compute_multi_select_metrics)
+        baselines = compute_baseline_accuracies(kept, compute_multi_select_baselines(kept))
+        return TaskScore(compute_multi_select_metrics(rows), groups, baselines)
 
     def blind_scores(self, rows):
         return compute_multi_select_baselines(rows)

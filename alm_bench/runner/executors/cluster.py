@@ -32,7 +32,7 @@ class Cluster:
     gpus: float = 0.0
     """Number of GPUs per worker. Workers share a GPU if it is below 1."""
 
-    def check(self) -> None:
+    def check_settings(self) -> None:
         """Raise UsageError for settings that Ray would reject much later, before any model is loaded."""
         if importlib.util.find_spec("ray") is None:
             raise UsageError("--executor ray needs the package ray: pip install 'alm-bench[ray]'")
