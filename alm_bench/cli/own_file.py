@@ -69,6 +69,7 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
             "unreadable": dict(clips.unreadable),
         },
         "items": len(samples),
+        "part": None,
         "columns": task.describe(split),
         "problems": [{"row": row, "problem": text} for row, text in sorted(faults)],
         "duplicates": list_duplicates(samples),

@@ -92,6 +92,8 @@ def rank_names(name: str, known: Iterable[str], limit: int = 12) -> str:
     from rapidfuzz import fuzz, process  # here, since most commands never fail
 
     names = sorted(set(known))
-    ranked = [match for match, _, _ in process.extract(name, names, scorer=fuzz.WRatio, limit=len(names))]
+    scored = process.extract(name, names, scorer=fuzz.WRatio, limit=len(names))
+    # WRatio ranks a name that contains a similar part as high as a similar name.
+    ranked = [match for match, _, _ in sorted(scored, key=lambda one: (-one[1], -fuzz.ratio(name, one[0])))]
     shown = ", ".join(ranked[:limit])
     return shown + (f", ... ({len(names)} in all)" if len(ranked) > limit else "")

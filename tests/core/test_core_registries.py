@@ -26,11 +26,11 @@ loudness = acme_alm.loudness:Loudness
 """
 METRIC = """
 from rapidfuzz.distance import Levenshtein
-from alm_bench.scoring.metrics import CaptionScore, MetricSpec, Sentences, mean_score
+from alm_bench.scoring.metrics import CaptionScore, MetricSpec, Sentences, compute_mean_score
 
 def compute(sentences: Sentences) -> CaptionScore:
     pairs = [(c.split(), [r.split() for r in rs]) for c, rs in zip(sentences.candidates, sentences.references)]
-    return mean_score([min(Levenshtein.distance(c, r) / len(r) for r in rs) for c, rs in pairs])
+    return compute_mean_score([min(Levenshtein.distance(c, r) / len(r) for r in rs) for c, rs in pairs])
 
 WER = MetricSpec(name="wer", title="WER", description="Word error rate.", higher_is_better=False, compute=compute)
 """
@@ -223,7 +223,7 @@ def test_values_of_another_version_of_a_metric_are_not_compared(site: Path) -> N
         ran = alm("run", *given, "--metrics", "wer", "--json")
         assert ran.status == 0, ran.err
         runs.append(ran.run)
-        change_plugin(site, "wer", "mean_score([", "mean_score([2 * ")
+        change_plugin(site, "wer", "compute_mean_score([", "compute_mean_score([2 * ")
     names = [run["run"] for run in runs]
     assert runs[0]["metric_versions"].keys() == {"wer"}
     assert runs[0]["metric_versions"] != runs[1]["metric_versions"]

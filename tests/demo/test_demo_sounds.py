@@ -107,13 +107,14 @@ def test_high_takes_are_higher_than_low_takes(tag: str) -> None:
 
 PRINT = """
 import hashlib, json
-from alm_bench.demo import scene, synthesise, training_rows
+from alm_bench.demo import build_scene, build_training_rows, synthesise
 from alm_bench.tasks._shared.demo import build_audiocaps_entailment
 from alm_bench.tasks.clotho_aqa.demo import build_aqa_rows
 from alm_bench.tasks.mmau.demo import build_mmau_items
-made = [build_mmau_items("test", 96), build_audiocaps_entailment(9), build_aqa_rows("test", 9), training_rows(200)]
+made = [build_mmau_items("test", 96), build_audiocaps_entailment(9), build_aqa_rows("test", 9)]
+made.append(build_training_rows(200))
 texts = json.dumps([[m.rows, {k: s.pack() for k, s in m.scenes.items()}] for m in made])
-waves = b"".join(synthesise(s).tobytes() for s in [scene("test", 3), *list(made[1].scenes.values())[:2]])
+waves = b"".join(synthesise(s).tobytes() for s in [build_scene("test", 3), *list(made[1].scenes.values())[:2]])
 print(json.dumps([hashlib.sha256(texts.encode()).hexdigest(), hashlib.sha256(waves).hexdigest()]))
 """
 

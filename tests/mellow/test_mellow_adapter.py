@@ -74,7 +74,11 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
     assert MellowAdapter.prompts == "native"
     adapter: Adapter = paper
     assert adapter.abilities == Abilities(
-        loglikelihood=True, prepare=True, max_clips=2, decodings=("greedy", "nucleus", "top-k", "beam")
+        loglikelihood=True,
+        prepare=True,
+        max_clips=2,
+        event_presence=True,
+        decodings=("greedy", "nucleus", "top-k", "beam"),
     )
 
 

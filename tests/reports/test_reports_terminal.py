@@ -84,7 +84,7 @@ HEADLINES = {
     "leaderboard": r"^blind\[first\] +\d+\.\d ",
     "leaderboard --with-published": r"^blind\[first\] +\d+\.\d ",
     "compare": r"^accuracy +all +",
-    "ls tasks": r"^mmau +multiple[_-]choice ",
+    "ls tasks": r"^mmau +",
     "ls models": r"^blind ",
     "ls runs": r"^mmau-blind-first-\w+ +",
     "show": r"^question +What is heard",

@@ -20,7 +20,7 @@ from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.metrics import compute_mean_score, list_default_metrics
 from alm_bench.scoring.metrics.bleu import compute_bleu
 from alm_bench.scoring.metrics.cider import compute_cider
-from alm_bench.scoring.metrics.meteor import compute_meteor
+from alm_bench.scoring.metrics.meteor import compute_from_statistics
 from alm_bench.scoring.metrics.rouge_l import compute_rouge_l
 from alm_bench.scoring.spice_engine import JAR
 from alm_bench.scoring.spice_engine.__main__ import build
@@ -337,7 +337,7 @@ def test_corpus_values_are_functions_of_the_counts() -> None:
 
 
 def test_meteor_of_nothing_in_common_is_zero() -> None:
-    assert compute_meteor(np.zeros(23))[0] == 0
+    assert compute_from_statistics(np.zeros(23))[0] == 0
 
 
 def test_intervals_resample_clips() -> None:
