@@ -67,11 +67,13 @@ spice-engine: $(VENV)/.installed
 
 # PYTEST_ARGS chooses among the tests: make test PYTEST_ARGS=tests/cli
 # Files stay in order: sorted by their number of tests, those with few and long ones would end on one processor alone.
-# A worker a processor, at most 4.
 PYTEST_ARGS ?=
+# Tests marked slow take minutes (real weights, killed trainings): make test MARKS= runs them, too.
+MARKS ?= not slow
+# One worker per processor, at most 4.
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "$(MARKS)" $(PYTEST_ARGS)
 
 # The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
 test-hf-extra: $(VENV)/.installed-dev

@@ -39,9 +39,10 @@ def sidecar(
     kind: common.Kind = None,
     group_by: common.GroupBy = None,
 ) -> None:
-    """Write a TOML file beside a question file that says which column has which role.
+    """Write a sidecar: which column of a question file has which role.
 
-    FILE is read accordingly from then on. Edit the TOML file to change that (birds.csv: birds.toml).
+    The sidecar is a TOML file beside the question file (birds.csv: birds.toml). FILE is read accordingly from then
+    on; edit the sidecar to change that.
     """
     from alm_bench.scaffold import create_sidecar
 

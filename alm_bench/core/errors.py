@@ -89,11 +89,11 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 def rank_names(name: str, known: Iterable[str], limit: int = 12) -> str:
     """Return up to `limit` of the known names for an error message, those most similar to `name` first."""
-    from rapidfuzz import fuzz, process  # here, since most commands never fail
+    from rapidfuzz import fuzz  # here, since most commands never fail
+    from rapidfuzz.distance import OSA
 
     names = sorted(set(known))
-    scored = process.extract(name, names, scorer=fuzz.WRatio, limit=len(names))
-    # WRatio ranks a name that contains a similar part as high as a similar name.
-    ranked = [match for match, _, _ in sorted(scored, key=lambda one: (-one[1], -fuzz.ratio(name, one[0])))]
+    # WRatio finds names that contain the word, OSA those that differ by a slip such as two exchanged letters.
+    ranked = sorted(names, key=lambda one: -(fuzz.WRatio(name, one) + 100 * OSA.normalized_similarity(name, one)))
     shown = ", ".join(ranked[:limit])
     return shown + (f", ... ({len(names)} in all)" if len(ranked) > limit else "")

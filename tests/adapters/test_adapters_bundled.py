@@ -46,6 +46,7 @@ def test_noise_takes_it_away(listened: dict[str, Any], runs: Path) -> None:
     assert noise["verdict"] == "grounded"
 
 
+@pytest.mark.slow
 def test_what_was_trained_on_silence_is_at_chance(tmp_path: Path) -> None:
     named = ("--model", "mellow", "--model-arg", "checkpoint=mini-text-only", "--tasks", "mmau,cle")
     deaf = scores(tmp_path, *named, "--batch-size", "32")

@@ -10,8 +10,6 @@ import pytest
 import tiny_hf
 from small_world import alm, mmau, only_run, stored
 
-pytestmark = pytest.mark.slow
-
 COMMAND = (
     f"{sys.executable} -c 'from transformers.cli.transformers import main; main()' serve {{model}} --host 127.0.0.1 "
     "--port {port} --device cpu --dtype float32"

@@ -37,6 +37,7 @@ def alone(tag: str, split: str, index: int) -> Scene:
     return Scene(rng.getrandbits(62), (only,), -rng.uniform(50, 64))
 
 
+@pytest.mark.slow
 def test_every_sound_is_told_from_every_other_by_its_log_mel(log_mel: Callable[[np.ndarray], np.ndarray]) -> None:
     features, heard = {}, {}
     for split, count in (("train", 12), ("test", 4)):

@@ -77,6 +77,7 @@ def test_neither_order_changes_an_answer(tmp_path: Path, monkeypatch: pytest.Mon
     assert texts(tmp_path / "turned", *SAMPLED) == wanted
 
 
+@pytest.mark.slow
 def test_half_precision_hardly_changes_answers(tmp_path: Path) -> None:
     many: Any = ("--limit", 60, "--batch-size", 12)  # bf16 is emulated on many processors
     full, half = (texts(tmp_path / dtype, *many, "--dtype", dtype) for dtype in ("float32", "bfloat16"))

@@ -205,6 +205,7 @@ def test_no_serious_violation_of_accessibility_rules(
     page.context.close()
 
 
+@pytest.mark.slow
 def test_twenty_thousand_items_are_filtered_with_few_rows(browser: Any, tmp_path: Path) -> None:
     write_page([build_long_run(ITEMS)], tmp_path / "long.html", ReportOptions(clips="none"))
     page = Opened(browser, tmp_path / "long.html", viewport={"width": 1280, "height": 2000})

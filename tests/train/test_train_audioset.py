@@ -93,6 +93,7 @@ def test_a_missing_class_file_is_named(tmp_path: Path) -> None:
         read_tags(tmp_path / "weak.csv", LocalRoot(tmp_path), tmp_path / "nowhere.csv")
 
 
+@pytest.mark.slow
 def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
     """Four clips, each of a class of its own."""
     lines = "".join(f'Y{number}, 0.0, 10.0, "class{number}"\n' for number in range(4))

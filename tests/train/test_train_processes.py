@@ -41,6 +41,7 @@ def entries(tmp_path: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().split("\n")[:-1]] if log.is_file() else []
 
 
+@pytest.mark.slow
 def test_killed_at_three_moments_and_resumed(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     recipe(steps=60)
     finish(start(tmp_path, "whole"))
