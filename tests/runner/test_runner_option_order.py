@@ -161,4 +161,4 @@ def test_stored_answers_are_to_the_given_order() -> None:
 
 def test_an_unknown_order_names_the_known_ones() -> None:
     said = refusal(alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circle"))
-    assert "'circle' is unknown; known: circular, given" in said
+    assert "'circle' is unknown; known: circular, shuffled, given" in said
