@@ -1,6 +1,6 @@
 """Checkpoints of a few thousand random weights, built from the families' own config and processor classes, no hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,48 @@ def musicflamingo(folder: Path, template: str | None = None) -> Path:
     )
     processor = MusicFlamingoProcessor(whisper(), tokens, chat_template=template or chatml("<sound>"))
     return saved(folder, MusicFlamingoForConditionalGeneration(config), processor)
+
+
+def build_granite_speech(folder: Path, name: str, template: str | None, encoder_layers: Sequence[int] = ()) -> Path:
+    """A checkpoint of the class `name` ("GraniteSpeech", "GraniteSpeechPlus"). The projector of the latter gets the
+    states of `encoder_layers` beside the last ones."""
+    import transformers as t
+
+    tokens = tokenizer({"audio_token": "<|audio|>"})
+    config = getattr(t, f"{name}Config")(
+        text_config={"model_type": "granite", **text_config(tokens)},
+        encoder_config={
+            "input_dim": 160,
+            "num_layers": 2,
+            "hidden_dim": 32,
+            "feedforward_mult": 2,
+            "num_heads": 2,
+            "dim_head": 16,
+            "output_dim": 12,
+            "context_size": 50,
+            "max_pos_emb": 64,
+            "conv_kernel_size": 5,
+            **({"cat_hidden_layers": list(encoder_layers)} if encoder_layers else {}),
+        },
+        projector_config={
+            "model_type": "blip_2_qformer",
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "encoder_hidden_size": 32 * (1 + len(encoder_layers)),
+        },
+        audio_token_index=tokens.convert_tokens_to_ids("<|audio|>"),
+        has_lora_adapter=False,
+        tie_word_embeddings=False,
+    )
+    # As on the hub: a template of texts alone.
+    texts = template or (
+        "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}"
+    )
+    processor = t.GraniteSpeechProcessor(t.GraniteSpeechFeatureExtractor(), tokens, chat_template=texts)
+    return saved(folder, getattr(t, f"{name}ForConditionalGeneration")(config), processor)
 
 
 BASE: dict[str, Callable[..., Path]] = {

@@ -3,48 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tiny_hf import chatml, ids, saved, text_config, tokenizer
+from tiny_hf import build_granite_speech, chatml, ids, saved, text_config, tokenizer
 
 
 def granite_speech_plus(folder: Path, template: str | None = None) -> Path:
-    """The projector gets the states of one encoder layer beside the last ones."""
-    import transformers as t
-
-    tokens = tokenizer({"audio_token": "<|audio|>"})
-    config = t.GraniteSpeechPlusConfig(
-        text_config={"model_type": "granite", **text_config(tokens)},
-        encoder_config={
-            "input_dim": 160,
-            "num_layers": 2,
-            "hidden_dim": 32,
-            "feedforward_mult": 2,
-            "num_heads": 2,
-            "dim_head": 16,
-            "output_dim": 12,
-            "context_size": 50,
-            "max_pos_emb": 64,
-            "conv_kernel_size": 5,
-            "cat_hidden_layers": [0],
-        },
-        projector_config={
-            "model_type": "blip_2_qformer",
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "encoder_hidden_size": 64,
-        },
-        audio_token_index=tokens.convert_tokens_to_ids("<|audio|>"),
-        has_lora_adapter=False,
-        tie_word_embeddings=False,
-    )
-    # As on the hub: a template of texts alone.
-    texts = template or (
-        "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-        "{% if add_generation_prompt %}assistant:{% endif %}"
-    )
-    processor = t.GraniteSpeechProcessor(t.GraniteSpeechFeatureExtractor(), tokens, chat_template=texts)
-    return saved(folder, t.GraniteSpeechPlusForConditionalGeneration(config), processor)
+    return build_granite_speech(folder, "GraniteSpeechPlus", template, encoder_layers=(0,))
 
 
 def nemotron_h_omni(folder: Path, template: str | None = None) -> Path:
