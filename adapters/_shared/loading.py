@@ -1,7 +1,8 @@
-"""Helper functions for loading checkpoints: hash of a folder, and one-line reasons of failures."""
+"""Helper functions for loading checkpoints: hash of a folder, and failures in one line."""
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub.errors import (
@@ -13,7 +14,7 @@ from huggingface_hub.errors import (
 )
 
 from alm_bench.core.disk_cache import DiskCache
-from alm_bench.core.errors import StoreError, get_first_line, is_out_of_memory
+from alm_bench.core.errors import CheckpointError, StoreError, get_first_line, is_out_of_memory
 from alm_bench.core.files import cache_folder, compute_sha256
 
 LONGEST_LINE = 200
@@ -22,10 +23,26 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 """Suffixes of the files that loading reads: weights, configurations, tokenizers, templates, code."""
 
 
-def describe_load_error(error: BaseException) -> str:
+@contextlib.contextmanager
+def translate_load_errors(failure: str, saves_memory: str, expected: str = "") -> Iterator[None]:
+    """Turn exceptions within the block into CheckpointError with a one-line message: the failure, its reason, and
+    what is expected.
+
+    `saves_memory` names the options that help if memory is too small. The block may run any code that reads a
+    checkpoint: tokenizers and bad configurations raise all kinds of errors.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = describe_load_error(error, saves_memory)
+        raise CheckpointError(f"{failure}: {reason}" + (f"; expected {expected}" if expected else "")) from error
+
+
+def describe_load_error(error: BaseException, saves_memory: str) -> str:
     """Describe a failed load in one line.
 
-    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own.
+    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own. `saves_memory`
+    names the options that help if memory is too small.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -34,7 +51,7 @@ def describe_load_error(error: BaseException) -> str:
                 return told
         cause = cause.__cause__ or cause.__context__
     if is_out_of_memory(error):
-        return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
+        return f"out of memory; try {saves_memory}"
     line = get_first_line(error)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
 

@@ -70,22 +70,20 @@ class Clap:
     def __init__(self, path: str, revision: str | None, runtime: Runtime) -> None:
         from transformers import ClapModel, ClapProcessor
 
-        from alm_bench.adapters._shared.loading import compute_folder_sha256, describe_load_error
+        from alm_bench.adapters._shared.loading import compute_folder_sha256, translate_load_errors
 
         self.device, self._dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "clap")
         self.dtype = str(self._dtype).removeprefix("torch.")
         place, at = str(Path(path).expanduser()), revision or "main"
         load: Any = ClapModel.from_pretrained
-        try:
+        with translate_load_errors(
+            f"path={path} cannot be loaded as CLAP",
+            saves_memory="--dtype bfloat16 or --device cpu",
+            expected=f"a hub id (as {DEFAULT}) or a folder in transformers' layout",
+        ):
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=self._dtype, output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
-        except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
-            why = describe_load_error(error).partition(". ")[0]  # what follows guesses at causes
-            raise CheckpointError(
-                f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
-                "transformers' layout"
-            ) from error
         drawn = sorted({name for name, _ in model.named_parameters()} & set(info["missing_keys"]))
         if drawn:
             raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")

@@ -11,11 +11,11 @@ import torch
 import transformers
 from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
+from alm_bench.adapters._shared.loading import translate_load_errors
 from alm_bench.adapters.hf.families import Family, family, has_own_model_types, is_transcriber, resolve_model_types
 from alm_bench.adapters.hf.source import Source, find
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
-from alm_bench.core.errors import get_first_line, is_out_of_memory
 
 library: Any = transformers  # many of its names have no types
 logging: Any = transformers.utils.logging
@@ -127,7 +127,7 @@ def find_family(source: Source, remote_code: bool) -> Family:
 
 def load_config(source: Source, settings: LoadSettings, found: Family) -> Any:
     """Load the configuration of the network, or of the family's part of it. Raises CheckpointError."""
-    with translate_load_errors(source.name):
+    with _silence_and_translate_errors(source.name):
         if has_own_model_types(source.config) and not settings.remote_code:
             kind = library.CONFIG_MAPPING[found.name]
             values, _ = kind.get_config_dict(source.name, revision=source.commit)
@@ -144,7 +144,7 @@ def load_processor(source: Source, settings: LoadSettings, found: Family, config
 
     `config`: configuration of the network.
     """
-    with translate_load_errors(source.name):
+    with _silence_and_translate_errors(source.name):
         if found.processor_parts and has_own_model_types(source.config) and not settings.remote_code:
             processor = _build_processor(source, found.processor_parts, config)
         else:
@@ -198,7 +198,7 @@ def load(source: Source, settings: LoadSettings, lora: Source | None) -> LoadedC
         "quantization_config": _build_quantization(settings.quantization),
         "output_loading_info": True,
     }
-    with translate_load_errors(source.name):
+    with _silence_and_translate_errors(source.name):
         auto = getattr(library, _find_auto_class(config.model_type) or _find_own_auto_class(source))
         model, info = auto.from_pretrained(source.name, config=config, **arguments)
     _check_weights(source, info)
@@ -214,7 +214,7 @@ def load(source: Source, settings: LoadSettings, lora: Source | None) -> LoadedC
 
 
 @contextlib.contextmanager
-def translate_load_errors(name: str) -> Iterator[None]:
+def _silence_and_translate_errors(name: str) -> Iterator[None]:
     """Turn exceptions within the block into CheckpointError with a one-line message; silence the libraries' own
     messages.
     """
@@ -222,15 +222,11 @@ def translate_load_errors(name: str) -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
-    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
-        if is_out_of_memory(error):
-            torch.cuda.empty_cache()
-            raise CheckpointError(
-                f"{name} does not fit into memory: take a smaller dtype (--dtype bfloat16), --model-arg "
-                "quantization=4bit, or, if it is a GPU's memory, --device cpu"
-            ) from error
-        raise CheckpointError(f"{name} cannot be loaded: {get_first_line(error)}") from error
+        with translate_load_errors(
+            f"{name} cannot be loaded",
+            saves_memory="--dtype bfloat16, --model-arg quantization=4bit or, if it is a GPU's memory, --device cpu",
+        ):
+            yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:
@@ -321,7 +317,7 @@ def _is_base_of_lora(trained_on: str, base: Source, also: str | None) -> bool:
 def _attach_lora(model: Any, source: Source, lora: Source) -> None:
     if importlib.util.find_spec("peft") is None:
         raise UsageError("a LoRA needs peft: pip install peft")
-    with translate_load_errors(lora.name):
+    with _silence_and_translate_errors(lora.name):
         place = {"revision": lora.commit, "subfolder": lora.subfolder}
         info = model.load_adapter(
             lora.name, adapter_name="lora", adapter_kwargs={key: value for key, value in place.items() if value}

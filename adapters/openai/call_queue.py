@@ -36,11 +36,6 @@ class CallQueue:
         return self._used < self._calls.limit.limit
 
     @property
-    def has_open_calls(self) -> bool:
-        """True if a call has not ended yet."""
-        return bool(self._open)
-
-    @property
     def is_empty(self) -> bool:
         """True if no call is open and no answer waits."""
         return not self._used

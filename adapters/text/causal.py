@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from alm_bench.adapters._shared.decoding import build_generate_arguments
-from alm_bench.adapters._shared.loading import compute_folder_sha256, describe_load_error
+from alm_bench.adapters._shared.loading import compute_folder_sha256, translate_load_errors
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.device import pick_dtype
 from alm_bench.core.files import compute_sha256
@@ -117,15 +117,16 @@ def load(settings: LoadSettings) -> "CausalModel":
     if settings.revision is not None:
         options["revision"] = settings.revision
     dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
-    try:
+    with translate_load_errors(
+        f"language model {where.home} cannot be loaded",
+        saves_memory="dtype=bfloat16, device_map=auto or a smaller model",
+    ):
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(
             where.home, dtype=dtype, **options, **({"device_map": settings.device_map} if settings.device_map else {})
         )
         if settings.device_map is None:
             model.to(settings.device)
-    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
-        raise CheckpointError(f"language model {where.home} cannot be loaded: {describe_load_error(error)}") from error
     if where.gguf is not None and _read_pretokenizer(where) == "smollm":
         set_smollm_pre_tokenizer(tokenizer.backend_tokenizer)
     return CausalModel(model.eval(), tokenizer)

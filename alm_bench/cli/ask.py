@@ -66,7 +66,8 @@ def ask(
             print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
         found = {"model": adapter.identity.label, "text": output.text, "truncated": output.truncated}
         if explain is not None:
-            explanation = _explain(adapter, ready.request, output.text, event_names, event_threshold)
+            with common.redirect_model_output():
+                explanation = _explain(adapter, ready.request, output.text, event_names, event_threshold)
             _write(explanation, explain)
             found |= {"explanation": str(explain), "clips": explanation.as_json()}
     if json_:

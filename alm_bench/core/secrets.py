@@ -42,12 +42,15 @@ _NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""
-_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#'\"]+@")
+# Each pattern begins at one character of a run only, so that a long text without spaces is scanned once, not once per
+# character.
+_USER = re.compile(r"(?<=[A-Za-z0-9+.-]://)[^/\s?#'\"]+@")
 _QUERY = re.compile(r"(?<=[?&;])([\w.\-%]+)=(?!\[set\])([^&;\s#'\"]+)")
 _PAIR = re.compile(rf"(?<![?&;\w.-])([A-Za-z_-][\w.-]*)=(?!\[set\])({_SHELL_WORD})")
 _FLAG = re.compile(rf"(?<![\w-])(--?[A-Za-z][\w-]*)[ \t]+(?!-|\[set\])({_SHELL_WORD})")
 _HEADER = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|(?:x-)?api-key|x-[a-z-]*(?:token|key|secret)|(?:set-)?cookie)(['\"]?\s*:\s*['\"]?)"
+    r"(?i)(\b(?:proxy-)?authorization|\b(?:x-)?api-key|\b(?:set-)?cookie"
+    r"|(?<![a-z-])(?>(?:[a-z-]*?-|\b)x-)[a-z-]*(?:token|key|secret))(['\"]?\s*:\s*['\"]?)"
     r"((?:bearer|basic|token)\s+)?[^\s'\",]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
@@ -88,7 +91,7 @@ def hide_in_text(text: str) -> str:
     if (parsed := _parse_structure(text)) is not None:
         hidden = hide(parsed)
         return text if hidden == parsed else dump_json(hidden)
-    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _USER.sub(f"{HIDDEN}@", text)
     text = _QUERY.sub(lambda found: _hide_pair(found, "="), text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)

@@ -5,9 +5,6 @@ from pathlib import Path
 from alm_bench.core import DataError
 from alm_bench.data.readers import read_csv
 
-CLASS_COLUMNS = ("index", "mid", "display_name")
-"""Columns of AudioSet's class file."""
-
 
 def read_class_labels(path: Path, column: str = "display_name") -> list[str]:
     """Return the values of `column` (`display_name` or `mid`), sorted by the column `index`. Raises DataError."""

@@ -4,7 +4,7 @@ Items are published without what belongs to this machine: paths of clips, packag
 and no audio is uploaded.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -108,33 +108,26 @@ def send_upload(upload: Upload) -> str:
     request to an existing model repository. Raises AlmBenchError with the hub's answer if it refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HTTPError, LocalTokenNotFoundError  # type: ignore[attr-defined]
 
     api = HfApi()
     proposed = upload.kind == "hf-eval"
     operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
 
-    def send() -> Any:
+    try:
         if not proposed:
             api.create_repo(upload.repository, repo_type="dataset", private=not upload.public, exist_ok=True)
-        return api.create_commit(
+        info = api.create_commit(
             upload.repository,
             operations,
             commit_message="Results measured by alm-bench",
             repo_type=upload.repository_type,
             create_pr=proposed,
         )
-
-    info = _convert_hub_errors(upload.repository, send)
-    return str(info.pr_url or info.commit_url)
-
-
-def _convert_hub_errors(repository: str, call: Callable[[], Any]) -> Any:
-    """Call a function and return its result. Raises AlmBenchError for an answer of the hub that is an error."""
-    from huggingface_hub.errors import HTTPError, LocalTokenNotFoundError  # type: ignore[attr-defined]
-
-    try:
-        return call()
     except LocalTokenNotFoundError as error:
-        raise AlmBenchError(f"{repository}: no access token: log in with `hf auth login`, or set HF_TOKEN") from error
+        raise AlmBenchError(
+            f"{upload.repository}: no access token: log in with `hf auth login`, or set HF_TOKEN"
+        ) from error
     except (HTTPError, ValueError, OSError) as error:
-        raise AlmBenchError(f"{repository}: nothing was uploaded ({get_first_line(error)})") from error
+        raise AlmBenchError(f"{upload.repository}: nothing was uploaded ({get_first_line(error)})") from error
+    return str(info.pr_url or info.commit_url)

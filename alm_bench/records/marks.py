@@ -164,7 +164,8 @@ def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
 def _select_reference(sample: Sample, answer: str) -> Sample:
     """Return the sample with another right option; with several, joined by ` + `, if its question may have several."""
     if sample.targets is not None:
-        indices = tuple(_find_option(sample, text) for text in answer.split(" + "))
+        texts = [answer] if answer in sample.choices else answer.split(" + ")  # an option may contain the sign itself
+        indices = tuple(_find_option(sample, text) for text in texts)
         return replace(sample, targets=indices, skip=None)
     index = _find_option(sample, answer)
     return replace(sample, target=index, gold=sample.choices[index], skip=None)

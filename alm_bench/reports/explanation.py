@@ -111,42 +111,29 @@ def _draw_picture(explanation: Explanation) -> bytes:
     lines = sum(len(block) + 2 for _, block in blocks) + 3
     panels = 2 * len(explanation.clips)
     heights = [1.6, 2.0] * len(explanation.clips) + [0.19 * lines]
-    with _open_figure((10.0, sum(heights) + 0.55 * (panels + 1))) as figure:
-        axes = figure.subplots(panels + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
-        for number, clip in enumerate(explanation.clips):
-            _draw_clip(axes[2 * number], axes[2 * number + 1], clip, explanation)
-        _draw_texts(axes[-1], blocks, lines, explanation)
-        figure.suptitle(_shorten(explanation.model, 80), parse_math=False)
-        return _save(figure)
+    figure = _make_figure(sum(heights) + 0.55 * (panels + 1))
+    axes = figure.subplots(panels + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
+    for number, clip in enumerate(explanation.clips):
+        _draw_clip(axes[2 * number], axes[2 * number + 1], clip, explanation)
+    _draw_texts(axes[-1], blocks, lines, explanation)
+    figure.suptitle(_shorten(explanation.model, 80), parse_math=False)
+    return _save(figure)
 
 
 def draw_clip(clip: ExplainedClip, explanation: Explanation) -> bytes:
     """Return a PNG with the log-mel and the curves of one clip."""
-    with _open_figure((10.0, 4.4)) as figure:
-        upper, lower = figure.subplots(2, 1, height_ratios=[1.6, 2.0])
-        _draw_clip(upper, lower, clip, explanation)
-        return _save(figure)
+    figure = _make_figure(4.4)
+    upper, lower = figure.subplots(2, 1, height_ratios=[1.6, 2.0])
+    _draw_clip(upper, lower, clip, explanation)
+    return _save(figure)
 
 
-class _open_figure:  # noqa: N801  a context manager
-    """Context manager that creates a figure without a window and closes it."""
+def _make_figure(height: float) -> "Figure":
+    """Return an empty figure of this height in inches. Without pyplot, it has no window that would have to be
+    closed."""
+    from matplotlib.figure import Figure
 
-    def __init__(self, size: tuple[float, float]) -> None:
-        self._size = size
-
-    def __enter__(self) -> "Figure":
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-
-        self._figure = pyplot.figure(figsize=self._size, layout="constrained")
-        return self._figure
-
-    def __exit__(self, *error: object) -> None:
-        from matplotlib import pyplot
-
-        pyplot.close(self._figure)
+    return Figure(figsize=(10.0, height), layout="constrained")
 
 
 def _save(figure: "Figure") -> bytes:

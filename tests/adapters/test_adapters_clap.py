@@ -234,7 +234,7 @@ def test_the_probe_relates_clip_and_text(clap: Path) -> None:
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "out of memory; try dtype="),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "out of memory; try --dtype "),
         (RuntimeError("Error(s) in loading state_dict:\n\tsize mismatch for x"), "Error(s) in loading state_dict"),
         (ImportError("ClapModel needs what is not there"), "ClapModel needs what is not there"),
     ],

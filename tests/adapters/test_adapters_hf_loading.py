@@ -259,8 +259,11 @@ def test_weights_that_are_missing_are_not_drawn_at_random(tiny: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory.\nTried"), "does not fit into memory"),
-        (MemoryError(), "does not fit into memory"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory.\nTried"),
+            "cannot be loaded: out of memory; try --dtype bf",
+        ),
+        (MemoryError(), "cannot be loaded: out of memory; try --dtype bf"),
         (ImportError("FlashAttention2 has been toggled on, but\nno"), "cannot be loaded: FlashAttention2 has been tog"),
     ],
 )

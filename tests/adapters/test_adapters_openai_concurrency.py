@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -97,7 +96,14 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_refuses_calls_gets_fewer_and_all_are_answered(server: Server) -> None:
     server.script = lambda item, before: "429" if server.seen.open > 3 else "ok"
-    server.hold = lambda server: time.sleep(0.02)
+    crowded = threading.Event()
+
+    def wait_for_others(server: Server) -> None:
+        if server.seen.open > 3:
+            crowded.set()
+        crowded.wait(60)
+
+    server.hold = wait_for_others
     model = made(server, retries="30")
     outputs = model.generate(requests(12), Decoding())
     assert [output.text for output in outputs] == server.golds

@@ -153,6 +153,9 @@ def test_captions_and_questions_with_several_right_options_are_relabelled() -> N
     found = relabel(records, marks, "t")
     assert (found.records[0].sample.targets, found.records[1].sample.target) == ((1, 2), ["three"])
     assert [(change.before, change.after) for change in found.changes] == [("x", "y + z"), ("one", "three")]
+    joint = Record(0, Sample("d", {}, choices=("x", "x + y"), targets=(0,)), "", "ok")
+    found = relabel([joint], [Mark(run="r", task="t", id="d", kind="reference-wrong", answer="x + y")], "t")
+    assert found.records[0].sample.targets == (1,), "an option whose text contains the sign"
     number = Record(0, Sample("c", {}, target=3), "", "ok")
     with pytest.raises(UsageError, match="cannot be replaced by a text; mark it without an answer"):
         relabel([number], [Mark(run="r", task="t", id="c", kind="reference-wrong", answer="4")], "t")

@@ -107,6 +107,7 @@ HEAD = """
     def event_presence(self, waves):
         import numpy as np
         from alm_bench.core import EventPresence
+        print("a model may print")
         return [EventPresence(np.array([[0.9, 0.1]]), np.zeros((4, 4)), 1.0, NAMES) for wave in waves]
 """
 
