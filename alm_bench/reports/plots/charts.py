@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Series:
 
     name: str
     points: Sequence[Point | None]
-    is_baseline: bool = False
-    """True for a text-only baseline, which is drawn as an empty diamond."""
+    role: Literal["model", "baseline", "chance"] = "model"
+    """A text-only baseline is drawn as an empty diamond, the score of guessing as a cross."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import convert
 
@@ -105,7 +105,7 @@ def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> 
         series.append(Series(run.name, points))
     margins = [_find_margin(runs, grouping, key, main) for key in keys]
     if any(margin is not None for margin in margins):
-        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], True))
+        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], "baseline"))
     low, high = _range(series, main)
     task = runs[0].summary.task
     return DotChart(
@@ -143,21 +143,23 @@ def build_conditions(
     score = first.score
     points = [_make_point(metric, score, links.get(name)) for name, metric in metrics]
     series = [Series(model, points)]
-    for name, value in (
-        (
-            f"best text-only baseline: {first.baseline[0]}" if first.baseline else "",
-            first.baseline and first.baseline[1],
-        ),
-        ("chance", first.chance),
-    ):
-        if value is not None:
-            point = Point(get_spec(score).convert_to_printed_unit(value), format_value(value, score))
-            series.append(Series(name, [point] * len(points), True))
+    if first.baseline is not None:
+        name, value = first.baseline
+        series.append(_build_line(f"best text-only baseline: {name}", value, score, len(points), "baseline"))
+    if first.chance is not None:
+        series.append(_build_line("chance", first.chance, score, len(points), "chance"))
     low, high = _range(series, score)
     title = f"{get_title(score)} by condition"
     return DotChart(
         _file_name(task, model, "conditions"), title, _axis(score), [n for n, _ in metrics], series, low, high
     )
+
+
+def _build_line(name: str, value: float, metric: str, count: int, role: Literal["baseline", "chance"]) -> Series:
+    """Return a series with the same value in each of `count` categories, which its name states."""
+    text = format_value(value, metric)
+    point = Point(get_spec(metric).convert_to_printed_unit(value), text)
+    return Series(f"{name} ({text})", [point] * count, role)
 
 
 def _build_confusion(run: DrawnRun, address: Address) -> Chart | None:
