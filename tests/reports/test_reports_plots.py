@@ -1,12 +1,19 @@
-"""The figure of a noise ablation: clean first, every condition with its interval, text-only baseline and chance."""
+"""Pictures: conditions of a noise ablation with text-only baseline and chance, reliability, histograms."""
 
+import math
 import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import pytest
+from report_page import build_long_run
+
 from alm_bench.core import Metric
+from alm_bench.reports.plots.charts import BarChart, CurveChart
 from alm_bench.reports.plots.files import write_ablation
+from alm_bench.reports.plots.pictures import DrawnRun, build_pictures
+from alm_bench.reports.plots.svg import draw_svg
 from alm_bench.scoring.grounding import Effect, build_missing_effect
 
 LEVELS = {"gaussian": float("-inf"), "snr:20": 20.0, "snr:0": 0.0, "silence": None, "none": None}
@@ -71,3 +78,34 @@ def test_one_panel_per_task_and_none_without_a_score(tmp_path: Path) -> None:
     assert ("mmau" in drawn, "cle" in drawn, "acd" in drawn) == (True, True, False)
     assert not write_ablation({"acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", tmp_path / "none.svg")
     assert not (tmp_path / "none.svg").exists()
+
+
+def test_reliability_is_accuracy_by_confidence() -> None:
+    """The likeliest of three options has a probability of 70 %, and is wrong in every fourth item."""
+    high, low, equal = (2 * math.log(0.7), 2), (3 * math.log(0.15), 3), (math.log(0.5), 1)
+    run = build_long_run(41)
+    likely = [{"text": (low, high, low) if record.index % 4 == 0 else (high, low, low)} for record in run.records]
+    likely[40] = {"text": (equal, equal, equal)}  # selects no option
+    records = [replace(record, likelihood=one) for record, one in zip(run.records, likely, strict=True)]
+    drawn = DrawnRun(run.summary, "m", records, run.scores)
+    (chart,) = (one for one in build_pictures([drawn]) if isinstance(one, CurveChart))
+    ((name, points),) = chart.series
+    assert name == "m"
+    assert [round(confidence, 9) for confidence, _ in points] == [round(1 / 3, 9), 0.7]
+    assert [point.value for _, point in points] == [0.0, 0.75]
+    assert points[1][1].text == "confidence 70 %: 75.0 % right of 40"
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', draw_svg(chart))
+    (left, bottom), (right, top) = ([float(number) for number in pair] for pair in circles)
+    assert (right - left) / (bottom - top) == pytest.approx((0.7 - 1 / 3) / 0.75, abs=0.01)
+
+
+def test_bins_of_a_histogram_are_round() -> None:
+    run = build_long_run(12)
+    records = [replace(record, text=" ".join(["word"] * (3 + 4 * record.index))) for record in run.records]
+    drawn = DrawnRun(run.summary, "m", records, run.scores)
+    (chart,) = (one for one in build_pictures([drawn]) if one.name == "mmau-lengths")
+    assert isinstance(chart, BarChart)
+    assert list(chart.categories) == ["0-4", "5-9", *(f"{n}-{n + 4}" for n in range(10, 50, 5))]
+    texts = [point.text for point in chart.series[0].points if point is not None]
+    assert texts[:3] == ["1 of 12 items", "1 of 12 items", "1 of 12 items"]
+    assert sum(int(text.split()[0]) for text in texts) == 12

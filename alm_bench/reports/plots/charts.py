@@ -1,5 +1,6 @@
 """Charts as data: what is drawn, without how it is drawn."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -84,3 +85,12 @@ class CurveChart:
 
 
 Chart = DotChart | BarChart | HeatMap | CurveChart
+
+
+def choose_step(span: float, count: int) -> float:
+    """Return the smallest round number (1, 2, 2.5 or 5, times a power of ten) that cuts `span` into at most `count`
+    steps; 1 for an empty span."""
+    if span <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(span / count))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= span / count * (1 - 1e-9))

@@ -4,7 +4,6 @@ Series are told apart by colour and by the form of their marks. The colours are 
 Design, 2008), which colour-blind people tell apart, too.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from alm_bench.core.escape import escape_terminal
-from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
+from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series, choose_step
 
 Position = Callable[[float], float]
 """Function from a value to its position in pixels."""
@@ -146,10 +145,7 @@ def _draw_legend(series: Sequence[Series], top: float) -> tuple[str, float]:
 
 def _choose_ticks(low: float, high: float) -> list[float]:
     """Return round values between the ends of an axis, about five."""
-    span = (high - low) or 1.0
-    rough = span / _TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    step = choose_step(high - low, _TICKS)
     first = -(-low // step) * step
     return [first + step * number for number in range(int((high - first) / step + 1e-9) + 1)]
 
@@ -248,7 +244,8 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
     series = [Series(name, ()) for name, _ in chart.series]
     legend, top = _draw_legend(series, 4)
     left, size = 60.0, 240.0
-    bottom = top + 12 + size
+    top += 18
+    bottom = top + size
     parts = [legend, _line(left, bottom, left + size, bottom - size, "axis dash")]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         parts.append(_line(left, bottom - size * tick, left + size, bottom - size * tick, "axis"))
@@ -261,5 +258,5 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
         for (x, y), (_, point) in zip(places, points, strict=True):
             parts.append(_link(_mark(x, y, number, series[number]), point.link, f"{name}: {point.text}"))
     parts.append(_label(left + size / 2, bottom + 32, chart.x_axis, "middle", "soft"))
-    parts.append(_label(left - 6, top + 4, chart.y_axis, "start", "soft"))
+    parts.append(_label(left - 6, top - 8, chart.y_axis, "start", "soft"))
     return "".join(parts), bottom + 40
