@@ -21,6 +21,7 @@ LEVELS = 32
 """Number of colours. A picture of 10 s has about 10 kB."""
 
 _WINDOW = 512  # samples: 32 ms at 16 kHz
+_LEAST_DB = -100.0
 _LEAST_HOP = 160
 
 Mels = npt.NDArray[np.float32]
@@ -29,12 +30,12 @@ Mels = npt.NDArray[np.float32]
 def compute_log_mel(wave: Wave, rate: int) -> Mels:
     """Return the log-mel spectrogram of a mono wave in dB, shape (`MELS`, frames), with at most `MAX_FRAMES` frames."""
     hop = max(_LEAST_HOP, -(-wave.size // MAX_FRAMES))
-    window = max(_WINDOW, hop)  # no sample lies between two windows
+    window = max(_WINDOW, 1 << (hop - 1).bit_length())  # no sample lies between two windows
     padded = np.pad(wave, (window // 2, window // 2 + hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[: max(1, wave.size) : hop]
     power = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=1)) ** 2
     mel = _mel_filters(window, rate).T @ power.T
-    decibels: Mels = (10 * np.log10(np.maximum(mel, 1e-10))).astype(np.float32)
+    decibels: Mels = (10 * np.log10(np.maximum(mel, 10 ** (_LEAST_DB / 10)))).astype(np.float32)
     return decibels
 
 
@@ -52,7 +53,7 @@ def draw_log_mel(wave: Wave, rate: int) -> bytes:
     from PIL import Image
 
     mel = compute_log_mel(wave, rate)
-    peak = max(float(mel.max()), -60.0)  # silence stays dark
+    peak = max(float(mel.max()), _LEAST_DB + RANGE_DB)  # silence stays dark
     scaled = np.clip((mel - peak) / RANGE_DB + 1.0, 0.0, 1.0)
     picture = Image.fromarray(np.flipud(np.rint(scaled * (LEVELS - 1))).astype(np.uint8), mode="P")
     picture.putpalette(_palette())

@@ -44,7 +44,7 @@ def noise_ablation(
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Number of random draws of noise and swaps.")] = 1,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Plot file. [default: noise-ablation-MODEL.png in --out]"),
+        typer.Option(metavar="FILE", help="Plot (.png, .pdf or .svg). [default: noise-ablation-MODEL.png in --out]"),
     ] = None,
     **options: Any,
 ) -> None:
@@ -56,13 +56,13 @@ def noise_ablation(
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import plan_ablations, run_ablations
     from alm_bench.records.run import is_finished
-    from alm_bench.reports.ablation_plot import FORMATS
+    from alm_bench.reports.plots.files import FORMATS
     from alm_bench.runner.options import RunOptions
 
     dry_run, json_, details, report = (options.pop(name) for name in ("dry_run", "json_", "details", "report"))
     check_report_name(report, "--report")
-    if plot is not None and plot.suffix.lower() not in FORMATS:
-        raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    if plot is not None and plot.suffix.lower().removeprefix(".") not in FORMATS:
+        raise UsageError(f"--plot {plot}: expected a name that ends in .{', .'.join(FORMATS)}")
     options["map"] = common.join_map(options.pop("map_"))
     asked = RunOptions(model=model, tasks=tasks or "", **options)
     with ExitStack() as opened:  # its end closes the model
@@ -110,14 +110,12 @@ def _show(
 
 
 def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
-    from alm_bench.core.files import report_write_errors
-    from alm_bench.reports.ablation_plot import plot_ablation
+    from alm_bench.reports.plots.files import write_ablation
     from alm_bench.runner.conditions import read_condition
 
     effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in measured}
     levels = {name: read_condition(name).level for found in effects.values() for name in found}
-    with report_write_errors(file, "--plot"):
-        written = plot_ablation(effects, levels, model, file)
+    written = write_ablation(effects, levels, model, file)
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 

@@ -25,15 +25,15 @@ def plot(
         str,
         typer.Option(
             "--format",
-            metavar="svg|png|svg,png",
+            metavar="png|pdf|svg",
             help="File formats, comma-separated.",
-            autocompletion=complete_choices("svg", "png", "svg,png"),
+            autocompletion=complete_choices("png", "pdf", "svg", "png,svg"),
         ),
-    ] = "svg,png",
+    ] = "png,svg",
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Draw the pictures of runs as SVG and PNG files.
+    """Draw the pictures of runs as PNG, PDF and SVG files.
 
     Scores by group and by condition, confusion matrices, option positions, reliability of option likelihoods, lengths
     of answers, and distributions of caption metrics.

@@ -104,7 +104,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
         "title": _make_title(runs),
         "warnings": document.build_warnings(runs),
         "overview": document.build_overview_table(runs),
-        "cards": [document.build_run_card(run, f"run-{n}") for n, run in enumerate(clean)],
+        "cards": [document.build_run_card(run) for run in clean],
         "pictures": [(task, [draw_picture(chart) for chart in charts]) for task, charts in build_task_charts(clean)],
         "settings": document.build_settings(runs),
         "checks": document.build_checks(runs, probes),

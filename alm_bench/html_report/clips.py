@@ -137,13 +137,14 @@ class ClipLibrary:
                 entry["why"] = encoded
                 continue
             parts = {"audio": encoded.audio, "image": encoded.image}
-            texts = {f"{kind[0]}-{_hash(content)}": content for kind, content in parts.items()}
-            size = sum(4 * (len(content) + 2) // 3 for name, content in texts.items() if name not in self.media)
+            names = [f"{kind[0]}-{_hash(content)}" for kind, content in parts.items()]
+            texts = dict(zip(names, (base64.b64encode(content).decode() for content in parts.values()), strict=True))
+            size = sum(len(text) for name, text in texts.items() if name not in self.media)
             if used + size > budget:
                 break
             used += size
-            self.media |= {name: base64.b64encode(content).decode() for name, content in texts.items()}
-            entry |= {"seconds": round(encoded.seconds, 3), **dict(zip(parts, texts, strict=True))}
+            self.media |= texts
+            entry |= {"seconds": round(encoded.seconds, 3), **dict(zip(parts, names, strict=True))}
 
     def write_rest(self, folder: Path) -> int:
         """Write the clips that are not embedded to a folder beside the page; return their number."""

@@ -1,14 +1,17 @@
 """Runs for tests of the HTML report: small ones with clips, hostile ones, and very long ones without any."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import small_world
 
 import alm_bench as ab
 from alm_bench.core import Parsed, Request, Sample
-from alm_bench.html_report import ReportRun
+from alm_bench.html_report import ReportRun, read_report_run
 from alm_bench.plugins import catalogue
+from alm_bench.records.models import StoredAudioCheck
 from alm_bench.records.schema import Record
 from alm_bench.records.summary import summarise
 
@@ -40,6 +43,17 @@ def measured_runs(folder: Path) -> Path:
     ab.noise_ablation(listen, "mmau", conditions=conditions, data=data, out=out)
     ab.evaluate(guess, "mmau", data=data, out=out)
     return out
+
+
+def checked_runs(folder: Path) -> list[ReportRun]:
+    """Return runs of a model on two tasks, with and without silence, whose audio delivery was checked."""
+    data = small_world.cle(small_world.mmau(folder / "data", 3), 3, development=0)
+    ab.noise_ablation(listen, "mmau,cle", conditions=["silence"], data=data, out=folder / "runs")
+    sounds = ("tone", "tone again", "noise", "silence", "no clip")
+    answers = tuple({"sound": name, "text": f"This is {name}.", "error": None, "tokens": {}} for name in sounds)
+    check = StoredAudioCheck(verdict="delivered", reason="the answers differ", answers=answers)
+    runs = [read_report_run(path) for path in sorted((folder / "runs").glob("*/"))]
+    return [replace(run, summary=msgspec.structs.replace(run.summary, audio_check=check)) for run in runs]
 
 
 def hostile_runs(folder: Path) -> Path:

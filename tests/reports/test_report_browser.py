@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_page import HOSTILE, build_long_run, hostile_runs, measured_runs
+from report_page import HOSTILE, build_long_run, checked_runs, hostile_runs, measured_runs
 
 from alm_bench.html_report import ReportOptions, write_page, write_report
 
@@ -165,6 +165,65 @@ def test_every_condition_of_an_ablation_is_heard(opened: Opened) -> None:
     assert sources == [0 if name.startswith("none") else 1 for name in names]
     ready = "() => [...document.querySelectorAll('#view-conditions audio')].every((one) => one.duration > 0.2)"
     opened.page.wait_for_function(ready)
+
+
+def test_an_open_item_leaves_the_list_as_it_is(opened: Opened) -> None:
+    """The list of all runs stays one, whatever the run of the item that is opened."""
+    opened.go("view=items")
+    titles = opened.page.locator(".row .small").all_inner_texts()
+    opened.page.locator(".row a").nth(2).click()
+    opened.page.wait_for_selector(".row a[aria-current]")
+    assert opened.page.locator(".row .small").all_inner_texts() == titles, "each row names its run"
+    opened.page.locator("#item .button", has_text="Next").click()
+    opened.page.select_option("#filter-result", "wrong")
+    wrong = opened.count()
+    opened.go("view=items&result=wrong")
+    assert opened.count() == wrong
+    assert wrong.endswith(" of 72")
+    assert opened.page.locator("#filter-run").input_value() == ""
+    opened.page.evaluate("() => { document.getElementById('item-list').scrollTop = 300; }")
+    opened.page.locator(".row a").nth(6).click()
+    opened.page.evaluate("() => { location.hash = document.querySelector('#item .back').hash; }")
+    opened.page.wait_for_function("() => !document.querySelector('.row a[aria-current]')")
+    assert opened.count() == wrong
+    assert opened.page.evaluate("() => document.getElementById('item-list').scrollTop") == 300
+
+
+@pytest.fixture(scope="module")
+def checked(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """Yield the report of two ablations of a model whose audio delivery was checked."""
+    folder = tmp_path_factory.mktemp("checked")
+    write_page(checked_runs(folder), folder / "checked.html", ReportOptions(clips="all"))
+    page = Opened(browser, folder / "checked.html", viewport={"width": 1280, "height": 860})
+    yield page
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_the_sounds_of_the_audio_check_play_one_at_a_time(checked: Opened) -> None:
+    checked.go("view=overview")
+    sounds = checked.page.locator("[data-check] figure")
+    assert sounds.locator("strong").all_inner_texts() == ["tone", "noise", "silence"]
+    ready = "() => [...document.querySelectorAll('[data-check] audio')].every((one) => one.duration > 1)"
+    checked.page.wait_for_function(ready)
+    pictures = sounds.locator("img").evaluate_all("(images) => images.map((image) => image.naturalWidth)")
+    assert min(pictures) > 10
+    checked.page.locator("button", has_text="Loop").first.click()
+    for number in (0, 1):
+        sounds.locator("audio").nth(number).evaluate("(audio) => { audio.play(); }")
+        checked.page.wait_for_function(f"() => !document.querySelectorAll('[data-check] audio')[{number}].paused")
+    playing = "() => [...document.querySelectorAll('audio')].map((one) => !one.paused)"
+    assert checked.page.evaluate(playing)[:3] == [False, True, False]
+    checked.go("view=marks")
+    assert not any(checked.page.evaluate(playing)), "nothing plays in a view that is not shown"
+
+
+def test_the_clips_of_every_ablation_play(checked: Opened) -> None:
+    checked.go("view=conditions")
+    boxes = checked.page.locator("[data-ablation]")
+    assert [box.locator("audio").count() > 0 for box in boxes.all()] == [True, True]
+    ready = "() => [...document.querySelectorAll('[data-ablation] audio')].every((one) => one.duration > 0.2)"
+    checked.page.wait_for_function(ready)
 
 
 def test_marks_are_stored_and_saved(opened: Opened) -> None:

@@ -1,5 +1,6 @@
 """The HTML report without a browser: its figures, its escaping, its clips, and the command that writes it."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import small_world
 import soundfile
+from PIL import Image
 from report_page import HOSTILE, TableReader, guess, read_tables
 from small_world import alm, refusal
 
@@ -15,13 +17,14 @@ import alm_bench as ab
 from alm_bench.audio.mp3 import RATE, encode_mp3
 from alm_bench.audio.spectrogram import MAX_FRAMES, MELS, compute_log_mel, draw_log_mel
 from alm_bench.core import AudioPolicy, AudioRef, UsageError
-from alm_bench.html_report import ReportOptions, read_report_run, write_report
+from alm_bench.html_report import ReportOptions, build_task_charts, read_report_run, write_report
 from alm_bench.html_report.clips import ClipLibrary
 from alm_bench.html_report.selection import ClipChoice, select_items
 from alm_bench.records.models import RunSummary
 from alm_bench.reports.blocks import Table, as_cell
 from alm_bench.reports.breakdowns import build_group, build_metrics
 from alm_bench.reports.html.page import ASSETS, SCRIPTS, embed_json, hash_source
+from alm_bench.reports.plots.charts import BarChart
 from alm_bench.runner.conditions import read_condition
 
 TIER = "explain the difference in few words"
@@ -124,8 +127,6 @@ def test_a_clip_survives_the_mp3_encoder() -> None:
     wave = (0.4 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     content = encode_mp3(wave)
     assert 0.9 < len(content) / 8_000 < 1.2, "32 kb/s"
-    import io
-
     decoded, rate = soundfile.read(io.BytesIO(content))
     assert rate == RATE
     spectrum = np.abs(np.fft.rfft(decoded[4000:20_000]))
@@ -139,9 +140,9 @@ def test_a_spectrogram_shows_the_tone_at_its_frequency() -> None:
     assert np.argmax(low) < np.argmax(high)
     assert low.shape == (MELS,)
     long = compute_log_mel(np.zeros(40 * RATE, np.float32), RATE)
-    assert long.shape[1] <= MAX_FRAMES + 1
-    picture = draw_log_mel(np.zeros(RATE, np.float32), RATE)
-    assert picture.startswith(b"\x89PNG")
+    assert long.shape[1] <= MAX_FRAMES
+    picture = Image.open(io.BytesIO(draw_log_mel(np.zeros(RATE, np.float32), RATE)))
+    assert (picture.format, picture.getextrema()) == ("PNG", (0, 0)), "silence is dark"
 
 
 def test_clips_are_embedded_once_and_within_the_budget(run: Path, tmp_path: Path) -> None:
@@ -160,7 +161,8 @@ def test_clips_are_embedded_once_and_within_the_budget(run: Path, tmp_path: Path
     text = (tmp_path / "few.html").read_text(encoding="utf-8")
     assert f"{few.embedded} clips embedded" in text
     assert f"{few.left_out} left out" in text
-    media = re.findall(r'<script type="text/plain" id="[as]-[0-9a-f]+">([^<]*)<', text)
+    media = re.findall(r'<script type="text/plain" id="[ai]-[0-9a-f]+">([^<]*)<', text)
+    assert len(media) == 2 * few.embedded, "a sound and a picture of each"
     assert 0 < sum(map(len, media)) <= 10_000
 
 
@@ -272,6 +274,21 @@ def test_pictures_are_written_as_svg_and_png(run: Path, tmp_path: Path) -> None:
     assert "best text-only baseline" in difficulty
     assert "var(" not in difficulty, "colours are written out"
     assert "<a " not in difficulty
+
+
+def test_a_metric_of_captions_is_drawn_as_a_histogram(families: Path, tmp_path: Path) -> None:
+    (found,) = ab.evaluate("echo", "clotho", data=families, out=tmp_path / "runs", metrics="rouge_l")
+    run = read_report_run(found.folder)
+    ((_, charts),) = build_task_charts([run])
+    (chart,) = (one for one in charts if one.name == "clotho-rouge-l")
+    assert isinstance(chart, BarChart)
+    (series,) = chart.series
+    for label, point in zip(chart.categories, series.points, strict=True):
+        low, high = map(float, label.split("-"))
+        share = sum(low <= 100 * one["rouge_l"] < high for one in run.scores.values()) / len(run.scores)
+        assert point is not None
+        assert point.value == pytest.approx(100 * share)
+    assert sum(point.value for point in series.points if point is not None) == pytest.approx(100)
 
 
 def test_tables_of_a_page_are_read_back() -> None:

@@ -67,7 +67,7 @@ def shorten(text: str, length: int = MAX_NAME) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class ReportWarning:
     """Something that readers should know before they read the figures."""
 
     text: str
@@ -121,26 +121,26 @@ def build_data(
     return {"runs": entries, "questions": questions.entries, "clips": list(clips), "ablations": list(ablations)}
 
 
-def build_warnings(runs: Sequence[ReportRun]) -> list[Warning]:
+def build_warnings(runs: Sequence[ReportRun]) -> list[ReportWarning]:
     """Return what readers should know first: partial runs, failed items, unverified audio, margins that may be none."""
     found = []
     for run in runs:
         summary, name = run.summary, f"{build_task_title(run.summary)} · {run.model}"
         if summary.partial:
-            found.append(Warning(f"{name}: partial, {summary.answered_items} of {summary.items} items"))
+            found.append(ReportWarning(f"{name}: partial, {summary.answered_items} of {summary.items} items"))
         for status, what in (("error", "failed"), ("skipped", "were skipped")):
             if number := summary.status[status]:
                 link = make_address("items", run=summary.run, status=status)
-                found.append(Warning(f"{name}: {number} of {summary.answered_items} items {what}", link))
+                found.append(ReportWarning(f"{name}: {number} of {summary.answered_items} items {what}", link))
         if (check := summary.audio_check) is not None and check.verdict != "delivered":
             verdict = check.verdict.replace("_", " ")
-            found.append(Warning(f"{name}: audio-delivery check: {verdict}: {shorten(check.reason, 300)}"))
+            found.append(ReportWarning(f"{name}: audio-delivery check: {verdict}: {shorten(check.reason, 300)}"))
         margin = summary.margin_over_text_only
         if run.is_clean and margin is not None and not excludes_zero(margin.margin):
             text = f"{name}: no significant margin over the best text-only baseline: {build_margin_cell(margin).text}"
-            found.append(Warning(text, make_address("items", run=summary.run)))
+            found.append(ReportWarning(text, make_address("items", run=summary.run)))
     if demo := sorted({run.summary.task for run in runs if run.summary.data == "demo"}):
-        found.append(Warning(f"{', '.join(demo)}: demo data, synthesised: no result on a benchmark"))
+        found.append(ReportWarning(f"{', '.join(demo)}: demo data, synthesised: no result on a benchmark"))
     return found
 
 
@@ -163,7 +163,7 @@ def build_overview_table(runs: Sequence[ReportRun]) -> LinkedTable | None:
     return link_table(Table(table.columns, rows, table.notes), link)
 
 
-def build_run_card(run: ReportRun, anchor: str) -> Entry:
+def build_run_card(run: ReportRun) -> Entry:
     """Return the card of a run: its most important results, and all tables."""
     summary = run.summary
     items = make_address("items", run=summary.run)
@@ -179,7 +179,6 @@ def build_run_card(run: ReportRun, anchor: str) -> Entry:
     if "no_option" in summary.tables:
         notes.append(describe_no_option(convert(summary.tables["no_option"], NoOption)))
     return {
-        "anchor": anchor,
         "heading": build_heading(summary).text.replace(summary.model, run.model),
         "fields": fields,
         "tables": build_run_tables(summary),

@@ -1,7 +1,9 @@
 """Charts as data: what is drawn, without how it is drawn."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,8 @@ class Series:
 
     name: str
     points: Sequence[Point | None]
-    is_baseline: bool = False
-    """True for a text-only baseline, which is drawn as an empty diamond."""
+    role: Literal["model", "baseline", "chance"] = "model"
+    """A text-only baseline is drawn as an empty diamond, the score of guessing as a cross."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,12 @@ class CurveChart:
 
 
 Chart = DotChart | BarChart | HeatMap | CurveChart
+
+
+def choose_step(span: float, count: int) -> float:
+    """Return the smallest round number (1, 2, 2.5 or 5, times a power of ten) that cuts `span` into at most `count`
+    steps; 1 for an empty span."""
+    if span <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(span / count))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= span / count * (1 - 1e-9))

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import convert
 
@@ -12,9 +12,9 @@ from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary, TextMargin
 from alm_bench.records.schema import Record
 from alm_bench.reports.figures import build_metric_cell, format_value, get_spec, get_title, get_unit, sort_keys
-from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
+from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series, choose_step
 from alm_bench.scoring.grounding import Effect
-from alm_bench.scoring.likelihood import MAIN
+from alm_bench.scoring.likelihood import MAIN, normalise_log_likelihoods, select_likeliest
 from alm_bench.scoring.position import Positions
 
 MOST_KEYS = 40
@@ -24,6 +24,10 @@ MOST_RUNS = 6
 """Largest number of runs in one picture, the number of colours."""
 
 BINS = 10
+"""Number of bins of confidence."""
+
+MOST_BARS = 12
+"""Largest number of bars per run in a histogram."""
 
 Address = Callable[..., str | None]
 """Function from the filters of a view to its address; it returns None where pictures have no links."""
@@ -105,7 +109,7 @@ def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> 
         series.append(Series(run.name, points))
     margins = [_find_margin(runs, grouping, key, main) for key in keys]
     if any(margin is not None for margin in margins):
-        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], True))
+        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], "baseline"))
     low, high = _range(series, main)
     task = runs[0].summary.task
     return DotChart(
@@ -143,21 +147,23 @@ def build_conditions(
     score = first.score
     points = [_make_point(metric, score, links.get(name)) for name, metric in metrics]
     series = [Series(model, points)]
-    for name, value in (
-        (
-            f"best text-only baseline: {first.baseline[0]}" if first.baseline else "",
-            first.baseline and first.baseline[1],
-        ),
-        ("chance", first.chance),
-    ):
-        if value is not None:
-            point = Point(get_spec(score).convert_to_printed_unit(value), format_value(value, score))
-            series.append(Series(name, [point] * len(points), True))
+    if first.baseline is not None:
+        name, value = first.baseline
+        series.append(_build_line(f"best text-only baseline: {name}", value, score, len(points), "baseline"))
+    if first.chance is not None:
+        series.append(_build_line("chance", first.chance, score, len(points), "chance"))
     low, high = _range(series, score)
     title = f"{get_title(score)} by condition"
     return DotChart(
         _file_name(task, model, "conditions"), title, _axis(score), [n for n, _ in metrics], series, low, high
     )
+
+
+def _build_line(name: str, value: float, metric: str, count: int, role: Literal["baseline", "chance"]) -> Series:
+    """Return a series with the same value in each of `count` categories, which its name states."""
+    text = format_value(value, metric)
+    point = Point(get_spec(metric).convert_to_printed_unit(value), text)
+    return Series(f"{name} ({text})", [point] * count, role)
 
 
 def _build_confusion(run: DrawnRun, address: Address) -> Chart | None:
@@ -211,7 +217,7 @@ def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
             series.append((run.name, points))
     if not series:
         return None
-    title = f"Reliability of option likelihoods ({MAIN.replace('_', ' ')})"
+    title = "Reliability of option likelihoods (log-likelihood per token)"
     name = _file_name(runs[0].summary.task, "reliability")
     return CurveChart(name, title, "mean confidence, %", "share of right answers, %", series)
 
@@ -219,15 +225,12 @@ def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
 def _find_confidence(record: Record) -> tuple[float, float] | None:
     """Return the probability of the likeliest option among all, and 1 if it is right, else 0; None without options
     that were scored."""
-    options = record.likelihood.get("text", ())
     sample = record.sample
-    if len(options) < 2 or not isinstance(sample.target, int):
+    values = normalise_log_likelihoods(record.likelihood).get(MAIN, [])
+    if len(values) < 2 or not isinstance(sample.target, int) or not all(map(math.isfinite, values)):
         return None
-    values = [total / tokens for total, tokens in options if tokens]
-    if len(values) < len(options) or not all(map(math.isfinite, values)):
-        return None
-    highest = max(values)
-    return 1 / sum(math.exp(value - highest) for value in values), float(values.index(highest) == sample.target)
+    confidence = 1 / sum(math.exp(value - max(values)) for value in values)
+    return confidence, float(select_likeliest(sample, values) == sample.target)
 
 
 def _build_lengths(runs: Sequence[DrawnRun]) -> Chart | None:
@@ -249,8 +252,11 @@ def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
     metrics = sorted({metric for run in runs for scores in run.scores.values() for metric in scores})
     for metric in metrics:
         printed = get_spec(metric).convert_to_printed_unit
-        values = {run.name: [printed(s[metric]) for s in run.scores.values() if metric in s] for run in runs}
-        values = {name: each for name, each in values.items() if each}
+        found = {run.name: [one[metric] for one in run.scores.values() if metric in one] for run in runs}
+        finite = {name: [printed(value) for value in each if math.isfinite(value)] for name, each in found.items()}
+        values = {name: each for name, each in finite.items() if each}
+        if not values:
+            continue
         name = _file_name(runs[0].summary.task, metric)
         charts.append(_build_histogram(name, f"{get_title(metric)} of single items", _axis(metric), values))
     return charts
@@ -259,22 +265,21 @@ def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
 def _build_histogram(
     name: str, title: str, axis: str, values: Mapping[str, Sequence[float]], whole: bool = False
 ) -> Chart:
-    """Return a histogram with a bar per bin and series; `whole` is True for whole numbers."""
+    """Return a histogram with bins of a round width, one bar per bin and run; `whole` is True for whole numbers."""
     flat = [value for each in values.values() for value in each]
-    low, high = min(flat), max(flat)
-    width = (high - low + whole) / 12 or 1.0
-    width = math.ceil(width) if whole else width
-    count = min(12, int((high - low) / width) + 1)
-    starts = [low + width * number for number in range(count)]
-    labels = [
-        f"{s:.0f}" if whole and width == 1 else f"{s:.0f}-{s + width - 1:.0f}" if whole else f"{s:.3g}" for s in starts
-    ]
+    step = choose_step(max(flat) - min(flat) + whole, MOST_BARS - 1)
+    width = math.ceil(step) if whole else step
+    bins = {name: [math.floor(value / width + 1e-9) for value in each] for name, each in values.items()}
+    first = min(min(each) for each in bins.values())
+    count = max(max(each) for each in bins.values()) - first + 1
+    starts = [width * (first + number) for number in range(count)]
+    if whole:
+        labels = [f"{start}" if width == 1 else f"{start}-{start + width - 1}" for start in starts]
+    else:
+        labels = [f"{start:.4g}-{start + width:.4g}" for start in starts]
     series = []
-    for model, each in values.items():
-        counts = [0] * count
-        for value in each:
-            counts[min(count - 1, int((value - low) / width))] += 1
-        shares = [100 * number / len(each) for number in counts]
-        points = [Point(s, f"{n:,} of {len(each):,} items") for s, n in zip(shares, counts, strict=True)]
+    for model, each in bins.items():
+        counts = [each.count(first + number) for number in range(count)]
+        points = [Point(100 * n / len(each), f"{n:,} of {len(each):,} items") for n in counts]
         series.append(Series(model, points))
     return BarChart(name, title, "% of items", labels, series, axis)

@@ -4,7 +4,6 @@ Series are told apart by colour and by the form of their marks. The colours are 
 Design, 2008), which colour-blind people tell apart, too.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from alm_bench.core.escape import escape_terminal
-from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
+from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series, choose_step
 
 Position = Callable[[float], float]
 """Function from a value to its position in pixels."""
@@ -25,32 +24,53 @@ COLOURS = 6
 
 _CHARACTER = 6.6  # average width of a character of the font in pixels
 _LABEL_WIDTH = 150.0
+_TITLE_HEIGHT = 26.0
 _TICKS = 5
 
 
 def draw_svg(chart: Chart, standalone: bool = False) -> str:
     """Return a chart as an SVG element. If it is `standalone`, it has its own style and background, and no links."""
+    if standalone:
+        return _draw_file(chart.title, [chart], [])
+    body, height = _draw_chart(chart)
+    return (
+        f'<svg class="plot" role="group" aria-label="{_text(chart.title)}" viewBox="0 0 {WIDTH:g} {height:g}" '
+        f'width="{WIDTH:g}" height="{height:g}">{body}</svg>'
+    )
+
+
+def draw_panels(title: str, charts: Sequence[Chart]) -> str:
+    """Return charts one below the other as one standalone SVG, with a title above their own titles."""
+    return _draw_file(title, charts, [_label(8, 18, title, "start", "strong")])
+
+
+def _draw_chart(chart: Chart) -> tuple[str, float]:
+    """Return the marks of a chart without its title, and its height."""
     match chart:
         case DotChart():
-            body, height = _draw_dots(chart)
+            return _draw_dots(chart)
         case BarChart():
-            body, height = _draw_bars(chart)
+            return _draw_bars(chart)
         case HeatMap():
-            body, height = _draw_heat_map(chart)
+            return _draw_heat_map(chart)
         case CurveChart():
-            body, height = _draw_curves(chart)
-    title = _text(chart.title)
-    if not standalone:
-        return (
-            f'<svg class="plot" role="group" aria-label="{title}" viewBox="0 0 {WIDTH:g} {height:g}" '
-            f'width="{WIDTH:g}" height="{height:g}">{body}</svg>'
-        )
-    body = re.sub(r"</?a\b[^>]*>", "", body)
-    heading = _label(8, 18, chart.title, "start", "strong")
+            return _draw_curves(chart)
+
+
+def _draw_file(title: str, charts: Sequence[Chart], head: Sequence[str]) -> str:
+    """Return charts as one SVG with its own style; `head` are lines of text above the first chart."""
+    parts, top = list(head), _TITLE_HEIGHT * len(head)
+    for chart in charts:
+        body, height = _draw_chart(chart)
+        parts.append(_label(8, top + 18, chart.title, "start", "strong"))
+        top += _TITLE_HEIGHT
+        without_links = re.sub(r"</?a\b[^>]*>", "", body)
+        parts.append(f'<g transform="translate(0 {top:g})">{without_links}</g>')
+        top += height
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH:g} {height + 26:g}" '
-        f'width="{WIDTH:g}" height="{height + 26:g}"><title>{title}</title><style>{_read_light_style()}</style>'
-        f'<rect class="paper" width="100%" height="100%"/>{heading}<g transform="translate(0 26)">{body}</g></svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH:g} {top:g}" '
+        f'width="{WIDTH:g}" height="{top:g}"><title>{_text(title)}</title><style>{_read_light_style()}</style>'
+        f'<rect class="paper" width="100%" height="100%"/>{"".join(parts)}</svg>\n'
     )
 
 
@@ -91,13 +111,16 @@ def _link(body: str, link: str | None, title: str) -> str:
 
 
 def _style(number: int, series: Series) -> str:
-    return "b" if series.is_baseline else f"s{number % COLOURS}"
+    return f"s{number % COLOURS}" if series.role == "model" else "b"
 
 
 def _mark(x: float, y: float, number: int, series: Series) -> str:
-    """Return the mark of a series: circle, square, triangle or, for a baseline, an empty diamond."""
+    """Return the mark of a series: circle, square or triangle; an empty diamond for a baseline, a cross for chance."""
     kind, size = _style(number, series), 4.5
-    if series.is_baseline:
+    if series.role == "chance":
+        start, end = (x - size, y - size), (x + size, y + size)
+        return _line(*start, *end, kind) + _line(start[0], end[1], end[0], start[1], kind)
+    if series.role == "baseline":
         size = 5.5
         points = f"{x:.1f},{y - size:.1f} {x + size:.1f},{y:.1f} {x:.1f},{y + size:.1f} {x - size:.1f},{y:.1f}"
         return f'<polygon points="{points}" class="{kind}"/>'
@@ -122,17 +145,14 @@ def _draw_legend(series: Sequence[Series], top: float) -> tuple[str, float]:
 
 def _choose_ticks(low: float, high: float) -> list[float]:
     """Return round values between the ends of an axis, about five."""
-    span = (high - low) or 1.0
-    rough = span / _TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    step = choose_step(high - low, _TICKS)
     first = -(-low // step) * step
     return [first + step * number for number in range(int((high - first) / step + 1e-9) + 1)]
 
 
 def _draw_dots(chart: DotChart) -> tuple[str, float]:
     legend, top = _draw_legend(chart.series, 4)
-    shown = max(1, sum(not series.is_baseline for series in chart.series))
+    shown = max(1, sum(series.role == "model" for series in chart.series))
     row = 14.0 * shown + 12
     left, right = _LABEL_WIDTH, WIDTH - (96 if shown == 1 else 14)
     bottom = top + row * len(chart.categories) + 6
@@ -150,12 +170,12 @@ def _draw_dots(chart: DotChart) -> tuple[str, float]:
         parts.append(_label(left - 8, middle + 4, category, "end", width=left - 12))
         number = 0
         for place, series in enumerate(chart.series):
-            point = series.points[index]
-            offset = 0.0 if series.is_baseline else 14.0 * (number - (shown - 1) / 2)
-            number += not series.is_baseline
+            point, is_model = series.points[index], series.role == "model"
+            offset = 14.0 * (number - (shown - 1) / 2) if is_model else 0.0
+            number += is_model
             if point is not None:
                 parts.append(_draw_point(x, middle + offset, place, series, point, category))
-                if shown == 1 and not series.is_baseline:
+                if shown == 1 and is_model:
                     parts.append(_label(right + 8, middle + 4, point.text.split(" [")[0], kind="soft", width=88))
     parts.append(_label((left + right) / 2, bottom + 30, chart.axis, "middle", "soft"))
     return "".join(parts), bottom + 38
@@ -224,7 +244,8 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
     series = [Series(name, ()) for name, _ in chart.series]
     legend, top = _draw_legend(series, 4)
     left, size = 60.0, 240.0
-    bottom = top + 12 + size
+    top += 18
+    bottom = top + size
     parts = [legend, _line(left, bottom, left + size, bottom - size, "axis dash")]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         parts.append(_line(left, bottom - size * tick, left + size, bottom - size * tick, "axis"))
@@ -237,5 +258,5 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
         for (x, y), (_, point) in zip(places, points, strict=True):
             parts.append(_link(_mark(x, y, number, series[number]), point.link, f"{name}: {point.text}"))
     parts.append(_label(left + size / 2, bottom + 32, chart.x_axis, "middle", "soft"))
-    parts.append(_label(left - 6, top + 4, chart.y_axis, "start", "soft"))
+    parts.append(_label(left - 6, top - 8, chart.y_axis, "start", "soft"))
     return "".join(parts), bottom + 40

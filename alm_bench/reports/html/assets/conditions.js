@@ -1,6 +1,6 @@
 // Noise ablations: the answers and clips of one item under every condition, one below the other.
 
-let ablationDeck = null;
+const ablationDecks = new Map();
 
 /** Return the items of an ablation that can be heard, or all of them if none can. */
 function listAblationItems(ablation) {
@@ -10,8 +10,9 @@ function listAblationItems(ablation) {
 }
 
 function drawAblation(box, ablation, position) {
-  if (ablationDeck) ablationDeck.close();
-  const deck = (ablationDeck = new Deck());
+  ablationDecks.get(box)?.close();
+  const deck = new Deck();
+  ablationDecks.set(box, deck);
   const items = listAblationItems(ablation);
   const at = Math.min(Math.max(position, 0), items.length - 1);
   const entry = items[at];

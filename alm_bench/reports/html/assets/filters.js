@@ -1,6 +1,7 @@
 // Filters of the list of items. Their state is the address of the page, so that every view can be linked to.
 
 const GROUP = "g.";
+const MOST_VALUES = 200; // a grouping with more keys is searched by text
 
 /** Return the parameters of the page's address. */
 function readAddress() {
@@ -15,6 +16,16 @@ function address(parameters) {
 /** Return the current address with some parameters replaced (removed by null). */
 function changed(changes) {
   return address({ ...Object.fromEntries(readAddress()), ...changes });
+}
+
+/** Return the current address with other filters, which closes the open item. */
+function filtered(changes) {
+  return changed({ item: null, of: null, ...changes });
+}
+
+/** Return the address of an item in the list that is shown. */
+function itemAddress(entry) {
+  return changed({ view: "items", item: entry.id, of: readAddress().has("run") ? null : entry.run.id });
 }
 
 const TESTS = {
@@ -72,7 +83,7 @@ function buildSelect(name, label, values, current, all = "all") {
   if (current && !values.has(current)) known.push(current);
   const select = el("select", {
     id: "filter-" + name,
-    change: (event) => go(changed({ [name]: event.target.value || null, item: null })),
+    change: (event) => go(filtered({ [name]: event.target.value || null })),
   }, option("", all, !current));
   for (const value of known) {
     const number = values.get(value);
@@ -114,10 +125,10 @@ function buildFilters(parameters) {
     }
   }
   const chips = Object.entries(SIMPLE_NAMES).filter(([name]) => parameters.has(name)).map(([name, label]) =>
-    el("a", { class: "chip", href: changed({ [name]: null, item: null }) }, label + ": ", isolated(shorten(parameters.get(name), 60)), " ✕", el("span", { class: "visually-hidden" }, " remove this filter")));
+    el("a", { class: "chip", href: filtered({ [name]: null }) }, label + ": ", isolated(shorten(parameters.get(name), 60)), " ✕", el("span", { class: "visually-hidden" }, " remove this filter")));
   const search = el("input", {
     type: "search", id: "filter-q", value: current("q"), autocomplete: "off",
-    input: (event) => { clearTimeout(searchTimer); const text = event.target.value; searchTimer = setTimeout(() => go(changed({ q: text || null, item: null })), 150); },
+    input: (event) => { clearTimeout(searchTimer); const text = event.target.value; searchTimer = setTimeout(() => go(filtered({ q: text || null })), 150); },
   });
   const used = more.some((part) => part.querySelector("select").value);
   const details = el("details", { class: "more", open: used || moreOpen, toggle: (event) => { moreOpen = event.target.open; } },
@@ -128,7 +139,6 @@ function buildFilters(parameters) {
   ];
 }
 
-const MOST_VALUES = 200; // a grouping with more keys is searched by text
 let moreOpen = matchMedia("(min-width: 861px)").matches;
 let searchTimer = 0;
 

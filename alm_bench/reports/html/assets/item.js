@@ -104,11 +104,11 @@ function drawItem(box, entry, found, position, parameters) {
   const others = conditions.length ? el("details", { class: "conditions", open: true }, el("summary", null, "Under other conditions (" + conditions.length + ")"), el("div", null, buildConditions(deck, conditions))) : null;
   const step = (offset, text) => {
     const other = found[position + offset];
-    return other ? el("a", { class: "button", href: changed({ run: other.run.id, item: other.id }) }, text) : el("span", { class: "button off" }, text);
+    return other ? el("a", { class: "button", href: itemAddress(other) }, text) : el("span", { class: "button off" }, text);
   };
   const heading = el("h2", { tabindex: -1 }, isolated(shorten(entry.id, 120)));
   box.replaceChildren(
-    el("div", { class: "deck" }, el("a", { class: "button back", href: changed({ item: null }) }, "Back to the list"), step(-1, "Previous"), step(1, "Next")),
+    el("div", { class: "deck" }, el("a", { class: "button back", href: filtered({}) }, "Back to the list"), step(-1, "Previous"), step(1, "Next")),
     heading,
     el("p", null, badge(entry.answer.result), " ", el("span", { class: "badge" }, entry.answer.status), " ", isolated(entry.run.label, "name"), versus ? [" · compared with ", isolated(versus.run.label, "name"), ": ", el("strong", null, findChange(entry, versus) || "no score in common")] : null),
     clips.length ? el("div", { class: "clips" }, clips) : el("p", { class: "note" }, "This item has no clip."),

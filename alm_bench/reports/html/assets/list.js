@@ -17,8 +17,7 @@ class VirtualList {
   show(items) {
     this.items = items;
     this.inner.style.height = items.length * ROW_HEIGHT + "px";
-    this.drawn = null;
-    this.draw();
+    this.redraw();
   }
 
   scrollTo(index) {
@@ -26,6 +25,11 @@ class VirtualList {
     if (top < this.box.scrollTop || top + ROW_HEIGHT > this.box.scrollTop + this.box.clientHeight) {
       this.box.scrollTop = Math.max(0, top - this.box.clientHeight / 3);
     }
+    this.redraw();
+  }
+
+  /** Build the rows in sight anew, where another item is open. */
+  redraw() {
     this.drawn = null;
     this.draw();
   }

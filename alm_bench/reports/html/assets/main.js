@@ -12,52 +12,47 @@ let shown = { key: null, found: [] };
 function buildRow(entry) {
   const parameters = readAddress();
   const versus = findIn(findRun(parameters.get("versus")), entry.id);
-  const current = parameters.get("item") === entry.id && (!parameters.get("run") || parameters.get("run") === entry.run.id);
+  const current = isOpen(entry, parameters);
   const change = versus ? findChange(entry, versus) : null;
-  return el("a", { href: changed({ view: "items", run: entry.run.id, item: entry.id }), "aria-current": current ? "true" : null },
+  return el("a", { href: itemAddress(entry), "aria-current": current ? "true" : null },
     el("span", { class: "sign " + entry.answer.result, "aria-hidden": "true" }, RESULTS[entry.answer.result][0]),
     el("span", { class: "what" }, el("span", { class: "line" }, isolated(shorten(describeQuestion(entry.question), 160))),
       el("span", { class: "line small" }, el("span", { class: "visually-hidden" }, entry.answer.result + ": "), change ? change + " · " : "", parameters.get("run") || RUNS.length < 2 ? "" : [isolated(shorten(entry.run.label, 60)), " · "], entry.answer.status === "ok" ? "" : entry.answer.status + " · ", isolated(shorten(describeAnswer(entry), 120)))),
     findMarks(entry).length ? el("span", { class: "badge" }, "marked") : null);
 }
 
+/** Return true if an address opens an entry: `item` is its id, and `of` its run, where the list has several runs. */
+function isOpen(entry, parameters) {
+  return parameters.get("item") === entry.id && [null, entry.run.id].includes(parameters.get("of"));
+}
+
 /** Key of the parameters that select the list, without the open item. */
 function listKey(parameters) {
   const kept = new URLSearchParams(parameters);
-  kept.delete("item");
-  kept.delete("view");
+  for (const name of ["view", "item", "of"]) kept.delete(name);
   return kept.toString();
 }
 
 function drawItems(parameters) {
   const key = listKey(parameters);
-  const item = parameters.get("item");
-  const fresh = key !== shown.key && !(item && shown.found.some((entry) => entry.id === item && entry.run.id === parameters.get("run")) && sameFilters(parameters));
+  const fresh = key !== shown.key;
   if (fresh) {
-    shown = { key, found: selectEntries(parameters), parameters: new URLSearchParams(parameters) };
+    shown = { key, found: selectEntries(parameters) };
     list.show(shown.found);
     listBox.scrollTop = 0;
     drawFilters(parameters);
     countBox.textContent = count(shown.found.length, "item", "items") + " of " + ENTRIES.length.toLocaleString("en");
   }
-  const position = item ? shown.found.findIndex((entry) => entry.id === item && (!parameters.get("run") || entry.run.id === parameters.get("run"))) : -1;
+  const position = parameters.has("item") ? shown.found.findIndex((entry) => isOpen(entry, parameters)) : -1;
   document.getElementById("view-items").classList.toggle("open", position >= 0);
   drawItem(itemBox, shown.found[position] || null, shown.found, position, parameters);
   if (position >= 0) {
     list.scrollTo(position);
     itemBox.scrollTop = 0;
     itemBox.querySelector("h2").focus({ preventScroll: true });
-  } else if (!fresh) {
-    list.scrollTo(0);
+  } else {
+    list.redraw();
   }
-}
-
-/** Return true if an address selects the shown list, apart from the run of the open item. */
-function sameFilters(parameters) {
-  const one = new URLSearchParams(listKey(parameters));
-  const other = new URLSearchParams(shown.key);
-  if (!other.has("run")) one.delete("run");
-  return one.toString() === other.toString();
 }
 
 function drawFilters(parameters) {
@@ -87,19 +82,19 @@ function route() {
     if (link.getAttribute("href") === "#view=" + view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   });
-  if (view !== "items" && itemDeck) itemDeck.close();
+  document.querySelectorAll("main > section[hidden] audio").forEach((audio) => audio.pause());
   if (view === "items") drawItems(parameters);
   if (view === "compare") drawComparison(parameters);
   if (view === "conditions") drawAblations();
   if (view === "marks") drawMarks(document.getElementById("view-marks"));
-  if (parameters.get("at")) document.getElementById(parameters.get("at"))?.scrollIntoView();
 }
 
 readMarks();
 document.getElementById("pair")?.addEventListener("change", (event) => go(address({ view: "compare", pair: event.target.value })));
-document.querySelectorAll("[data-clip]").forEach((box) => {
+document.querySelectorAll("[data-check]").forEach((box) => {
   const deck = new Deck();
-  box.append(deck.build(Number(box.dataset.clip), box.dataset.title));
+  box.querySelectorAll("[data-clip]").forEach((one) => one.append(deck.build(Number(one.dataset.clip), one.dataset.title)));
+  if (deck.players.length) box.before(deck.controls());
 });
 addEventListener("hashchange", route);
 route();
