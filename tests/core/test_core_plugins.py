@@ -9,8 +9,7 @@ import pytest
 from small_world import alm, mmau, only_run, refusal, stored
 
 from alm_bench import plugins
-from alm_bench.core import UsageError
-from alm_bench.core.types import AblationCard
+from alm_bench.core import AblationCard, UsageError
 from alm_bench.plugins import catalogue, read_cards
 from alm_bench.runner.conditions import read_condition
 
