@@ -124,7 +124,9 @@ def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> lis
 
 
 def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
-    return np.stack([decode_vector(row.embedding or "") for row in rows]).astype(np.float64)
+    """Return the embeddings of rows, shape (rows, width). Rows without one are left out."""
+    vectors = [decode_vector(row.embedding) for row in rows if row.embedding is not None]
+    return np.stack(vectors).astype(np.float64)
 
 
 def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
