@@ -29,13 +29,13 @@ from alm_bench.core.adapter import (
     read_abilities,
     wrap_as_adapter,
 )
+from alm_bench.core.cards import AblationCard, DataFile, Fetch, PairSpec, TaskCard
 from alm_bench.core.errors import UsageError, describe_error, rank_names
 from alm_bench.core.files import TABLE_SUFFIXES, compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
 from alm_bench.core.rng import derive_integer
-from alm_bench.core.types import AblationCard, DataFile, Fetch, PairSpec, TaskCard
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
 

@@ -80,16 +80,23 @@ class _BaseTask:
         column, for a ValueError that `sample` raises, and for repeated ids.
         """
         (path,) = self.files(data, split).values()
-        return iter(check_unique_ids(_make_samples(path, columns, sample), path))
+        return iter(check_unique_ids(convert_rows(read_rows(path, columns), path, columns, sample), path))
 
 
-def _make_samples(path: Path, columns: Sequence[str], sample: Callable[[Row], Sample]) -> Iterator[Sample]:
-    for number, row in enumerate(read_rows(path, columns), 1):
+def convert_rows(
+    rows: Iterable[Row], path: Path, columns: Sequence[str], convert: Callable[[Row], Sample]
+) -> Iterator[Sample]:
+    """Yield the sample of each row of the file at `path`.
+
+    Raises DataError, with the file and the number of the bad row, for a missing column and for a ValueError that
+    `convert` raises.
+    """
+    for number, row in enumerate(rows, 1):
         for column in columns:
             if column not in row:
                 raise DataError(f"{path}, row {number}: no {column!r}; it has {', '.join(sorted(row))}")
         try:
-            yield sample(row)
+            yield convert(row)
         except ValueError as error:
             raise DataError(f"{path}, row {number}: {error}") from error
 
@@ -235,13 +242,13 @@ class OpenTask(_BaseTask):
         }
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return TaskScore(_compute_open_metrics(rows), compute_by_group(rows, self.card.groups, _compute_open_metrics))
+        return TaskScore(self.compute_metrics(rows), compute_by_group(rows, self.card.groups, self.compute_metrics))
 
-
-def _compute_open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
-    kept = drop_skipped_rows(rows)
-    values = {name: compute_mean_score(kept, name) for name in ("accuracy", "exact", "token_f1")}
-    return {**values, "answered": compute_answered_share(kept)}
+    def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
+        """Return the metrics of some rows: the means of the scores of `grade`, and the share of answered items."""
+        kept = drop_skipped_rows(rows)
+        values = {name: compute_mean_score(kept, name) for name in ("accuracy", "exact", "token_f1")}
+        return {**values, "answered": compute_answered_share(kept)}
 
 
 class SentenceTask(_BaseTask):

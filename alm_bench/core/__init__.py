@@ -11,6 +11,7 @@ from alm_bench.core.adapter import (
     NoOptions,
     Runtime,
 )
+from alm_bench.core.cards import AblationCard, DataFile, Fetch, PairSpec, TaskCard
 from alm_bench.core.errors import (
     AdapterError,
     AlmBenchError,
@@ -44,18 +45,15 @@ from alm_bench.core.types import (
     Arrangement,
     AudioPolicy,
     AudioRef,
-    DataFile,
     Decoding,
     DecodingMethod,
     EventPresence,
-    Fetch,
     Likelihoods,
     Metric,
     Metrics,
     OptionOrder,
     OptionScores,
     Output,
-    PairSpec,
     Parsed,
     ParseStatus,
     Request,
@@ -63,7 +61,6 @@ from alm_bench.core.types import (
     Scored,
     Status,
     Strategy,
-    TaskCard,
     TaskScore,
     Wave,
 )
@@ -73,6 +70,7 @@ __all__ = [
     "NOTHING",
     "STATUSES",
     "Abilities",
+    "AblationCard",
     "Adapter",
     "AdapterError",
     "AdapterIdentity",

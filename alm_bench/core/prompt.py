@@ -58,9 +58,16 @@ class PromptTemplate:
 
 
 def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
-    """Return the prompt templates of a task's `prompts.toml` by name. The file has one table per prompt set."""
+    """Return the prompt templates of a task's `prompts.toml` by name.
+
+    The file has one table per prompt set. `base` names another file of this kind, relative to this one, whose prompt
+    sets are added, except those that this file has, too.
+    """
     sets = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {name: PromptTemplate(id=f"{task}/{name}", name=name, **table) for name, table in sets.items()}
+    base = sets.pop("base", None)
+    shared = {} if base is None else load_prompts(path.parent / base, task)
+    own = {name: PromptTemplate(id=f"{task}/{name}", name=name, **table) for name, table in sets.items()}
+    return {**shared, **own}
 
 
 def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:

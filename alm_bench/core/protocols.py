@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from alm_bench.core.types import (
-    AudioRef,
-    DataFile,
-    Parsed,
-    Sample,
-    Scored,
-    TaskCard,
-    TaskScore,
-)
+from alm_bench.core.cards import DataFile, TaskCard
+from alm_bench.core.types import AudioRef, Parsed, Sample, Scored, TaskScore
 
 
 class DataRoot(Protocol):

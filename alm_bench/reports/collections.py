@@ -8,13 +8,21 @@ import numpy as np
 from msgspec.structs import replace
 
 from alm_bench.core import Metric
-from alm_bench.records.item_scores import collect_item_scores
 from alm_bench.records.models import ItemScores
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, as_cell
 from alm_bench.reports.figures import build_difference_cell, build_metric_cell, format_value
 from alm_bench.reports.provenance import order_name
-from alm_bench.reports.ranking import AGAINST_BEST, BEST, Section, TaskOf, comparison_settings, get_metric_value
+from alm_bench.reports.ranking import (
+    AGAINST_BEST,
+    BEST,
+    Section,
+    TaskOf,
+    comparison_settings,
+    get_metric_value,
+    mark_tie,
+    read_accuracies,
+)
 from alm_bench.scoring.collection import CollectionScore, TaskItems, score_collection
 from alm_bench.scoring.multiple_choice import compute_question_weights
 
@@ -75,8 +83,9 @@ def find_collections(
     """Return the collections of which at least two tasks have ranked runs. `members` are the tasks of each collection.
 
     Runs on demo and real data, and under different conditions or option orders, are in different collections. If a task
-    has several sets of comparable runs, such as those of a part of its data, the set with most items is used. A
-    collection whose tasks are not all ranked by accuracy has no common scale, and is left out.
+    has several sets of comparable runs, such as those of a part of its data, the set with most items is used; a split
+    whose answers are withheld has no accuracy, and does not count. A collection whose tasks are not all ranked by
+    accuracy has no common scale, and is left out.
     """
     found = []
     for name, tasks in members.items():
@@ -84,7 +93,8 @@ def find_collections(
         if any(section.ranked_by != ACCURACY for section in ranked):
             continue
         by_settings: dict[tuple[Any, ...], dict[str, Section]] = {}
-        for section in sorted(ranked, key=_count_items):  # the last one of a task is the largest
+        valued = [section for section in ranked if get_metric_value(section.members[0], ACCURACY) is not None]
+        for section in sorted(valued, key=_count_items):  # the last one of a task is the largest
             summary = section.members[0].summary
             by_settings.setdefault(comparison_settings(summary), {})[summary.task] = section
         for chosen in by_settings.values():
@@ -110,7 +120,9 @@ def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Sectio
     }
     ranked = [model for model in models if model not in incomplete]
     runs = {model: [each[model] for each in best] for model in ranked}
-    items = [[_read_scores(runs[model][number], task_of) for model in ranked] for number in range(len(sections))]
+    items = [
+        [read_accuracies(runs[model][number], task_of(task)) for model in ranked] for number, task in enumerate(tasks)
+    ]
     baselines = _find_common_baselines(items) if ranked else []
     scores: dict[str, CollectionScore] = {}
     if ranked and all(_list_common_items(part) for part in items):
@@ -121,10 +133,6 @@ def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Sectio
     order = sorted(scores.keys() & runs.keys(), key=lambda model: (-(scores[model].macro_mean.value or 0), model))
     ordered = {model: runs[model] for model in order}
     return Collection(name, whole, sections, ordered, scores, baselines, incomplete)
-
-
-def _read_scores(run: Run, task_of: TaskOf) -> ItemScores:
-    return run.scores or collect_item_scores(task_of(run.summary.task), run.records.values())
 
 
 def _find_common_baselines(items: Sequence[Sequence[ItemScores]]) -> list[str]:
@@ -198,7 +206,7 @@ def _against_best_cell(metric: Metric) -> Cell:
     cell = build_difference_cell(metric, ACCURACY)
     if metric.high is not None and metric.high < 0:
         return cell
-    return Cell((*(f"tie ({form})" for form in cell.forms), "tie"))
+    return mark_tie(cell)
 
 
 def _rank_cell(metric: Metric) -> Cell:

@@ -141,7 +141,12 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _BestComp
     nearest = found.high if get_metric_spec(name).higher_is_better else None if found.low is None else -found.low
     if nearest is not None and nearest < 0:
         return _BestComparison(cell)
-    return _BestComparison(Cell((*(f"tie ({form})" for form in cell.forms), "tie")), is_tie=True)
+    return _BestComparison(mark_tie(cell), is_tie=True)
+
+
+def mark_tie(cell: Cell) -> Cell:
+    """Return the cell of a difference, marked as a tie. Its shortest form is `tie` alone."""
+    return Cell((*(f"tie ({form})" for form in cell.forms), "tie"))
 
 
 class _Margins:
@@ -289,10 +294,15 @@ def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -
     scores of single items, or none without costly computation.
     """
     if any("accuracy" in run.summary.metrics for run in members):
-        return "accuracy", [run.scores or collect_item_scores(task, run.records.values()) for run in members]
+        return "accuracy", [read_accuracies(run, task) for run in members]
     if task is None or isinstance(task, ScoresItems) or get_main_score_name(task) != ranked_by:
         return ranked_by, []
     return ranked_by, [collect_item_scores(task, run.records.values(), ranked_by) for run in members]
+
+
+def read_accuracies(run: Run, task: Task | None) -> ItemScores:
+    """Return the accuracy of each item, from the stored scores if there are any, else from the records."""
+    return run.scores or collect_item_scores(task, run.records.values())
 
 
 def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:

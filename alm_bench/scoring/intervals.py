@@ -4,6 +4,7 @@ Wilson's interval is used for independent items, and a BCa bootstrap over clips 
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -193,14 +194,23 @@ def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[fl
     0. A resample whose denominator is 0 counts with the ratio of all items.
     """
     whole = float(summands[:, 0].sum() / summands[:, 1].sum())
-
-    def compute_ratio(sums: Array) -> Array:
-        above, below = sums[..., :1], sums[..., 1:]
-        found: Array = np.divide(above, below, out=np.full_like(above, whole), where=below > 0)
-        return found
-
-    value, low, high = compute_clustered_interval(clusters, summands, compute_ratio)
+    value, low, high = compute_clustered_interval(clusters, summands, _Ratio(whole))
     return float(value[0]), float(low[0]), float(high[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Ratio:
+    """Statistic: the ratio of two sums. It is a class and not a function within a function, so that equal ratios are
+    equal keys of the cache of `_compute_bounds`."""
+
+    fallback: float
+    """Value if the denominator is 0."""
+
+    def __call__(self, sums: Array) -> Array:
+        """Return the ratio, shape (..., 1), from sums of numerators and of denominators, shape (..., 2)."""
+        above, below = sums[..., :1], sums[..., 1:]
+        found: Array = np.divide(above, below, out=np.full_like(above, self.fallback), where=below > 0)
+        return found
 
 
 def compute_mean_interval(

@@ -11,7 +11,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from alm_bench.core.types import Metric, Metrics, PairSpec, Scored
+from alm_bench.core import Metric, Metrics, PairSpec, Scored
 from alm_bench.scoring.intervals import compute_conditional_share, compute_share
 from alm_bench.scoring.multiple_choice import compute_question_weights, get_selected_text
 from alm_bench.scoring.paired import Difference, compare_paired_scores

@@ -3,7 +3,8 @@
 The rules are those of the papers that introduced retrieval on AudioCaps and Clotho. Every caption is a query for its
 clip, and every clip is a query for its captions. With several captions per clip, R@k of a clip is 1 if any of its
 captions is among the first k, and the average precision counts all of them (Mei et al., arXiv 2203.15537). A relevant
-candidate that ties with others has the mean rank of the tied candidates (Oncescu et al., arXiv 2105.02192).
+candidate that ties with others has the mean rank of the tied candidates (Oncescu et al., arXiv 2105.02192). One point
+differs from the script of that paper: a relevant candidate that ties with one other for the first rank counts for R@1.
 """
 
 from collections.abc import Mapping, Sequence

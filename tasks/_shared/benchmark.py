@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from alm_bench.core import NOTHING, AudioRef, DataError, DataFile, DataRoot, Sample
+from alm_bench.core import NOTHING, AudioRef, DataFile, DataRoot, Sample
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION
 from alm_bench.data.questions.arrow import read_arrow_rows
 from alm_bench.data.readers import check_unique_ids
-from alm_bench.task_bases import OfficialChoiceTask, Row, read_rows
+from alm_bench.task_bases import OfficialChoiceTask, Row, convert_rows, read_rows
+from alm_bench.tasks._shared.annotations import AnnotationsOption
 
 PARQUET = "parquet"
 """Role of the shards of a Hugging Face data set on a card; other roles are single files."""
@@ -66,8 +67,7 @@ class BenchmarkTask(OfficialChoiceTask):
         return read_rows(path, self.columns)
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        named = self.options.find_file(self.card.name) if hasattr(self.options, "find_file") else None
-        if named is not None:
+        if isinstance(self.options, AnnotationsOption) and (named := self.options.find_file(self.card.name)):
             return {"annotations": named}
         declared = [file for file in self.card.files if file.split in (None, split)]
         present = [file for file in declared if data.has(file)]
@@ -83,16 +83,12 @@ class BenchmarkTask(OfficialChoiceTask):
 
     def _read_samples(self, role: str, path: Path, data: DataRoot) -> Iterator[Sample]:
         rows = read_arrow_rows(path) if path.suffix == ".parquet" else self.read_file(path)
-        for number, values in enumerate(rows, 1):
+
+        def convert(values: Row) -> Sample:
             clips = [value for value in values.values() if isinstance(value, AudioRef)]
-            cell = clips[0] if len(clips) == 1 else None
-            for column in self.columns:
-                if column not in values:
-                    raise DataError(f"{path}, row {number}: no {column!r}; it has {', '.join(sorted(values))}")
-            try:
-                yield self.convert_row(BenchmarkRow(values, role, data, cell))
-            except ValueError as error:
-                raise DataError(f"{path}, row {number}: {error}") from error
+            return self.convert_row(BenchmarkRow(values, role, data, clips[0] if len(clips) == 1 else None))
+
+        return convert_rows(rows, path, self.columns, convert)
 
 
 def _locate_file(file: DataFile, data: DataRoot) -> Iterator[tuple[str, Path]]:

@@ -9,13 +9,7 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
-from alm_bench.scoring.multiple_choice import (
-    compute_answered_share,
-    compute_by_group,
-    compute_mean,
-    compute_mean_score,
-    drop_skipped_rows,
-)
+from alm_bench.scoring.multiple_choice import compute_mean, compute_mean_score, drop_skipped_rows
 from alm_bench.task_bases import OpenTask
 from alm_bench.tasks._shared.languages import select_languages
 
@@ -102,7 +96,11 @@ class Ccfqa(OpenTask):
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = drop_skipped_rows(rows)
         blind = {name: {"accuracy": compute_mean(kept, scores)} for name, scores in self.blind_scores(kept).items()}
-        return TaskScore(_compute_metrics(kept), compute_by_group(kept, self.card.groups, _compute_metrics), blind)
+        return replace(super().score(kept), blind=blind)
+
+    def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
+        official = compute_mean_score(drop_skipped_rows(rows), "official_f1")
+        return {**super().compute_metrics(rows), "official_f1": official}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the accuracy per item of the baseline that gives the most frequent answer of the answer language."""
@@ -183,11 +181,6 @@ def compute_character_f1(answer: str, reference: str) -> float:
     if not ours or not theirs:
         return float(ours == theirs)
     return round(2 * len(ours & theirs) / (len(ours) + len(theirs)), 3)
-
-
-def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
-    names = ("accuracy", "exact", "token_f1", "official_f1")
-    return {**{name: compute_mean_score(rows, name) for name in names}, "answered": compute_answered_share(rows)}
 
 
 create = Ccfqa.create

@@ -12,6 +12,7 @@ from alm_bench.core import (
     TaskCard,
     UsageError,
 )
+from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.task_bases import OfficialChoiceTask
@@ -57,7 +58,7 @@ class Mmau(OfficialChoiceTask):
                 target=choices.index(gold) if listed else None,
                 gold=gold,
                 groups=self.row_groups({**row, "sub-category": row.get("sub-category") or "unnamed"}),
-                skip="gold not among the options" if gold is not None and not listed else None,
+                skip=REFERENCE_NOT_AN_OPTION if gold is not None and not listed else None,
             )
 
     def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:

@@ -13,7 +13,6 @@ from alm_bench.scoring.sentences import parse_text
 from alm_bench.task_bases import Row
 from alm_bench.tasks._shared.annotations import AnnotationsOption
 from alm_bench.tasks._shared.benchmark import (
-    NO_OPTIONS,
     BenchmarkRow,
     BenchmarkTask,
     create_choice_sample,
@@ -62,8 +61,8 @@ class MmauPro(BenchmarkTask):
             {"category": category, "sub-category": values.get("sub-cat"), "length": values.get("length_type")},
             select_values(values, METADATA),
         )
-        skip = NOT_SCORED.get(category, NO_OPTIONS if len(sample.choices) < 2 else sample.skip)
         ending = ENDING if len(sample.choices) > 1 else ""
+        skip = NOT_SCORED.get(category, sample.skip)
         return replace(sample, skip=skip, fields={**sample.fields, "ending": ending})
 
     def parse(self, sample: Sample, text: str) -> Parsed:

@@ -63,7 +63,7 @@ class Retrieval:
         expected: Metrics = {}
         for direction, queries, candidates in _split_by_direction(kept):
             metrics |= _average(direction, queries, rank_queries(queries, candidates))
-            expected |= _expect(direction, queries, len(candidates))
+            expected |= _expect(direction, queries, candidates)
         return TaskScore(
             {**metrics, "answered": compute_answered_share(kept)}, blind={BASELINE: expected} if kept else {}
         )
@@ -85,10 +85,21 @@ class Retrieval:
 
 
 def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
-    """Yield each direction of retrieval with its queries and its candidates."""
+    """Yield each direction of retrieval with its queries and its candidates.
+
+    In a run on a part of the items, a clip without any of its captions is no query, since nothing could be found for
+    it. It remains a candidate.
+    """
     clip_rows, caption_rows = ([row for row in rows if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION))
     yield "t2a", caption_rows, clip_rows
-    yield "a2t", clip_rows, caption_rows
+    yield "a2t", [row for row, ids in _pair_with_relevant(clip_rows, caption_rows) if ids], caption_rows
+
+
+def _pair_with_relevant(queries: Sequence[Scored], candidates: Sequence[Scored]) -> Iterator[tuple[Scored, list[str]]]:
+    """Yield each query with the ids of its relevant candidates."""
+    known = {row.sample.id for row in candidates}
+    for row in queries:
+        yield row, [id for id in row.sample.target if id in known]
 
 
 def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
@@ -111,20 +122,21 @@ def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> lis
     embedding is never found."""
     embedded = [row for row in candidates if row.embedding is not None]
     places = {row.sample.id: number for number, row in enumerate(embedded)}
-    asked = [row for row in queries if row.embedding is not None]
+    asked = [(row, ids) for row, ids in _pair_with_relevant(queries, candidates) if row.embedding is not None]
     nothing = QueryScore(dict.fromkeys(CUTOFFS, 0.0), 0.0)
     if not embedded or not asked:
         return [nothing] * len(queries)
-    similarities = compute_similarities(_stack(asked), _stack(embedded))
+    similarities = compute_similarities(_stack([row for row, _ in asked]), _stack(embedded))
     found = {}
-    for row, line in zip(asked, similarities, strict=True):
-        relevant = [places[id] for id in row.sample.target if id in places]
-        found[row.sample.id] = score_query(line, relevant, len(row.sample.target))
+    for (row, ids), line in zip(asked, similarities, strict=True):
+        found[row.sample.id] = score_query(line, [places[id] for id in ids if id in places], len(ids))
     return [found.get(row.sample.id, nothing) for row in queries]
 
 
 def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
-    return np.stack([decode_vector(row.embedding or "") for row in rows]).astype(np.float64)
+    """Return the embeddings of rows, shape (rows, width). Rows without one are left out."""
+    vectors = [decode_vector(row.embedding) for row in rows if row.embedding is not None]
+    return np.stack(vectors).astype(np.float64)
 
 
 def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
@@ -134,10 +146,12 @@ def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QuerySc
     return {name: compute_share(each, list_clips(queries)) for name, each in values.items()}
 
 
-def _expect(direction: str, queries: Sequence[Scored], candidates: int) -> Metrics:
-    if not queries or not candidates:
+def _expect(direction: str, queries: Sequence[Scored], candidates: Sequence[Scored]) -> Metrics:
+    """Return the expected metrics of a random ranking; {} without queries."""
+    if not queries:
         return {}
-    scores = [score_random_ranking(candidates, len(row.sample.target)) for row in queries]
+    relevant = [len(ids) for _, ids in _pair_with_relevant(queries, candidates)]
+    scores = [score_random_ranking(len(candidates), count) for count in relevant]
     values = _list_values(direction, scores)
     return {name: Metric(float(np.mean(each)), n=len(queries)) for name, each in values.items()}
 

@@ -42,9 +42,8 @@ class RulMuchoMusic(OfficialChoiceTask):
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of the baselines of multiple choice. The longest option is correct only if it is strictly
         longer than all others, since the order of the options is not the file's."""
-        return (
-            {**super().blind_scores(rows), LONGEST: [_is_strictly_longest(row.sample) for row in rows]} if rows else {}
-        )
+        longest = [float(_is_strictly_longest(row.sample)) for row in rows]
+        return {**super().blind_scores(rows), LONGEST: longest} if rows else {}
 
 
 def _check_question(row: Any, where: str) -> Mapping[str, Any]:
@@ -55,8 +54,8 @@ def _check_question(row: Any, where: str) -> Mapping[str, Any]:
             raise DataError(f"{where}: {key} is {row.get(key)!r}, expected a text")
     if not isinstance(row.get("distractors"), list) or not row["distractors"]:
         raise DataError(f"{where}: distractors is {row.get('distractors')!r}, expected a list of texts")
-    if not isinstance(row.get("PI"), float | int):
-        raise DataError(f"{where}: PI is {row.get('PI')!r}, expected a number")
+    if not isinstance(row.get("PI"), float | int) or not 0 <= row["PI"] <= 1:
+        raise DataError(f"{where}: PI is {row.get('PI')!r}, expected a number from 0 to 1")
     return row
 
 
@@ -88,11 +87,12 @@ def _weight_by_index(rows: Sequence[Scored]) -> Metric:
     return compute_share([row.scores.get("accuracy", 0.0) for row in rows], list_clips(rows), combined)
 
 
-def _is_strictly_longest(sample: Sample) -> float:
+def _is_strictly_longest(sample: Sample) -> bool:
+    """Return True if the correct option is longer than all others."""
     lengths = [len(choice) for choice in sample.choices]
     correct = normalise_choice(sample, sample.target)
     others = [length for place, length in enumerate(lengths) if normalise_choice(sample, place) != correct]
-    return float(lengths[sample.target] > max(others, default=0))
+    return bool(lengths[sample.target] > max(others, default=0))
 
 
 create = RulMuchoMusic.create

@@ -59,7 +59,8 @@ class Trea(BenchmarkTask):
         return sample.target is not None and text[:1] == ascii_uppercase[sample.target]
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the scores of the text-only baselines, with that which selects by spelling if spellings differ."""
+        """Return the scores of the text-only baselines. Where spellings differ, one of them selects the option in raw
+        form, and the first option of an item that does not have exactly one in that form."""
         if self._is_normalised or not rows:
             return super().blind_scores(rows)
         spelled = [float(is_correct_option(row.sample, find_raw_option(row.sample.choices) or 0)) for row in rows]
@@ -68,10 +69,10 @@ class Trea(BenchmarkTask):
 
 def read_letter(letter: str) -> int:
     """Return the index of an option's letter. Raises ValueError for other letters."""
-    index = ascii_uppercase[: len(OPTION_FIELDS)].find(letter.strip())
-    if index < 0 or not letter.strip():
-        raise ValueError(f"correct is {letter!r}, expected one of A, B, C, D")
-    return index
+    letters = list(ascii_uppercase[: len(OPTION_FIELDS)])
+    if letter.strip() not in letters:
+        raise ValueError(f"correct is {letter!r}, expected one of {', '.join(letters)}")
+    return letters.index(letter.strip())
 
 
 def find_raw_option(choices: Sequence[str]) -> int | None:

@@ -9,8 +9,7 @@ import pytest
 from small_world import alm, mmau, only_run, refusal, stored
 
 from alm_bench import plugins
-from alm_bench.core import UsageError
-from alm_bench.core.types import AblationCard
+from alm_bench.core import AblationCard, UsageError
 from alm_bench.plugins import catalogue, read_cards
 from alm_bench.runner.conditions import read_condition
 
@@ -83,7 +82,8 @@ def task_package(site: Path, name: str) -> None:
     """MMAU's folder under another package and name, its code as it is."""
     shutil.copytree(HOME / "tasks/mmau", site / "acme_alm/birds")
     card = site / "acme_alm/birds/task.toml"
-    card.write_text(card.read_text().replace("tasks.mmau", f"tasks.{name}"))
+    card.write_text(card.read_text().replace("tasks.mmau", f"tasks.{name}").replace("../_shared/", ""))
+    shutil.copy(HOME / "tasks/_shared/prompts.toml", site / "acme_alm/birds")
 
 
 def test_an_installed_task_is_one_of_ours(site: Path) -> None:

@@ -64,7 +64,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (package / "__init__.py").touch()
     (package / "plugin.py").write_text(PLUGIN)
     (package / "task.toml").write_text(CARD)
-    shutil.copy(HOME / "tasks/mmau/prompts.toml", package / "prompts.toml")
+    shutil.copy(HOME / "tasks/_shared/prompts.toml", package / "prompts.toml")
     for name in ("a", "b"):
         tone(tmp_path / f"data/birds/{name}.wav", 300)
     Path("data/birds/questions.csv").write_text(ROWS.format("wren"))

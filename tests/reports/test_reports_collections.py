@@ -1,12 +1,13 @@
 """Leaderboards of collections: which runs are averaged, what is ranked, what is said of the rest."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from benchmark_rows import INVENTED
-from small_world import alm, mmau, model
+from small_world import alm, mmau, model, questions
 
 from alm_bench.plugins import catalogue
 from alm_bench.reports.collections import find_collections
@@ -84,6 +85,16 @@ def test_of_two_sets_of_runs_the_larger_counts_and_is_named() -> None:
     whole = [one for one in alm(*BOARD, "--json").json["runs"] if one["limit"] is None]
     assert sorted(found["models"][0]["runs"]) == sorted(one["run"] for one in whole)
     assert "part: 20 of 5,000 items" in section(alm(*BOARD).out)
+
+
+def test_a_split_whose_answers_are_withheld_does_not_count(data: Path) -> None:
+    """It has more items than the other split of the task, whose runs are averaged nevertheless."""
+    rows = [{key: value for key, value in row.items() if key != "answer"} for row in questions(16)]
+    (data / "data/mmau/mmau-test.json").write_text(json.dumps(rows))
+    run("mmau,mmsu", "--model", "blind")
+    run("mmau", "--model", "blind", "--split", "test")
+    (found,) = collections()
+    assert found["models"][0]["macro_mean"]["n"] == 12 + 20
 
 
 def test_a_collection_without_a_common_scale_has_no_table() -> None:

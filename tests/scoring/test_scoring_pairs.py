@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from alm_bench.core import Arrangement, PairSpec, Parsed, Sample, Scored
-from alm_bench.scoring.intervals import compute_conditional_share
+from alm_bench.scoring.intervals import _compute_bounds, compute_conditional_share
 from alm_bench.scoring.multiple_choice import compute_option_order_metrics
 from alm_bench.scoring.paired import compute_mcnemar_p_value
 from alm_bench.scoring.pairs import OPTION_ORDER, compute_baseline_pair_metrics, compute_pair_metrics, compute_pairs
@@ -174,3 +174,12 @@ def test_items_that_share_clips_get_a_bootstrap_interval() -> None:
     assert found.n == int(conditions.sum())
     assert found.low is not None
     assert found.low < found.value < found.high
+
+
+def test_equal_counts_share_one_bootstrap() -> None:
+    """Many groups have the same counts: the interval of equal ones is computed once."""
+    events, conditions, clusters = [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0], ["a", "a", "b", "c"]
+    first = compute_conditional_share(events, conditions, clusters)
+    hits = _compute_bounds.cache_info().hits
+    assert compute_conditional_share(events, conditions, ["d", "d", "e", "f"]) == first
+    assert _compute_bounds.cache_info().hits == hits + 1

@@ -409,6 +409,15 @@ def ran_rows(root: Path) -> list[Any]:
     return [record.to_scored() for record in sorted(records, key=lambda record: record.index)]
 
 
+@pytest.mark.parametrize("letter", ["", "E", "AB", "b"])
+def test_a_letter_of_trea_that_is_no_option_is_refused(letter: str) -> None:
+    from alm_bench.tasks.trea.plugin import read_letter
+
+    assert read_letter(" C ") == 2
+    with pytest.raises(ValueError, match="expected one of A, B, C, D"):
+        read_letter(letter)
+
+
 def test_class_names_and_labels_become_one(tmp_path: Path) -> None:
     from alm_bench.tasks.trea.plugin import normalise_class_name
 

@@ -147,6 +147,23 @@ def test_skipped_clips_take_their_captions_along(data: Path) -> None:
     assert ran["metrics"]["t2a_recall_1"]["n"] == (CLIPS - 1) * CAPTIONS
 
 
+@pytest.mark.parametrize("limit", [9, 10])
+def test_a_part_of_the_items_is_ranked_among_itself(data: Path, limit: int) -> None:
+    """The third clip has none of its captions in the part (9 items) or one of three (10)."""
+    found = run(data, EMBEDS, "--limit", str(limit)).run
+    vectors = {row["id"]: decode_vector(row["embedding"]) for row in stored(only_run(Path("results/runs")))}
+    queries = 2 if limit == 9 else 3
+    assert found["metrics"]["a2t_map_10"]["n"] == queries
+    assert found["metrics"]["t2a_map_10"]["n"] == limit - 3
+    if limit == 9:
+        del vectors["clip2"]  # no query; in the other direction it is a candidate, which the plain computation lacks
+    expected = compute_plainly(vectors)
+    names = [name for name in expected if limit == 10 or name.startswith("a2t")]
+    assert {name: found["metrics"][name]["value"] for name in names} == pytest.approx({n: expected[n] for n in names})
+    chance = found["baselines"]["random ranking (expected)"]["a2t_recall_1"]["value"]
+    assert chance == pytest.approx(0.5 if limit == 9 else (3 + 3 + 1) / 7 / 3)
+
+
 def test_a_model_without_embeddings_is_refused_in_one_line(data: Path) -> None:
     line = refusal(alm("run", "--model", "echo", "--tasks", "audiocaps-retrieval", "--data", data))
     assert "compares embeddings of clips and captions, which echo does not compute" in line

@@ -119,6 +119,8 @@ def test_the_authors_rule(text: str, option: int | None) -> None:
     [
         ({"question": "?", "correct_answer": "a", "distractors": [], "PI": 0.5}, "distractors is"),
         ({"question": "?", "correct_answer": "a", "distractors": ["b"], "PI": "high"}, "PI is 'high'"),
+        ({"question": "?", "correct_answer": "a", "distractors": ["b"], "PI": 1.5}, "PI is 1.5, expected .* 0 to 1"),
+        ({"question": "?", "correct_answer": "a", "distractors": ["b"], "PI": float("nan")}, "PI is nan"),
         ({"question": 3, "correct_answer": "a", "distractors": ["b"], "PI": 0.5}, "question is 3"),
     ],
 )
