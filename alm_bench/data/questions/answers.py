@@ -29,9 +29,10 @@ FORM_NAMES: Mapping[str, str] = {
 }
 """Description of each reading, for messages."""
 
-_LETTER = re.compile(r"(?:(?:option|choice|answer)\s*[:.]?\s*)?[(\[]?([a-z])[)\].:]?", re.IGNORECASE)
-_LETTERS = re.compile(r"[(\[]?[a-z][)\].]?(?:\s*(?:[,;/&+]|\band\b)\s*[(\[]?[a-z][)\].]?)+", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{1,3}(?:\.0+)?")
+_NAME = r"(?:(?:option|choice|answer)[\s_:.]*)?"
+_LETTER = re.compile(rf"{_NAME}[(\[]?([a-z])[)\].:]?", re.IGNORECASE)
+_LETTERS = re.compile(r"[(\[]?[a-z][)\].]?(?:\s*(?:[,;/&+|]|\band\b)\s*[(\[]?[a-z][)\].]?)+", re.IGNORECASE)
+_NUMBER = re.compile(rf"{_NAME}(\d{{1,3}})(?:\.0+)?", re.IGNORECASE)
 _TRUTH = {True: ("true", "yes"), False: ("false", "no")}
 
 
@@ -66,8 +67,8 @@ def list_readings(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
         found["text"] = index
     if (index := _find_letter(text, choices)) is not None:
         found["letter"] = index
-    if _NUMBER.fullmatch(text):
-        number = int(float(text))
+    if (match := _NUMBER.fullmatch(text)) is not None:
+        number = int(match[1])
         found |= {"index0": number} if number < len(choices) else {}
         found |= {"index1": number - 1} if 1 <= number <= len(choices) else {}
     return found

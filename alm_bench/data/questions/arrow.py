@@ -56,6 +56,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
     with pyarrow.parquet.ParquetFile(path) as file:
         clips = _find_clip_columns(file.schema_arrow)
+        clips = {name: is_struct for name, is_struct in clips.items() if not _is_null_leaf(file.metadata, name)}
         others = [name for name in file.schema_arrow.names if name not in clips]
         number = 0
         for group in range(file.num_row_groups):
@@ -70,6 +71,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 def _read_arrow(path: Path) -> Iterator[dict[str, Any]]:
     table = _open_arrow(path, path.stat().st_mtime_ns)
     clips = _find_clip_columns(table.schema)
+    clips = {name: is_struct for name, is_struct in clips.items() if not is_struct or _has_bytes(table, name)}
     others = table.select([name for name in table.schema.names if name not in clips]).to_pylist()
     names = {name: _list_clip_paths(table, name, clips[name]) for name in clips}
     for number in range(table.num_rows):
@@ -78,6 +80,26 @@ def _read_arrow(path: Path) -> Iterator[dict[str, Any]]:
             cell = (names[name][number], _ArrowClipReader(path, name, number))
             row[name] = _name_clip(cell, path, name, number)
         yield row
+
+
+def _is_null_leaf(metadata: Any, column: str) -> bool:
+    """Return True if a struct column of a parquet file has no bytes in any row, by the file's statistics: its clips are
+    files beside it."""
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
+    counts = [
+        None if chunk.statistics is None else chunk.statistics.null_count
+        for chunk in chunks
+        if chunk.path_in_schema == f"{column}.{BINARY_CLIP}"
+    ]
+    return bool(counts) and counts == [group.num_rows for group in groups]
+
+
+def _has_bytes(table: Any, column: str) -> bool:
+    """Return True if a struct column of a table has bytes in any row."""
+    import pyarrow.compute as pc
+
+    return bool(pc.struct_field(table.column(column), BINARY_CLIP).null_count < table.num_rows)
 
 
 def _list_clip_paths(table: Any, name: str, is_struct: bool) -> list[str | None]:

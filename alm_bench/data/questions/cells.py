@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from string import ascii_lowercase
 from typing import Any
 
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.inline_options import normalise_option, split_options, strip_letters
 from alm_bench.data.outputs.row import parse_list_text
+from alm_bench.data.questions.names import find_family
 
 SEPARATORS = (";", "|", "\n", "/", ",")
 """Separators of lists in a text that a file can prove by its answers."""
@@ -17,6 +17,8 @@ _TEXT_KEYS = ("text", "value", "content", "option", "choice", "answer", "label")
 _NAME_KEYS = ("label", "key", "letter", "id", "index", "name")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ARRAY = re.compile(rf"\[\s*(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))+\s*\]")
+_PLACEHOLDER = r"(?:\s*<\|?/?(?:audio|sound|speech|au)\w*(?::[^>\n]*)?\|?>)+\s*"
+_OUTER_PLACEHOLDERS = re.compile(rf"^{_PLACEHOLDER}|{_PLACEHOLDER}$", re.IGNORECASE | re.MULTILINE)
 _NUMBER_KEY = re.compile(r"\d{1,2}")
 
 
@@ -37,12 +39,21 @@ def to_text(value: Any) -> str:
     return str(value).strip()
 
 
+def remove_placeholders(text: str) -> str:
+    """Return a question without the placeholders of clips (`<audio>`) at the beginning and end of its lines.
+
+    Those within a line are kept, as parts of a sentence.
+    """
+    return _OUTER_PLACEHOLDERS.sub("", text).strip() if "<" in text else text
+
+
 def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] | None:
     """Return the options in one cell, without their letters; None if the cell has no list of options.
 
-    The cell is a list of values or of objects with a text each, an object from letters or numbers to texts, an object
-    with the two lists `text` and `label`, one of these as JSON or Python text, lettered text (`(A) x (B) y`), or, with
-    `separator`, a text with the separator between options.
+    The cell is a list of values or of objects with a text each, an object from letters, numbers or names such as
+    `option_a` to texts, an object with the two lists `text` and `label`, one of these as JSON or Python text, lettered
+    text (`(A) x (B) y`), or, with `separator`, a text with the separator between options. Empty values at the end of a
+    list are padding; a cell with an empty value before an option has no list of options.
     """
     if isinstance(value, str):
         array = _parse_array_text(value)
@@ -53,9 +64,16 @@ def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] |
     if isinstance(value, Mapping):
         return _parse_mapping(value)
     if isinstance(value, (list, tuple)):
-        texts = [_extract_text(one) for one in value]
-        return None if any(text is None for text in texts) else strip_letters([text or "" for text in texts])
+        return _parse_list(value)
     return None
+
+
+def _parse_list(values: Sequence[Any]) -> tuple[str, ...] | None:
+    """Return the options of a list, without empty values at its end; None if another value is no option."""
+    count = max((number for number, value in enumerate(values, 1) if not is_empty(value)), default=0)
+    texts = [None if is_empty(value) else _extract_text(value) for value in values[:count]]
+    present = [text for text in texts if text is not None]
+    return strip_letters(present) if len(present) == len(texts) else None
 
 
 def _parse_array_text(text: str) -> list[str] | None:
@@ -73,16 +91,16 @@ def _split_text(text: str, separator: str | None) -> tuple[str, ...] | None:
 
 
 def _parse_mapping(value: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    """Return the options of an object: letters or numbers to texts, or the lists `text` and `label`."""
+    """Return the options of an object: letters, numbers or names such as `option_a` to texts, or the
+    lists `text` and `label`."""
     if isinstance(value.get("text"), (list, tuple)):
-        return strip_letters([to_text(one) for one in value["text"]])
-    keys = [str(key).strip().lower() for key in value]
+        return _parse_list([one if is_empty(one) else to_text(one) for one in value["text"]])
     if any(isinstance(one, (list, dict)) for one in value.values()):
         return None
-    present = {key: one for key, one in zip(keys, value.values(), strict=True) if not is_empty(one)}
-    letters = list(ascii_lowercase[: len(present)])
-    if sorted(present) == letters:
-        return tuple(to_text(present[letter]) for letter in letters)
+    present = {str(key).strip(): one for key, one in value.items() if not is_empty(one)}
+    names = find_family(list(present), "choices")
+    if len(names) == len(present):
+        return tuple(to_text(present[name]) for name in names)
     numbers = sorted((key for key in present if _NUMBER_KEY.fullmatch(key)), key=int)
     if len(numbers) == len(present) and [int(key) for key in numbers] in (_count(0, numbers), _count(1, numbers)):
         return tuple(to_text(present[key]) for key in numbers)
@@ -114,19 +132,16 @@ def _extract_text(value: Any) -> str | None:
 
 
 def parse_references(value: Any) -> tuple[str, ...]:
-    """Return the reference answers in one cell: one, or those of a list, which may be written as JSON or Python
-    text."""
+    """Return the reference answers in one cell: one, or those of a list of values or of objects with a text each, which
+    may be written as JSON or Python text."""
     if isinstance(value, str):
         listed = parse_list_text(value)
         value = listed if isinstance(listed, list) else value
     if isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as in SQuAD's `answers`
         value = value["text"]
-    if isinstance(value, Mapping):
-        return ()
     values = value if isinstance(value, (list, tuple)) else [value]
-    if any(isinstance(one, (Mapping, list)) for one in values):
-        return ()
-    return tuple(dict.fromkeys(to_text(one) for one in values if not is_empty(one)))
+    texts = [_extract_text(one) for one in values if not is_empty(one)]
+    return () if None in texts else tuple(dict.fromkeys(text.strip() for text in texts if text))
 
 
 def prove_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:

@@ -1,10 +1,13 @@
 """Clips of the rows of a question file: paths, lists of paths, objects of the `datasets` library, and bytes."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from alm_bench.core import AudioRef
+from alm_bench.core import AudioError, AudioRef
 from alm_bench.core.files import is_file
 from alm_bench.data.index import AUDIO_SUFFIXES
 from alm_bench.data.outputs.row import parse_list_text
@@ -27,6 +30,32 @@ def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioR
             if not is_empty(one):
                 found.append(_parse_clip(one, root, f"{row}-{len(found)}"))
     return tuple(found)
+
+
+def distinguish_clips(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRef, ...]]:
+    """Return the clips of all items, with different ids for embedded clips that differ.
+
+    Data sets store the last part of a path, which clips of several folders share: `001.wav` of another content becomes
+    `001-1a2b3c4d.wav`, after its hash. The bytes of clips are read only if their name repeats.
+    """
+    counts = Counter(clip.id for clips in items for clip in clips if clip.read is not None)
+    if all(count == 1 for count in counts.values()):
+        return list(items)
+    first: dict[str, str] = {}
+
+    def rename(clip: AudioRef) -> AudioRef:
+        if clip.read is None or counts[clip.id] == 1:
+            return clip
+        try:
+            digest = hashlib.sha256(clip.read()).hexdigest()
+        except AudioError:  # the item fails for this reason when its clip is decoded
+            digest = ""
+        if first.setdefault(clip.id, digest) == digest:
+            return clip
+        name = PurePosixPath(clip.id)
+        return replace(clip, id=f"{name.stem}-{digest[:8]}{name.suffix}")
+
+    return [tuple(map(rename, clips)) for clips in items]
 
 
 def _split_paths(text: str, root: LocalRoot) -> Any:

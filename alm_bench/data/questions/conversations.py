@@ -1,14 +1,13 @@
 """Conversion of rows with conversations (`conversations`, `messages`) to rows with a question and an answer."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
+from alm_bench.data.questions.cells import remove_placeholders
 
 _USER, _MODEL = ("user", "human"), ("assistant", "gpt", "model")
-_PLACEHOLDER = re.compile(r"\s*<\|?/?(?:audio|sound|speech|au)\w*(?::[^>]*)?\|?>\s*", re.IGNORECASE)
 _CLIP_KEYS = ("audio", "audio_url", "path", "file", "url", "audio_path")
 
 
@@ -57,11 +56,11 @@ def _read_turn(turn: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """Return the text of a turn without placeholders, and its clips."""
     content = turn.get("value", turn.get("content"))
     if isinstance(content, str):
-        return _PLACEHOLDER.sub(" ", content).strip(), []
+        return remove_placeholders(content), []
     texts, clips = [], []
     for part in content if isinstance(content, list) else ():
         if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-            texts.append(_PLACEHOLDER.sub(" ", part["text"]).strip())
+            texts.append(remove_placeholders(part["text"]))
         elif isinstance(part, Mapping):
             clips += [part[key] for key in _CLIP_KEYS if key in part][:1]
     return "\n".join(filter(None, texts)), clips

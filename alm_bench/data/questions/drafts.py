@@ -10,8 +10,15 @@ from alm_bench.core import AudioRef, DataError
 from alm_bench.core.files import hash_json
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data.inline_options import AMBIGUOUS, split_options
-from alm_bench.data.questions.cells import is_empty, parse_choices, parse_references, prove_separators, to_text
-from alm_bench.data.questions.clips import parse_clips
+from alm_bench.data.questions.cells import (
+    is_empty,
+    parse_choices,
+    parse_references,
+    prove_separators,
+    remove_placeholders,
+    to_text,
+)
+from alm_bench.data.questions.clips import distinguish_clips, parse_clips
 from alm_bench.data.questions.layout import Layout, get_cell
 from alm_bench.data.questions.settings import CONSTANT, FileSettings
 from alm_bench.data.questions.tables import QuestionTable, Row
@@ -89,11 +96,14 @@ def make_drafts(table: QuestionTable, layout: Layout, root: LocalRoot) -> list[D
     constant = layout.question.removeprefix(CONSTANT) if layout.question.startswith(CONSTANT) else None
     for number, row in enumerate(table.rows, 1):
         cell = constant if constant is not None else get_cell(row, layout.question)
-        draft = Draft(number, row, "" if is_empty(cell) else to_text(cell), (), answer=_get_answer(row, layout))
+        question = "" if is_empty(cell) else remove_placeholders(to_text(cell))
+        draft = Draft(number, row, question, (), answer=_get_answer(row, layout))
         if not draft.question:
             draft.report(layout.question, "is empty, expected a question")
         _add_clips(draft, layout, root, known)
         drafts.append(draft)
+    for draft, clips in zip(drafts, distinguish_clips([draft.clips for draft in drafts]), strict=True):
+        draft.clips = clips
     return drafts
 
 

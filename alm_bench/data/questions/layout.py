@@ -69,6 +69,9 @@ class _Finder:
     def __init__(self, table: QuestionTable, settings: FileSettings) -> None:
         self.table, self.settings = table, settings
         self.columns = list(table.columns)
+        declared = {name for names in settings.columns.values() for name in names}
+        plain = {normalise_name(name) for name in declared if "." not in name}
+        self.declared = {name for name in self.columns if name in declared or normalise_name(name) in plain}
         self.layout = Layout()
         self.prefixes = self._collect_prefixes()
 
@@ -81,6 +84,12 @@ class _Finder:
         if not layout.choices:
             layout.distractors = self._find_distractors()
         layout.id = self._find_id()
+        if not layout.audio and layout.id is None:
+            known = rank_names("audio", self.columns)
+            raise DataError(
+                f"{self.table.path}: no column with the clips, and none with ids that are names of clips; it has "
+                f"{known}: name it with --map audio=COLUMN"
+            )
         return layout
 
     def _collect_prefixes(self) -> list[str]:
@@ -117,12 +126,15 @@ class _Finder:
 
     def _list_candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
         """Return the columns that have one of the names, best first: with the prefix of a declared column, then exact
-        names in order of preference. Columns with another prefix are returned only if there is no exact name."""
+        names in order of preference. Columns with another prefix are returned only if there is no exact name, and not
+        if their whole name is that of another role (`correct_option`, `wrong_answers`)."""
         ranked = []
         for column in self.columns:
-            if column in taken or (split := split_prefix(column, names)) is None:
+            if column in taken or column in self.declared or (split := split_prefix(column, names)) is None:
                 continue
             prefix, index = split
+            if prefix not in self.prefixes and normalise_name(column) in _ALL_NAMES.difference(names):
+                continue
             ranked.append((0 if prefix in self.prefixes else 1 if not prefix else 2, index, column))
         if not ranked:
             return []
@@ -164,8 +176,8 @@ class _Finder:
         declared = self._find_declared("audio")
         if declared is not None:
             return declared
-        free = [name for name in self.columns if name != self.layout.question]
-        embedded = [name for name in free if any(is_embedded(value) for value in self._list_values(name))]
+        free = self._list_free(self.layout.question)
+        embedded = self._find_embedded(free)
         if embedded:
             return tuple(embedded) if len(embedded) == 1 else self._family(embedded)
         family = find_family([name for name in free if self._holds_clips(name)], "audio")
@@ -180,6 +192,24 @@ class _Finder:
         if len(found) > 1 and not self._same_clips(found):
             raise DataError(self._describe_ambiguity("audio", found))
         return tuple(found[:1])
+
+    def _find_embedded(self, names: Sequence[str]) -> list[str]:
+        """Return the columns of embedded clips: those with a name of clips if there are any.
+
+        Other columns of bytes may hold pictures. They are clips unless their file names have another suffix, or a
+        column with a name of clips holds paths.
+        """
+        embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
+        embedded = [name for name in embedded if not any(map(_is_other_file, self._list_values(name)))]
+        family = find_family(embedded, "audio")
+        named = [name for name in embedded if name in family or self._is_exact(name)]
+        if named or any(self._is_exact(name) and self._holds_clips(name) for name in names):
+            return named
+        return embedded
+
+    def _list_free(self, *taken: str) -> list[str]:
+        """Return the columns that have no role and are declared for none."""
+        return [name for name in self.columns if name not in taken and name not in self.declared]
 
     def _is_exact(self, name: str) -> bool:
         split = split_prefix(name, AUDIO_NAMES)
@@ -199,7 +229,7 @@ class _Finder:
             return declared
         taken = [self.layout.question, *self.layout.audio]
         named = [name for name in self._list_candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
-        family = find_family([name for name in self.columns if name not in taken], "choices")
+        family = find_family(self._list_free(*taken), "choices")
         family = family if all(self._holds_text(name) or not self._list_values(name) for name in family) else ()
         if named:
             found = self._choose("choices", named)
@@ -219,7 +249,7 @@ class _Finder:
         found = self._choose("answer", named)
         if found is not None:
             return (found,)
-        family = find_family([name for name in self.columns if name not in taken], "references")
+        family = find_family(self._list_free(*taken), "references")
         if family:
             return family
         known = rank_names("answer", self.columns)
@@ -237,7 +267,7 @@ class _Finder:
         if named:
             found = self._choose("distractors", named)
             return () if found is None else (found,)
-        return find_family([name for name in self.columns if name not in taken], "distractors")
+        return find_family(self._list_free(*taken), "distractors")
 
     def _find_id(self) -> str | None:
         declared = self._find_declared("id")
@@ -298,6 +328,9 @@ _NAMES_OF: Mapping[str, Sequence[str]] = {
 }
 
 
+_ALL_NAMES = frozenset(name for names in _NAMES_OF.values() for name in names)
+
+
 def find_layout(table: QuestionTable, settings: FileSettings) -> Layout:
     """Return the columns of a table by role: those that `settings` declare, others by name and content.
 
@@ -310,6 +343,12 @@ def get_cell(row: Row, name: str) -> Any:
     """Return the value of a column of a row, or along a dotted path; None if the row has none."""
     value = look_up(row, name)
     return None if value is MISSING else value
+
+
+def _is_other_file(value: Any) -> bool:
+    """Return True for embedded bytes whose file name has a suffix that is none of audio files."""
+    suffix = PurePosixPath(value.id).suffix.lower() if is_embedded(value) else ""
+    return bool(suffix) and suffix not in AUDIO_SUFFIXES
 
 
 def _is_clip(value: Any) -> bool:

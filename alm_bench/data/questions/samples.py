@@ -67,6 +67,7 @@ class SampleMaker:
     """What was decided, for the user."""
 
     _used: Counter[str] = field(default_factory=Counter)
+    _renamed: int = 0
     _references: list[list[str]] = field(default_factory=list)
     _kind_of: dict[int, str] = field(default_factory=dict)
 
@@ -91,7 +92,9 @@ class SampleMaker:
         """Return the sample of the rows of one question."""
         place = members[0]
         draft, target = self.drafts[place], self.targets[place]
-        name = self._make_name(self.ids[place] or f"row-{draft.number}")
+        own_name = self.ids[place] or f"row-{draft.number}"
+        name = self._make_name(own_name)
+        self._renamed += name != own_name
         groups = _group_keys([self.drafts[i] for i in members], self.groupings)
         fault = next((self.drafts[i].problem for i in members if self.drafts[i].problem is not None), None)
         kind = self._kind_of.get(place, "several" if several else "choice")
@@ -119,16 +122,15 @@ class SampleMaker:
     def _make_name(self, name: str) -> str:
         """Return an id that no earlier sample has."""
         self._used[name] += 1
-        return name if self._used[name] == 1 else f"{name}-{self._used[name]}"
+        count = self._used[name]
+        return name if count == 1 else self._make_name(f"{name}-{count}")
 
     def _describe(self, samples: Sequence[Sample]) -> None:
         """Add notes on repeated questions, numbers of options and kinds."""
-        again = sum(count - 1 for count in self._used.values())
-        if again:
-            ids = (
-                "item repeats an earlier one; its id ends" if again == 1 else "items repeat earlier ones; their ids end"
-            )
-            self.notes.append(f"{again:,} {ids} in a number")
+        if self._renamed:
+            one = self._renamed == 1
+            ids = "item repeats an earlier one; its id ends" if one else "items repeat earlier ones; their ids end"
+            self.notes.append(f"{self._renamed:,} {ids} in a number")
         counts = [len(sample.choices) for sample in samples if sample.choices]
         if len(set(counts)) > 1:
             self.notes.append(f"options per question: {count_by(counts, str)}")

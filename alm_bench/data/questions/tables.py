@@ -12,6 +12,7 @@ from alm_bench.core.files import TABLE_SUFFIXES
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.questions.arrow import BINARY_CLIP, read_arrow_rows
+from alm_bench.data.questions.cells import is_option_list
 from alm_bench.data.questions.conversations import expand_conversations, is_conversation
 from alm_bench.data.questions.names import (
     ANSWER_NAMES,
@@ -151,8 +152,8 @@ def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequ
     `id`."""
     lists = list(document.values())
     by_key = all(isinstance(one, list) and one and all(isinstance(row, dict) for row in one) for one in lists)
-    by_split = any(name.lower() in _SPLIT_NAMES for name in document)
-    if len(lists) > 1 and by_key and not by_split and all(is_row(row) for rows in lists for row in rows):
+    by_role = any(name.lower() in _SPLIT_NAMES or normalise_name(name) in _ROW_NAMES for name in document)
+    if len(lists) > 1 and by_key and not by_role and all(is_row(row) for rows in lists for row in rows):
         return [{"id": key, _NESTED: rows} for key, rows in document.items()]
     tables = [one for one in lists if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
     if len(tables) == 1 and not is_row(document):
@@ -167,11 +168,17 @@ def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
     """Return one row per question, for rows of clips that each hold a list of questions.
 
     A row's other values are those of all its questions. Ids are those of the row and of the question, or its number,
-    with a slash between them. Rows without such a list are returned unchanged.
+    with a slash between them. Rows without such a list are returned unchanged, and so are rows with a question of their
+    own: a column that is at least as likely to hold the question as those of the list.
     """
-    nested = {name for row in rows for name, value in row.items() if _is_question_list(value)}
-    outside = {normalise_name(name) for row in rows for name in row if name not in nested}
-    if len(nested) != 1 or outside & set(QUESTION_NAMES[:2]):
+    ranks: dict[str, int] = {}
+    for row in rows:
+        for name, value in row.items():
+            if (rank := _rank_question_list(value)) is not None:
+                ranks[name] = min(rank, ranks.get(name, rank))
+    nested = list(ranks)
+    outside = {normalise_name(name) for row in rows for name in row if name not in ranks}
+    if len(nested) != 1 or outside & set(QUESTION_NAMES[: ranks[nested[0]] + 1]):
         return list(rows)
     (name,) = nested
     found: list[Row] = []
@@ -183,12 +190,15 @@ def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def _is_question_list(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(one, Mapping) and any(normalise_name(key) in QUESTION_NAMES for key in one) for one in value)
-    )
+def _rank_question_list(value: Any) -> int | None:
+    """Return the index in `QUESTION_NAMES` of the name that a list of objects gives to its questions; None for others.
+
+    `text` and `input` are no such column: options, references and parts of a transcript are objects with a text, too.
+    """
+    if not (isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value)):
+        return None
+    keys = set.intersection(*({normalise_name(str(key)) for key in one} for one in value)) - {"text", "input"}
+    return next((rank for rank, name in enumerate(QUESTION_NAMES) if name in keys), None)
 
 
 def _is_object(file: Path) -> bool:
@@ -220,6 +230,8 @@ def _transpose(document: Any) -> list[Row] | None:
     columns = list(document.values())
     if not any(normalise_name(name) in _ROW_NAMES for name in document):
         return None
+    if all(isinstance(column, list) and all(isinstance(one, Mapping) for one in column) for column in columns):
+        return None  # several lists of rows
     if all(isinstance(column, list) for column in columns) and len({len(column) for column in columns}) == 1:
         return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)]
     if all(isinstance(column, dict) for column in columns) and len({tuple(column) for column in columns}) == 1:
@@ -265,8 +277,8 @@ def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
 def _expand(name: str, value: Any, depth: int = 3) -> list[str]:
     if not depth or not isinstance(value, Mapping) or not value or is_clip_object(value):
         return [name]
-    if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list):
-        return [name]  # options by letter or number
+    if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list) or is_option_list(value):
+        return [name]  # options by letter, number or name, or texts of options or answers
     return [path for key, part in value.items() for path in _expand(f"{name}.{key}", part, depth - 1)]
 
 
