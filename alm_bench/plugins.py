@@ -29,7 +29,7 @@ from alm_bench.core.adapter import (
     read_abilities,
     wrap_as_adapter,
 )
-from alm_bench.core.cards import AblationCard, DataFile, Fetch, PairSpec, TaskCard
+from alm_bench.core.cards import FILE_PREFIX, AblationCard, DataFile, Fetch, PairSpec, TaskCard
 from alm_bench.core.errors import UsageError, describe_error, rank_names
 from alm_bench.core.files import TABLE_SUFFIXES, compute_sha256
 from alm_bench.core.options import fill_options
@@ -341,9 +341,6 @@ def _scan_tasks(catalogue: Catalogue) -> None:
             else:
                 catalogue.add("tasks", card.name, TaskEntry(card, module), module)
 
-
-FILE_PREFIX = "file:"
-"""Prefix of the names of tasks that are made of a file."""
 
 _FILE_TASK = "alm_bench.tasks.own_file"
 

@@ -110,7 +110,7 @@ class Clap:
             settings=settings,
         )
 
-    def clip(self, wave: Wave) -> Vector:
+    def embed_clip(self, wave: Wave) -> Vector:
         return self._vectors.get_or_compute("clip", wave.tobytes(), lambda: self._embed_audio(wave))
 
     def embed_text(self, text: str) -> Vector:
@@ -226,7 +226,7 @@ class ClapAdapter(BaseAdapter):
     def embed(self, batch: Sequence[Request]) -> Sequence[Vector]:
         """Return the embedding of each request's clip, or of its prompt if it has no clip. It has unit length."""
         return [
-            self.network.clip(request.waves[0]) if request.waves else self.network.embed_text(request.prompt)
+            self.network.embed_clip(request.waves[0]) if request.waves else self.network.embed_text(request.prompt)
             for request in batch
         ]
 
@@ -247,7 +247,7 @@ class ClapAdapter(BaseAdapter):
 
     def _compute_similarity(self, request: Request, text: str) -> float:
         """Return the cosine similarity of a request's clip and `text`."""
-        return float(self.network.clip(request.waves[0]) @ self.network.embed_text(text))
+        return float(self.network.embed_clip(request.waves[0]) @ self.network.embed_text(text))
 
     def _find_problem(self, request: Request) -> str | None:
         if not request.choices:
@@ -281,7 +281,7 @@ class ClapProbe(ProbeAdapter):
         features = Features(related, read)
         identity = network.build_identity("clap-probe", features="clip, text, product, distance")
         super().__init__(
-            Network(network.clip, lambda clips, texts: features), options.hears, _build_policy(network), identity
+            Network(network.embed_clip, lambda clips, texts: features), options.hears, _build_policy(network), identity
         )
 
 

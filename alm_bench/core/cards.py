@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+FILE_PREFIX = "file:"
+"""Beginning of the names of tasks that are made of a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fetch:

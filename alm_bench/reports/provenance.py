@@ -1,5 +1,6 @@
 """Description of the data and settings behind a run's results, in words."""
 
+from alm_bench.core.cards import FILE_PREFIX
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.records.models import StoredDecoding, StoredPrompt
 from alm_bench.records.usage import format_usage
@@ -22,7 +23,7 @@ def build_task_title(summary: Summary) -> str:
 
 def name_task(task: str, revision: str) -> str:
     """Return the name of a task; for a task made of a file (`file:birds`), with the file's revision, its hash."""
-    return f"{task} ({revision})" if task.startswith("file:") else task
+    return f"{task} ({revision})" if task.startswith(FILE_PREFIX) else task
 
 
 def prompt_name(prompt: StoredPrompt) -> str:

@@ -26,6 +26,7 @@ from alm_bench.core import (
     TaskCard,
     UsageError,
 )
+from alm_bench.core.cards import FILE_PREFIX
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.rng import create_item_generator
@@ -300,7 +301,7 @@ def check_clips(task: str, requests: Sequence[Request]) -> None:
     paths = [str(ref.path) for ref in refs.values()]
     shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
     advice = f"`alm-bench data get {task}` fetches them, or name their folder with --data"
-    if task.startswith("file:"):
+    if task.startswith(FILE_PREFIX):
         advice = "put them beside the file, or name their folder with --audio-root"
     raise DataError(f"{task}: none of its {len(paths)} clips is there, expected {shown}: {advice}; nothing was asked")
 

@@ -11,9 +11,7 @@ from alm_bench.data.questions.arrow import read_arrow_rows
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.task_bases import OfficialChoiceTask, Row, convert_rows, read_rows
 from alm_bench.tasks._shared.annotations import AnnotationsOption
-
-PARQUET = "parquet"
-"""Role of the shards of a Hugging Face data set on a card; other roles are single files."""
+from alm_bench.tasks._shared.shards import PARQUET, name_shards
 
 NO_OPTIONS = "no options"
 
@@ -74,7 +72,7 @@ class BenchmarkTask(OfficialChoiceTask):
         chosen = [file for file in present if not file.optional] or present[:1]
         if not chosen:
             data.locate(declared[0])  # raises DataError, which says what was searched for
-        return {role: path for file in chosen for role, path in _locate_file(file, data)}
+        return {role: path for file in chosen for role, path in _locate_file(file, data).items()}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         files = self.files(data, split)
@@ -91,13 +89,9 @@ class BenchmarkTask(OfficialChoiceTask):
         return convert_rows(rows, path, self.columns, convert)
 
 
-def _locate_file(file: DataFile, data: DataRoot) -> Iterator[tuple[str, Path]]:
-    """Yield role and path of a file, or of each shard of a data set."""
-    if file.role != PARQUET:
-        yield file.role, data.locate(file)
-        return
-    for number, shard in enumerate(data.locate_all(file)):
-        yield f"{PARQUET}-{number:02}", shard
+def _locate_file(file: DataFile, data: DataRoot) -> dict[str, Path]:
+    """Return the path of a file, or of each shard of a data set, by role."""
+    return name_shards(data.locate_all(file)) if file.role == PARQUET else {file.role: data.locate(file)}
 
 
 def create_choice_sample(

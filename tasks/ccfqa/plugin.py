@@ -12,6 +12,7 @@ from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
 from alm_bench.scoring.multiple_choice import compute_mean, compute_mean_score, drop_skipped_rows
 from alm_bench.task_bases import OpenTask
 from alm_bench.tasks._shared.languages import select_languages
+from alm_bench.tasks._shared.shards import name_shards
 
 LANGUAGES: Mapping[str, str] = {
     "eng": "English",
@@ -55,8 +56,7 @@ class Ccfqa(OpenTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         declared = {file.role: file for file in self.card.files if file.split == split}
         if not data.has(declared["annotations"]) and data.has(declared["parquet"]):
-            shards = data.locate_all(declared["parquet"])
-            return {f"parquet-{number:02}": shard for number, shard in enumerate(shards)}
+            return name_shards(data.locate_all(declared["parquet"]))
         return {"annotations": data.locate(declared["annotations"])}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:

@@ -17,6 +17,7 @@ from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks._shared.annotations import AnnotationsOption
+from alm_bench.tasks._shared.shards import name_shards
 from alm_bench.tasks.mmau.readers import get_item_id, read_hub_rows, read_official_rows, read_question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
@@ -34,8 +35,7 @@ class Mmau(OfficialChoiceTask):
         if data.has(declared["annotations"]) or not data.has(declared["parquet"]):
             found["annotations"] = data.locate(declared["annotations"])
         if data.has(declared["parquet"]):
-            shards = data.locate_all(declared["parquet"])
-            found |= {f"parquet-{number:02}": shard for number, shard in enumerate(shards)}
+            found |= name_shards(data.locate_all(declared["parquet"]))
         return found
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:

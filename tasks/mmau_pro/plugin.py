@@ -44,8 +44,8 @@ ENDING = "\nAnswer with the letter of the correct option."
 class MmauPro(BenchmarkTask):
     columns = ("id", "audio_path", "question", "answer", "choices", "category")
     no_official_rule = (
-        "the authors' rule takes the option whose text embedding is nearest, so that no answer, not even an empty one, "
-        "selects no option: not comparable"
+        "the authors' rule takes the option whose text embedding is nearest to the answer, so that even an empty answer "
+        "selects one: not comparable"
     )
 
     def convert_row(self, row: BenchmarkRow) -> Sample:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
+from alm_bench.core.cards import FILE_PREFIX
 from alm_bench.core.files import hash_json
 from alm_bench.data.hub import fetch_hub_root
 from alm_bench.data.manifest import compute_cached_sha256
@@ -37,9 +38,6 @@ from alm_bench.tasks.own_file.kinds import (
 
 HUB = "hf:"
 """Prefix of a data set of the Hugging Face hub."""
-
-PREFIX = "file:"
-"""Prefix of the names of tasks that are made of files."""
 
 _COMMON_STEMS = (
     *("annotations", "data", "dataset", "dev", "index", "labels", "meta", "metadata", "qa", "questions", "test"),
@@ -92,12 +90,12 @@ def find_path(name: str) -> Path:
 def make_card(card: TaskCard, name: str) -> TaskCard:
     """Return the card of the task that is made of a file. `name` is a path, `hf:ORG/NAME`, or the name of such a task
     in a stored run. Raises DataError if there is no such file."""
-    if name.startswith(PREFIX):
+    if name.startswith(FILE_PREFIX):
         return replace(card, name=name)
     path = find_path(name)
     splits = list_splits(path)
     title = name.removeprefix(HUB).partition("/")[2] if name.startswith(HUB) else _name_file(path)
-    return replace(card, name=PREFIX + re.sub(r"[^\w.+-]+", "-", title), source=name, splits=tuple(splits))
+    return replace(card, name=FILE_PREFIX + re.sub(r"[^\w.+-]+", "-", title), source=name, splits=tuple(splits))
 
 
 def _name_file(path: Path) -> str:

@@ -14,10 +14,10 @@ from alm_bench.core.files import is_file
 from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.task_bases import OfficialChoiceTask
+from alm_bench.tasks._shared.shards import PARQUET, name_shards
 from alm_bench.tasks.sakura.readers import clip_id, read_annotations, read_hub_rows
 
 HOPS = ("single", "multi")
-PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
     paths = data.locate_all(file) if data.has(file) else ()
     named = [path for path in paths if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1])]
     if file.role.startswith(PARQUET):
-        for number, path in enumerate(named):
-            yield f"{PARQUET}-{number:02}-{_track(file)}", path
+        yield from name_shards(named, f"-{_track(file)}").items()
     elif named:
         yield file.role, data.locate(file)
 

@@ -112,7 +112,7 @@ def test_a_clip_is_long_when_it_is(zero_shot: Any, monkeypatch: Any, seconds: fl
     network, told = zero_shot.network, []
     real = network.model.get_audio_features
     monkeypatch.setattr(network.model, "get_audio_features", lambda **given: told.append(given) or real(**given))
-    network.clip(wave(7, seconds))
+    network.embed_clip(wave(7, seconds))
     assert [given["is_longer"].tolist() for given in told] == [[[longer]]]
 
 
@@ -127,7 +127,7 @@ def labelled(model: Any, count: int) -> list[Labelled]:
     """Statements about one clip, labelled by how near they are to it: a third each."""
     clip = wave(0)
     texts = [f"a {'very ' * (i % 5)}{word} {i}" for i, word in enumerate(["dog", "rain", "flute"] * (count // 3))]
-    near = [float(model.network.clip(clip) @ model.network.embed_text(text)) for text in texts]
+    near = [float(model.network.embed_clip(clip) @ model.network.embed_text(text)) for text in texts]
     rank = np.argsort(np.argsort(near)) * 3 // count
     targets = [(1, 2, 0)[place] for place in rank]
     return [
