@@ -18,7 +18,7 @@ RANGE_DB = 70.0
 """Difference between the loudest value, drawn as the brightest colour, and the darkest one, in decibels."""
 
 LEVELS = 32
-"""Number of colours. A picture of 10 s has about 10 kB."""
+"""Number of colours. A picture of 10 s has about 8 kB."""
 
 _WINDOW = 512  # samples: 32 ms at 16 kHz
 _LEAST_DB = -100.0
