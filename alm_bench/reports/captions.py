@@ -19,5 +19,6 @@ def build_caption_metrics(items: str, found: Captions) -> list[Block]:
         for name, metric in found.corpus.items()
     ]
     columns = [Column("metric"), Column("n"), Column("value"), Column("agreement with people", 1, overflow="wrap")]
-    note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0); words split by {found.tokenizer}."
-    return [Table(columns, rows), Text(note)]
+    note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0)"
+    words = f"; words split by {found.tokenizer}" if found.tokenizer else ""
+    return [Table(columns, rows), Text(f"{note}{words}.")]

@@ -59,6 +59,14 @@ def _tokenize_cached(texts: tuple[str, ...], program: str) -> list[str]:
     return tokenize(texts)
 
 
+def _tokenize_as_possible(texts: Sequence[str]) -> tuple[list[str], str]:
+    """Return the tokens of texts and the name of the tokeniser: `CoreNLP 3.4.1`, or `NLTK` without Java."""
+    try:
+        return _tokenize_cached(tuple(texts), java.find_java()), "CoreNLP 3.4.1"
+    except MetricError:
+        return tokenize_without_java(texts), "NLTK"
+
+
 _SENTENCE_END = re.compile(r"""(?<=[\w)\]'"%])([.!?]+)(?=["')\]]*(?:\s|$))""")
 
 
@@ -92,8 +100,8 @@ class Captions:
     items: dict[str, Sequence[float]]
     """Values of the items by metric, for the metrics that could be computed."""
 
-    tokenizer: str
-    """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java."""
+    tokenizer: str | None
+    """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java; None if no metric uses tokens."""
 
     weights: dict[str, str] = field(default_factory=dict)
     """Name and hash of the weights by metric (`sbert 1a2b3c4d5e6f`), for metrics that compute with weights."""
@@ -117,22 +125,16 @@ def compute_caption_scores(
     """
     metrics = list_default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)
-    flat = [*candidates, *(text for each in references for text in each)]
-    try:
-        tokens, tokenizer = _tokenize_cached(tuple(flat), java.find_java()), "CoreNLP 3.4.1"
-    except MetricError:
-        tokens, tokenizer = tokenize_without_java(flat), "NLTK"
-    said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
-    known = [[next(rest) for _ in each] for each in references]
     folders, metrics = collect_weights(metrics), [get_computable_spec(name).name for name in metrics]
-    sentences = Sentences(said, known, candidates, references, names, questions, folders)
+    sentences = Sentences(candidates, references, _tokenize_as_possible, names, questions, folders)
     found, missing = _compute_metrics(sentences, metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
     corpus = {
         name: _build_metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics
     }
     weights = {name: described for name in found if (described := _describe_weights(name, sentences))}
-    return Captions(corpus, {name: found[name].items for name in metrics if name in found}, tokenizer, weights)
+    items = {name: found[name].items for name in metrics if name in found}
+    return Captions(corpus, items, sentences.tokenizer, weights)
 
 
 def _describe_weights(metric: str, sentences: Sentences) -> str:

@@ -87,8 +87,10 @@ def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> Tas
 
 
 def describe_computation(found: Captions) -> dict[str, Any]:
-    """Return the table entries that say how caption metrics were computed: the tokeniser, and hashes of weights."""
-    return {"tokenizer": found.tokenizer, **({"weights": found.weights} if found.weights else {})}
+    """Return the table entries that say how caption metrics were computed: the tokeniser and the hashes of weights, if
+    any was used."""
+    used = {"tokenizer": found.tokenizer, "weights": found.weights}
+    return {name: value for name, value in used.items() if value}
 
 
 def compute_item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:

@@ -12,7 +12,7 @@ correct if any annotator gave it; caption metrics of these answers are computed 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,7 +40,13 @@ from alm_bench.scoring.multiple_choice import (
     drop_skipped_rows,
     list_clips,
 )
-from alm_bench.scoring.sentences import SCORING, CaptionOptions, list_references, list_sentences
+from alm_bench.scoring.sentences import (
+    SCORING,
+    CaptionOptions,
+    describe_computation,
+    list_references,
+    list_sentences,
+)
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference
 from alm_bench.tasks._shared.clips import list_clip_paths
 from alm_bench.tasks._shared.languages import select_languages
@@ -135,11 +141,11 @@ class ClothoAqa:
         if self.options.metrics is None or not open_rows:
             return TaskScore({**values, "answered": compute_answered_share(scorable)}, groups, blind)
         asked = self.options.list_metrics()
-        captions, tokenizer = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
-        blind[BLIND_WORD] |= _compute_caption_metrics(
-            open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked
-        )[0]
-        return TaskScore({**values, **captions, "answered": compute_answered_share(scorable)}, groups, blind, tokenizer)
+        captions, tables = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
+        baseline, _ = _compute_caption_metrics(open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked)
+        # The task's own metrics of the same name remain: they know the question and the answer as it was written.
+        blind[BLIND_WORD] = {**baseline, **blind[BLIND_WORD]}
+        return TaskScore({**captions, **values, "answered": compute_answered_share(scorable)}, groups, blind, tables)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
@@ -266,8 +272,8 @@ def _compute_caption_metrics(
     """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and tables that
     name the tokenizer and the weights."""
     found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
-    tables = {"tokenizer": found.tokenizer, "weights": {f"open_{name}": used for name, used in found.weights.items()}}
-    return {f"open_{name}": metric for name, metric in found.corpus.items()}, tables
+    found = replace(found, weights={f"open_{name}": used for name, used in found.weights.items()})
+    return {f"open_{name}": metric for name, metric in found.corpus.items()}, describe_computation(found)
 
 
 def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:

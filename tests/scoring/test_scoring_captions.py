@@ -14,7 +14,7 @@ import pytest
 from alm_bench.core import disk_cache
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import MetricError, UsageError
-from alm_bench.scoring import java, spice
+from alm_bench.scoring import captions, java, spice
 from alm_bench.scoring.captions import compute_caption_scores, tokenize, tokenize_without_java
 from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.metrics import compute_mean_score, list_default_metrics
@@ -112,6 +112,18 @@ def test_without_java_the_others_stand(expected: Any, no_java: None) -> None:
     assert "is the mean of CIDEr and SPICE; SPICE needs Java" in (found.corpus["spider"].reason or "")
     for metric in ("bleu_4", "rouge_l"):
         assert found.items[metric] == pytest.approx([i["scores"][metric] for i in items], abs=1e-6)
+
+
+def test_java_starts_only_for_a_metric_that_uses_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(java, "run", lambda *a, **k: pytest.fail("Java was started"))
+    found = compute_caption_scores(["a dog barks"], [["dog"]], metrics=["exact", "contained", "token_f1"])
+    assert (found.items["contained"], found.tokenizer) == ([1], None)
+    monkeypatch.undo()
+    calls: list[int] = []
+    monkeypatch.setattr(captions, "tokenize_without_java", lambda texts: calls.append(len(texts)) or list(texts))
+    monkeypatch.setattr(java, "find_java", lambda: (_ for _ in ()).throw(MetricError("no Java")))
+    found = compute_caption_scores(["a dog barks"], [["dog", "cat"]], metrics=["rouge_l", "cider", "token_f1"])
+    assert (calls, found.tokenizer) == ([3], "NLTK"), "once for all metrics"
 
 
 @needs_java

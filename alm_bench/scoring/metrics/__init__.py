@@ -154,8 +154,8 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
         score = sentences.compute_once(("score", spec.name), lambda: compute(sentences))
     finally:
         sentences.metric = outer
-    if len(score.items) != len(sentences.candidates):
-        raise MetricError(f"gave {len(score.items)} values for {len(sentences.candidates)} items")
+    if len(score.items) != len(sentences.raw_candidates):
+        raise MetricError(f"gave {len(score.items)} values for {len(sentences.raw_candidates)} items")
     if not all(map(math.isfinite, (score.corpus, *score.items))):
         raise MetricError("gave a value that is not finite")
     return score

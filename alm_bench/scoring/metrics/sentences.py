@@ -50,21 +50,19 @@ class Sentences:
 
     There is one candidate and at least one reference per item. The lists of candidates and of references have the same
     length, one entry per item, and are not empty.
-    Metrics can share intermediate results through `compute_once`, and use other metrics through
+    Texts are tokenised when a metric first asks for tokens, because the tokeniser starts Java. Metrics can share
+    intermediate results through `compute_once`, and use other metrics through
     `alm_bench.scoring.metrics.score_sentences`.
     """
-
-    candidates: Sequence[str]
-    """Candidates as Penn Treebank tokens: lower case, without punctuation, separated by spaces."""
-
-    references: References
-    """References of each item as the same kind of tokens."""
 
     raw_candidates: Sequence[str]
     """Candidates as they were written."""
 
     raw_references: References
     """References as they were written."""
+
+    tokenize: Callable[[Sequence[str]], tuple[list[str], str]]
+    """Function from texts to their tokens, one string per text, and the name of the tokeniser."""
 
     names: Sequence[str] | None = None
     """Names of the items in messages; by default their numbers from 1."""
@@ -78,7 +76,27 @@ class Sentences:
     metric: str = ""
     """Name of the metric that is being computed, for messages."""
 
+    tokenizer: str | None = None
+    """Name of the tokeniser; None as long as no metric has asked for tokens."""
+
     _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def candidates(self) -> Sequence[str]:
+        """Candidates as Penn Treebank tokens: lower case, without punctuation, separated by spaces."""
+        return self.compute_once("tokens", self._tokenize)[0]
+
+    @property
+    def references(self) -> References:
+        """References of each item as the same kind of tokens."""
+        return self.compute_once("tokens", self._tokenize)[1]
+
+    def _tokenize(self) -> tuple[list[str], list[list[str]]]:
+        """Return the tokens of the candidates and of the references."""
+        texts = [*self.raw_candidates, *(text for each in self.raw_references for text in each)]
+        tokens, self.tokenizer = self.tokenize(texts)
+        rest = iter(tokens[len(self.raw_candidates) :])
+        return tokens[: len(self.raw_candidates)], [[next(rest) for _ in each] for each in self.raw_references]
 
     def find_weights(self, part: str) -> Path:
         """Return the folder of the weights `part`. Raises MetricError, which says what to do, if there are none."""
