@@ -31,10 +31,11 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
         entries = [entry for entry in log if entry["stage"] == stage and entry["loss"] is not None]
         validated = [entry for entry in entries if "validation_loss" in entry]
         panel.plot([e["step"] for e in entries], [e["loss"] for e in entries], linewidth=0.8, label="training")
+        scale = "log" if all(entry["loss"] > 0 for entry in entries) else "linear"  # policy losses may be negative
         if validated:
             steps = [e["step"] for e in validated]
             panel.plot(steps, [e["validation_loss"] for e in validated], marker="o", markersize=3, label="validation")
-        panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
+        panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale=scale)
         panel.legend()
     figure.tight_layout()
     with report_write_errors(path):
@@ -149,8 +150,8 @@ class TensorBoardWriter:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
-        for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
-            if entry.get(name) is not None:
-                self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
+        for name, value in entry.items():
+            if isinstance(value, int | float) and name not in ("stage", "step"):
+                self._writer.add_scalar(f"{entry['name']}/{name}", value, entry["step"])
         for part, share in entry.get("answered", {}).items():
             self._writer.add_scalar(f"{entry['name']}/answered/{part}", share, entry["step"])
