@@ -52,7 +52,8 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     variant = select_demo_options(entry, options)
     if variant and choice not in ("auto", "demo"):
         raise UsageError(
-            f"task {entry.card.name}: {', '.join(variant)}= changes the demo data, found --data {choice}: use --data demo"
+            f"task {entry.card.name}: {', '.join(variant)}= changes the demo data, found --data {choice}: "
+            "use --data demo"
         )
     if choice == "hub":
         if split not in entry.card.hub:

@@ -71,7 +71,7 @@ def test_a_recipe_selects_the_world() -> None:
     changes = {"data.0.shortcut": "0.5", "data.0.rows": "200"}
     (data,) = load_config("mellow-mini", changes).data
     assert any(carries_mark(row.answer) for row in read_source(data, "error").rows)
-    with pytest.raises(UsageError, match="shortcut takes a share of the rows, 0 to 1, found 1.5"):
+    with pytest.raises(UsageError, match=r"shortcut takes a share of the rows, 0 to 1, found 1\.5"):
         load_config("mellow-mini", {"data.0.shortcut": "1.5"})
-    with pytest.raises(UsageError, match="shortcut changes the demo data, found file = 'rows.json'"):
+    with pytest.raises(UsageError, match=r"shortcut changes the demo data, found file = 'rows\.json'"):
         load_config("mellow-mini", {**changes, "data.0.file": "rows.json"})
