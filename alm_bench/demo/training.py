@@ -245,7 +245,7 @@ def build_training_rows(n: int, seed: int = 0, split: str = "train", shortcut: f
     differences between two clips, 2 % captions.
 
     `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
-    `shortcut` is the share, 0 to 1, of the multiple-choice rows whose wording leaks the answer (`plant_shortcut`). If it
+    `shortcut` is the share, 0 to 1, of multiple-choice rows whose wording leaks the answer (`plant_shortcut`). If it
     is not 0, these rows have the key `leaks`. Scenes, questions and all other rows are the same for every share.
     Raises UsageError for fewer than 60 rows, which are too few for all kinds.
     """
