@@ -99,7 +99,7 @@ def find_demo(entry: "TaskEntry", variant: Mapping[str, float] | None = None) ->
     demo = entry.load_demo()
     if demo is None:
         raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
-    return create_demo_root(demo, **(variant or {}))
+    return create_demo_root(demo, None, **(variant or {}))
 
 
 def split_names(text: str, what: str) -> list[str]:
