@@ -28,9 +28,13 @@ class CallStore:
     stored, so that they are repeated.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the file. Raises StoreError if a line is not an answer."""
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Read the file. With `read_only`, nothing is created or changed, and `add` must not be called.
+
+        Raises StoreError if a line is not an answer.
+        """
         self.path = path
+        self._file: int | None = None
         self._answers: dict[str, Output] = {}
         try:
             content = path.read_bytes()
@@ -44,6 +48,8 @@ class CallStore:
             self._answers[entry["key"]] = Output(
                 entry["text"], bool(entry["truncated"]), refusal=entry["refusal"], extra=entry["usage"]
             )
+        if read_only:
+            return
         with report_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if torn:
@@ -65,6 +71,7 @@ class CallStore:
             entry = {"key": key, "id": request.id, "text": output.text, "truncated": output.truncated}
             lines.append(dump_json({**entry, "refusal": output.refusal, "usage": usage}) + "\n")
             self._answers[key] = replace(output, extra=usage)
+        assert self._file is not None, "the store is open for writing"
         data = "".join(lines).encode()
         with report_write_errors(self.path):
             written = 0
@@ -74,7 +81,9 @@ class CallStore:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def _parse_line(line: bytes, location: str) -> dict[str, Any]:
@@ -120,9 +129,13 @@ class Spending:
 class TextModel:
     """Text model whose answers are stored."""
 
-    def __init__(self, adapter: Adapter, decoding: Decoding, store: CallStore, spending: Spending) -> None:
-        """`adapter` gets no clips. Raises UsageError for an unsupported decoding method, and for a cost limit of a model
-        without prices."""
+    def __init__(
+        self, adapter: Adapter, decoding: Decoding, store: CallStore, spending: Spending, batch: int = BATCH
+    ) -> None:
+        """`adapter` gets no clips. `batch` is the number of requests that it gets at once if it has no stream.
+
+        Raises UsageError for an unsupported decoding method, and for a cost limit of a model without prices.
+        """
         if decoding.method not in adapter.abilities.decodings:
             known = ", ".join(adapter.abilities.decodings)
             raise UsageError(f"{adapter.identity.label} does not decode by {decoding.method}; known: {known}")
@@ -130,7 +143,9 @@ class TextModel:
         if spending.limit is not None and not priced:
             raise UsageError(f"--max-cost: what a call of {adapter.identity.label} costs is not known")
         self._adapter, self._decoding, self._store, self._spending = adapter, decoding, store, spending
+        self._priced = priced
         self._identity = asdict(adapter.identity)
+        self._batch = batch
 
     @property
     def label(self) -> str:
@@ -147,13 +162,13 @@ class TextModel:
         return [request for request in requests if self._store.get(self.compute_key(request)) is None]
 
     def estimate(self, requests: Sequence[Request]) -> Estimate:
-        """Return the estimated size and cost of calls."""
-        total = Estimate(0, 0, cost=0.0)
+        """Return the estimated size and cost of calls. The cost is None if the model has no prices."""
+        total = Estimate(0, 0, cost=0.0 if self._priced else None)
         for request in requests:
             total = total + self._adapter.estimate(request, 0.0, self._decoding)
         return total
 
-    def ask(self, requests: Sequence[Request], batch: int = BATCH, watch: Watch | None = None) -> dict[str, Output]:
+    def ask(self, requests: Sequence[Request], watch: Watch | None = None) -> dict[str, Output]:
         """Return the answers by the requests' ids; a failed call, and one beyond the cost limit, has none.
 
         Stored answers are returned without a call.
@@ -167,7 +182,7 @@ class TextModel:
             if (known := self._store.get(keys[request.id])) is not None:
                 self._spending.add(known)
         done = len(requests) - len(todo)
-        for answers in self._call(todo, batch):
+        for answers in self._call(todo):
             sound = [(keys[request.id], request, output) for request, output in answers if output.error is None]
             self._spending.failures += [output.error for _, output in answers if output.error is not None]
             self._spending.calls += len(answers)
@@ -184,7 +199,7 @@ class TextModel:
         """Return the answers' texts by the requests' ids; that of a refused call is empty."""
         return {name: output.text or "" for name, output in self.ask(requests).items()}
 
-    def _call(self, requests: Sequence[Request], batch: int) -> Iterator[list[tuple[Request, Output]]]:
+    def _call(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:
         """Yield requests with their outputs as the calls end, until the cost limit is reached."""
         if not requests:
             return
@@ -193,5 +208,5 @@ class TextModel:
             yield from call_stream(self._adapter, affordable, self._decoding)
             return
         predict = make_predict(self._adapter, self._decoding)
-        while some := list(itertools.islice(affordable, batch)):
+        while some := list(itertools.islice(affordable, self._batch)):
             yield list(zip(some, predict_bisecting(predict, some), strict=True))

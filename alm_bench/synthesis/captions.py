@@ -44,9 +44,11 @@ class Caption:
 def read_captions(source: str, split: str, columns: Mapping[str, str] | None = None) -> list[Caption]:
     """Read the captions of a file, or of `demo` or `demo:N` (N scenes of the demo data).
 
-    A file with the columns `youtube_id` and `caption` is AudioCaps, one with `file_name` and `caption_1` ... `caption_5`
-    Clotho; any other CSV or JSON Lines file has a column of clips and one of captions, which `columns` may name (roles
-    `audio`, `caption`, `split`). `split` is the split of clips whose row names none. Raises DataError and UsageError.
+    A file with the columns `youtube_id` and `caption` is AudioCaps, one with `file_name` and `caption_1` to `caption_5`
+    Clotho. Any other CSV or JSON Lines file has a column of clips and one of captions, which `columns` may name (roles
+    `audio`, `caption`, `split`). `split` is the split of clips whose row names none.
+
+    Raises DataError and UsageError.
     """
     name, _, count = source.partition(":")
     if name == DEMO:

@@ -16,11 +16,11 @@ LEAST_ROWS = 100
 
 
 def compute_option_probabilities(rows: Sequence[QuestionRow], seed: int = 0) -> dict[str, npt.NDArray[np.float64]]:
-    """Return, by the row's id, the probability of each option to be right, shape (options,), as a logistic regression on
-    the options' words and shapes predicts it.
+    """Return, by the row's id, the probability of each option to be right, shape (options,).
 
-    Each row is predicted by a model that was trained on rows about other clips (cross-fitting), so that no row is judged
-    by itself. Rows without a right option are left out. Empty if there are fewer than LEAST_ROWS rows.
+    A logistic regression on the options' words and shapes predicts it. Each row is predicted by a model that was
+    trained on rows about other clips (cross-fitting), so that no row is judged by itself. Rows without a right option
+    are left out. Empty if there are fewer than LEAST_ROWS rows.
     """
     known = [row for row in rows if row.target is not None and len(row.choices) > 1]
     if len(known) < LEAST_ROWS:

@@ -1,8 +1,8 @@
 """Filters of rows that a language model wrote: each finds one kind of fault.
 
 A filter is a subclass of `RowFilter`. The built-in filters are in the modules of this package, each of which lists them
-in a tuple `FILTERS`. An installed package adds one through the entry point group `alm_bench.row_filters`, whose value is
-the class. Other code does not depend on the name of a filter.
+in a tuple `FILTERS`. An installed package adds one through the entry point group `alm_bench.row_filters`, whose value
+is the class. Other code does not depend on the name of a filter.
 """
 
 from functools import cache

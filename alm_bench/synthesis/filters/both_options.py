@@ -9,8 +9,8 @@ from alm_bench.synthesis.filters.base import FilterSettings, Finding, RowFilter
 from alm_bench.synthesis.rows import QuestionRow
 
 _REFERENCE = re.compile(
-    r"(?:both|all|none|neither|either|any|some)(?: of)? (?:the )?(?:above|below|following|options|choices|answers|these|"
-    r"those|them|two|three|other options)\b.*"
+    r"(?:both|all|none|neither|either|any|some)(?: of)? (?:the )?(?:above|below|following|options|choices|answers|"
+    r"these|those|them|two|three|other options)\b.*"
     r"|(?:both |either |neither )?\(?[a-h]\)?(?: ?, ?\(?[a-h]\)?)*,? (?:and|or|nor|&) \(?[a-h]\)?"
     r"|both|neither|all|none|either one",
     re.IGNORECASE,

@@ -120,6 +120,15 @@ def _check_by_model(rows: Sequence[QuestionRow], settings: FilterSettings) -> It
         yield Finding(row.id, "answered by a text-only model", f"right in {count} of {count} draws")
 
 
+def score_first_draw(rows: Sequence[QuestionRow], settings: FilterSettings) -> list[float]:
+    """Return 1.0 for each multiple-choice row that the text-only model answers rightly in the given order of options,
+    else 0.0. A solver is given."""
+    assert settings.solver is not None, "a solver is given"
+    draws = [_create_draw(row, 0, settings.seed) for row in rows]
+    answers = settings.solver([draw.request for draw in draws])
+    return [float(_is_right(draw, answers.get(draw.request.id, ""))) for draw in draws]
+
+
 def _create_draw(row: QuestionRow, number: int, seed: int) -> _Draw:
     """Return draw `number` (from 0) of a row. The first one has the given order of options."""
     prompts = load_synthesis_prompts()

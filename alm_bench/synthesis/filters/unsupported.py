@@ -17,9 +17,14 @@ LEAST_COVERAGE = 0.5
 
 _WORDS = re.compile(r"[^\W_]+")
 _GENERAL = frozenset(
-    "sound sounds sounding noise noises audio recording clip hear heard hearing someone something there then after "
-    "before while during first last second followed follows by from for as or but and can be being been has have had "
-    "which who what when where also only very more most into over under near some any other several".split()
+    (
+        *("sound", "sounds", "sounding", "noise", "noises", "audio", "recording", "clip", "hear", "heard", "hearing"),
+        *("someone", "something", "there", "then", "after", "before", "while", "during", "first", "last", "second"),
+        *("followed", "follows", "by", "from", "for", "as", "or", "but", "and", "can", "be"),
+        *("being", "been", "has", "have", "had", "who", "which", "what", "when", "where", "also"),
+        *("only", "very", "more", "most", "into", "over", "under", "near", "some", "any", "other"),
+        *("several"),
+    )
 )
 """Words that say nothing about the content of a recording."""
 
@@ -27,7 +32,7 @@ _GENERAL = frozenset(
 class Unsupported(RowFilter):
     """Finds answers most of whose content words are not in the caption.
 
-    A word is in the caption if it has the word in any inflected form, a synonym of WordNet or a compound of it. A yes/no
+    A word is in the caption if it has the word in any inflected form, a synonym of WordNet or a compound. A yes/no
     answer is checked with the words of its question; "no" is accepted if they are absent. Answers that are inferred
     ("outdoors") have none of the caption's words, so that rows are flagged by default and not removed. With a judge
     (`FilterSettings.judge`), those rows are put to it, and only those that it rejects are found.
