@@ -54,6 +54,9 @@ class DataConfig:
     without: tuple[str, ...] = ()
     """Patterns of parts to exclude, for example `*mcq*`."""
 
+    shortcut: float = 0.0
+    """Share, 0 to 1, of the multiple-choice rows of the demo data whose wording leaks the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -246,6 +249,8 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
     for number, stage in enumerate(config.stage):
         _check_stage(stage, f"{path}: stage.{number}")
+    for source in (*config.data, *config.validation):
+        _check_source(source, str(path))
     if not 0 <= config.ema < 1:
         raise UsageError(f"{path}: ema takes a decay of 0 (none) to below 1, found {config.ema:g}")
     return config
@@ -263,6 +268,14 @@ def _drop_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
     return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _check_source(source: DataConfig, location: str) -> None:
+    """Check the settings of a source that depend on each other. Raises UsageError."""
+    if source.shortcut and source.file != "demo":
+        raise UsageError(f"{location}: shortcut changes the demo data, found file = {source.file!r}: use file = 'demo'")
+    if not 0 <= source.shortcut <= 1:
+        raise UsageError(f"{location}: shortcut takes a share of the rows, 0 to 1, found {source.shortcut:g}")
 
 
 def _check_stage(stage: StageConfig, location: str) -> None:

@@ -117,7 +117,7 @@ def _format_subtype_hint(config: DataConfig) -> str:
 def _generate_demo(config: DataConfig) -> Source:
     from alm_bench.demo import build_training_rows, create_training_root
 
-    generated = build_training_rows(config.rows or 20_000, split=config.split)
+    generated = build_training_rows(config.rows or 20_000, split=config.split, shortcut=config.shortcut)
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
 
