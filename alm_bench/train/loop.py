@@ -134,7 +134,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
-        self._encoded: dict[bool, EncoderOutput] = {}
+        self._encoded = prepared.encoded
 
     def run(self) -> Path:
         """Train all stages, and return the folder of the last weights. An earlier run of the same config is resumed."""
