@@ -202,9 +202,17 @@ EVERYWHERE = (
     ("shortcut", "noise"),
     ("plain", "clean"),
     ("plain", "noise"),
-    ("misleading", "clean"),
 )
 """Pairs of a world and clips on which the models of the shortcut experiment answer."""
+
+PLANTED_STEPS = 25
+"""Number of supervised steps on multiple-choice questions with the shortcut, before GRPO."""
+
+GROUNDED_STEPS = 40
+"""Number of GRPO steps with and without draws on noise."""
+
+GROUNDED = {"stage.0.batch": "24"}
+"""Changes to the recipes of both."""
 
 CHOICE = "{audiocaps_mcq = 1}"
 """Mixture of the rows on which GRPO trains."""
@@ -227,8 +235,20 @@ def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int
     if "curriculum" in parts:
         train(experiment, f"curriculum-{seed}", "demo-grpo", {**rl, "stage.0.curriculum": "0.6"})
     if "grounded" in parts:
-        train(experiment, f"planted-{seed}", "demo-grpo", {**rl, "data.0.shortcut": "0.6"}, EVERYWHERE)
-        train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
+        run_grounded(experiment, seed, sft, changes)
+
+
+def run_grounded(experiment: Experiment, seed: int, sft: Mapping[str, str], changes: Mapping[str, str]) -> None:
+    """Train on a world with a text shortcut: some supervised steps that begin to learn it, then GRPO without and with
+    draws on noise."""
+    planted = {"data.0.shortcut": str(WORLDS["shortcut"])}
+    name = f"planted-{seed}"
+    begun = {**sft, **planted, "stage.0.mix": CHOICE, "stage.0.steps": str(PLANTED_STEPS)}
+    train(experiment, name, "demo-sft", begun, EVERYWHERE)
+    init = str(experiment.out / "runs" / name / "last")
+    rl = {"seed": str(seed), "model.init": init, "stage.0.steps": str(GROUNDED_STEPS), **GROUNDED, **changes}
+    train(experiment, f"plain-{seed}", "demo-grpo", {**rl, **planted}, EVERYWHERE)
+    train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
 
 
 def main() -> None:
