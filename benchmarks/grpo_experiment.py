@@ -30,6 +30,8 @@ from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import select_protocol
 from alm_bench.parsing import parse_choice
+from alm_bench.scoring.intervals import compute_clustered_interval
+from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.tasks.mmau.demo import build_mmau_items
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.features import encode_all
@@ -251,6 +253,119 @@ def run_grounded(experiment: Experiment, seed: int, sft: Mapping[str, str], chan
     train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
 
 
+# --- tables and curves ---
+
+
+def read_results(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the stored results by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(out.glob("*.json"))}
+
+
+def compute_accuracy(result: Mapping[str, Any], answers: str) -> float:
+    """Return the share of right answers in percent. `answers`: world and clips, such as `plain/clean`."""
+    return 100 * float(np.mean(result["right"][answers]))
+
+
+def print_gains(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Print the accuracies and their paired differences from those of the continued supervised training."""
+    others = ["grpo", "sft-choice", "curriculum"]
+    print("| seed | start | sft | " + " | ".join(f"{name} | {name} - sft" for name in others) + " |")
+    print("|---" * (3 + 2 * len(others)) + "|")
+    for seed in seeds:
+        if f"sft-{seed}" not in results:
+            continue
+        sft = results[f"sft-{seed}"]
+        cells = [str(seed), f"{compute_accuracy(results[f'base-{seed}'], 'plain/clean'):.1f}"]
+        cells.append(f"{compute_accuracy(sft, 'plain/clean'):.1f}")
+        for name in others:
+            if (other := results.get(f"{name}-{seed}")) is None:
+                cells += ["-", "-"]
+                continue
+            rights = [list(map(float, result["right"]["plain/clean"])) for result in (sft, other)]
+            found = compare_paired_scores(*rights, range(ITEMS)).difference
+            cells.append(f"{compute_accuracy(other, 'plain/clean'):.1f}")
+            cells.append(format_interval(found.value, found.low, found.high))
+        print("| " + " | ".join(cells) + " |")
+
+
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a difference in points with its 95 % interval."""
+    return f"{100 * (value or 0):+.1f} [{100 * (low or 0):+.1f}, {100 * (high or 0):+.1f}]"
+
+
+class RetentionDifference:
+    """Statistic: retention of the first model minus that of the second, from sums of right answers of the first on
+    noise and on clips, and of the second on noise and on clips."""
+
+    def __call__(self, sums: Any) -> Any:
+        """Return the difference, shape (..., 1), for sums (..., 4)."""
+        return (sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3])[..., None]
+
+
+def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Print accuracies on clips and noise, their ratios, and the paired difference of the ratios."""
+    print("| seed | model | shortcut world, clips | on noise | retention | plain world, clips | on noise |")
+    print("|---|---|---|---|---|---|---|")
+    differences = []
+    for seed in seeds:
+        counts = {}
+        for name in ("base", "planted", "plain", "grounded"):
+            if (result := results.get(f"{name}-{seed}")) is None:
+                continue
+            found = [compute_accuracy(result, f"{world}/{clips}") for world, clips in EVERYWHERE]
+            cells = [f"{each:.1f}" for each in found]
+            retention = f"{100 * found[1] / found[0]:.1f} %"
+            print(f"| {seed} | {name} | {cells[0]} | {cells[1]} | {retention} | {cells[2]} | {cells[3]} |")
+            counts[name] = [np.array(result["right"][f"shortcut/{clips}"], float) for clips in ("noise", "clean")]
+        for first, second in (("plain", "grounded"), ("plain", "planted")):
+            if first in counts and second in counts:
+                sums = np.stack([*counts[first], *counts[second]], axis=1)
+                bounds = compute_clustered_interval(range(ITEMS), sums, RetentionDifference())
+                value, low, high = (float(each[0]) for each in bounds)
+                differences.append(f"| {seed} | {first} - {second} | {format_interval(value, low, high)} |")
+    print("\n| seed | difference of retentions | points |\n|---|---|---|")
+    print("\n".join(differences))
+
+
+def draw_curves(results: Mapping[str, Any], seeds: Sequence[int], path: Path) -> None:
+    """Draw accuracy over steps of supervised training, GRPO in shuffled order and with a curriculum, a panel per
+    seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(seeds), figsize=(4.2 * len(seeds), 3.4), sharey=True, squeeze=False)
+    lines = {
+        "sft": "SFT",
+        "sft-choice": "SFT, same questions",
+        "grpo": "GRPO, shuffled",
+        "curriculum": "GRPO, curriculum",
+    }
+    for panel, seed in zip(panels[0], seeds, strict=True):
+        for name, label in lines.items():
+            if (result := results.get(f"{name}-{seed}")) is None:
+                continue
+            points = [(0, compute_accuracy(results[f"base-{seed}"], "plain/clean"))]
+            points += [(p["step"] + 1, 100 * p["plain/clean"]) for p in result["curve"] if "plain/clean" in p]
+            points.append((result["steps"], compute_accuracy(result, "plain/clean")))
+            panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
+        panel.set(title=f"seed {seed}", xlabel="gradient steps")
+    panels[0][0].set_ylabel("accuracy, %")
+    panels[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def print_costs(results: Mapping[str, Any]) -> None:
+    """Print the processor time and the memory of each kind of run, averaged over seeds."""
+    print("\n| run | steps | processor time, s | peak memory of the process, MB |\n|---|---|---|---|")
+    for name in dict.fromkeys(each.rpartition("-")[0] for each in results):
+        runs = [result for each, result in results.items() if each.rpartition("-")[0] == name]
+        seconds, memory = (np.mean([run[key] for run in runs]) for key in ("cpu_seconds", "peak_memory_mb"))
+        print(f"| {name} | {runs[0]['steps']} | {seconds:.0f} | {memory:.0f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=["run", "table", "base", "gain", "curriculum", "grounded"])
@@ -259,6 +374,14 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the GRPO recipe")
     parser.add_argument("--out", type=Path, default=Path("results/grpo"))
     asked = parser.parse_args()
+    if "table" in asked.what:
+        results = read_results(asked.out)
+        print_gains(results, asked.seeds)
+        print()
+        print_retention(results, asked.seeds)
+        print_costs(results)
+        draw_curves(results, asked.seeds, asked.out / "curves.png")
+        return
     torch.set_num_threads(1)
     asked.out.mkdir(parents=True, exist_ok=True)
     changes = dict(pair.split("=", 1) for pair in asked.set)
