@@ -83,8 +83,10 @@ def train(
         for source in prepared.corpus.sources:
             if source.missing:
                 progress.say(
-                    f"{len(source.missing)} clips of {source.config.file} are missing, their rows are left out"
+                    f"{len(source.missing)} clips of {source.config.name} are missing, their rows are left out"
                 )
+        for holdout in prepared.holdouts:
+            progress.say(holdout.describe())
         last: dict[str, Any] = {}
         log: Log | None = None
 

@@ -16,8 +16,21 @@ from alm_bench.core.errors import rank_names
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
 
+OWN_DATA = "own-clips"
+"""Bundled recipe on which a recipe without stages is based."""
+
 OUT = Path("results/training")
 """Default parent folder of the runs' folders."""
+
+FOLDS = 5
+"""Default number of parts of the clips of a folder or a file of questions, one of which is held out."""
+
+OWN_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("question", "draws", "options"): ("folder",),
+    ("map", "kind"): ("questions",),
+    ("folds", "fold"): ("folder", "questions"),
+}
+"""Settings of a source that apply only to some origins, with these origins."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 """Pattern of a run's name, which is also the name of its folder."""
@@ -27,12 +40,42 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 class DataConfig:
     """A source of training data, one `[[data]]` table of a recipe."""
 
-    file: str
+    file: str = ""
     """Source of the rows: a JSON file in the format of ReasonAQA, `demo` for the synthetic demo data, or a .csv or .tsv
-    file with labels in AudioSet's layouts, for stages that train an encoder."""
+    file with labels in AudioSet's layouts, for stages that train an encoder. A source has either this, `folder` or
+    `questions`."""
+
+    folder: Path | None = None
+    """Folder of clips with one sub-folder per class, whose name is the label of its clips."""
+
+    questions: str | None = None
+    """File of questions in any usual form, or a data set of the hub (`hf:ORG/NAME`): everything that `--tasks` takes as
+    a file (docs/own_data.md)."""
 
     root: Path | None = None
     """Folder to which the audio paths in the rows are relative."""
+
+    question: str | None = None
+    """Question about the clips of `folder`. Default: `what makes this sound?`."""
+
+    draws: int | None = None
+    """Number of questions about each clip of `folder`, each with other wrong options. Default: 16."""
+
+    options: int | None = None
+    """Number of options of a question about a clip of `folder`, at most the number of labels. Default: 4."""
+
+    map: str | None = None
+    """Columns of `questions` by role, as `--map` takes them."""
+
+    kind: str | None = None
+    """Kind of all `questions`, as `--kind` takes it."""
+
+    folds: int | None = None
+    """Number of parts into which the clips of `folder` or `questions` are divided, if the recipe has no `[[validation]]`.
+    One part is held out for validation. 1: none is held out. Default: 5."""
+
+    fold: int | None = None
+    """Index of the part that is held out, from 0. Default: 0."""
 
     classes: Path | None = None
     """Class file for a file of labels. It lists the classes in the order of the encoder's outputs."""
@@ -52,6 +95,11 @@ class DataConfig:
 
     without: tuple[str, ...] = ()
     """Patterns of parts to exclude, for example `*mcq*`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source in messages: its file, folder or `demo`."""
+        return self.file or self.questions or str(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +284,17 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _apply_override(table, key, text)
+    if "stage" not in table:
+        table = {**_merge_tables(_read_table(CONFIGS / f"{OWN_DATA}.toml"), table), "name": table["name"]}
     config: TrainConfig = _build_dataclass(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
     for number, stage in enumerate(config.stage):
         _check_stage(stage, f"{path}: stage.{number}")
+    for key in ("data", "validation"):
+        for number, data in enumerate(getattr(config, key)):
+            _check_data(data, f"{path}: {key}.{number}")
     if not 0 <= config.ema < 1:
         raise UsageError(f"{path}: ema takes a decay of 0 (none) to below 1, found {config.ema:g}")
     return config
@@ -268,6 +321,25 @@ def _check_stage(stage: StageConfig, location: str) -> None:
             raise UsageError(f"{location}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
         raise UsageError(f"{location}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+
+
+def _check_data(data: DataConfig, location: str) -> None:
+    """Check that a source has one origin, and only settings that apply to it. Raises UsageError."""
+    origins = {"file": data.file, "folder": data.folder, "questions": data.questions}
+    named = [key for key, value in origins.items() if value]
+    if len(named) != 1:
+        raise UsageError(f"{location} takes one of {', '.join(origins)}, found {' and '.join(named) or 'none'}")
+    for keys, owners in OWN_KEYS.items():
+        for key in keys:
+            if getattr(data, key) is not None and named[0] not in owners:
+                raise UsageError(f"{location}: {key} goes with {' or '.join(owners)}, found with {named[0]}")
+    for key, least in (("draws", 1), ("options", 2), ("folds", 1), ("fold", 0)):
+        if (value := getattr(data, key)) is not None and value < least:
+            raise UsageError(f"{location}: {key} takes a number of at least {least}, found {value}")
+    if (data.fold or 0) >= (data.folds or FOLDS):
+        raise UsageError(
+            f"{location}: fold counts from 0 to {(data.folds or FOLDS) - 1} (folds - 1), found {data.fold}"
+        )
 
 
 def _find_recipe(name: str) -> Path:

@@ -33,6 +33,7 @@ from alm_bench.train.checkpoint import (
 )
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
+from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
 from alm_bench.train.precision import pick_precision
@@ -153,6 +154,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.folder.truncate_log(self.position)
             self.folder.save_network_config(self.model.config, self.prepared.tokenizer)
+            write_held_out_questions(self.prepared.holdouts, self.folder.path)
         for number in range(self.position.stage, len(self.config.stage)):
             try:
                 self._run_stage(number, tensors)
@@ -181,6 +183,8 @@ class Trainer:
         started, done = time.perf_counter(), 0
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)
+            if number == 0 and step == 0 and self.prepared.holdouts:
+                entry["holdout"] = [holdout.as_json() for holdout in self.prepared.holdouts]
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)

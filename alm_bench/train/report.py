@@ -45,7 +45,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
 def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """Return the model card (README.md) of the weights: network, training data, recipe and losses."""
     data: list[Row] = [
-        [source.config.file, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
+        [source.config.name, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
         for source in sources
     ]
     recipe: list[Row] = [

@@ -20,6 +20,7 @@ from alm_bench.mellow.prompt import Protocol, select_protocol
 from alm_bench.train.batches import Corpus, collect_clips
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import load_cached_logmels
+from alm_bench.train.holdout import Holdout, divide_source, is_divisible
 from alm_bench.train.lora import add_lora
 from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
@@ -50,6 +51,9 @@ class TrainingSetup:
     validation: Corpus | None = None
     """Validation rows and clips, None if the recipe has none."""
 
+    holdouts: Sequence[Holdout] = ()
+    """Divisions of people's own data into training and validation rows."""
+
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
@@ -57,6 +61,11 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
     validation_sources = [read_source(part, config.missing_audio) for part in config.validation]
+    holdouts: list[Holdout] = []
+    if not validation_sources:
+        holdouts = [divide_source(source, config.seed) for source in sources if is_divisible(source)]
+        sources = [*(holdout.training for holdout in holdouts), *(one for one in sources if not is_divisible(one))]
+        validation_sources = [holdout.validation for holdout in holdouts]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
@@ -66,7 +75,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
         _build_corpus(validation_sources, model.config, protocol, cache, report) if validation_sources else None
     )
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
-    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
+    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation, holdouts)
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
@@ -145,7 +154,7 @@ def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> tor
             raise UsageError("a tag file is trained on alone: its classes are the encoder's outputs")
         if len(tagged[0].classes) != encoder.classes:
             raise UsageError(
-                f"{sources[0].config.file} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
+                f"{sources[0].config.name} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
                 "the classes file that goes with it, or set model.config.encoder.classes"
             )
         return tagged[0].build_targets(encoder.steps, encoder.seconds)

@@ -1,6 +1,8 @@
-"""Sources of training rows: JSON files in the format of ReasonAQA with a folder of audio files, or the demo data."""
+"""Sources of training rows: JSON files in the format of ReasonAQA with a folder of audio files, the demo data, folders
+of clips by class, and files of questions."""
 
 import fnmatch
+import itertools
 import json
 import random
 from collections import Counter
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import AudioRef, DataError, DataRoot
+from alm_bench.core import AudioRef, DataError, DataRoot, Sample
 from alm_bench.data import LocalRoot, read_json
 from alm_bench.train.audioset import SUFFIXES, TagFile, read_tags
 from alm_bench.train.config import DataConfig
@@ -69,12 +71,20 @@ class Source:
     tagged: TagFile | None = None
     """Content of a file of labels, None for other sources."""
 
+    samples: Sequence[Sample] = ()
+    """Question of each row, for folders of clips and files of questions; empty for other sources."""
+
     @property
     def clips(self) -> list[AudioRef]:
         """Clips without duplicates, in order of appearance."""
         tagged = self.tagged.clips if self.tagged is not None else ()
         found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
+
+    def select(self, is_kept: Sequence[bool]) -> None:
+        """Remove the rows for which `is_kept` is False."""
+        self.rows = list(itertools.compress(self.rows, is_kept))
+        self.samples = list(itertools.compress(self.samples, is_kept))
 
     def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
         """Return the prompt and answer of row `index`, with a paraphrase that depends on `seed` and `index` alone."""
@@ -89,29 +99,40 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     With `missing_audio` set to `skip`, rows with missing clips are left out, and the clips are listed in
     `Source.missing`.
     """
-    source = _generate_demo(config) if config.file == "demo" else _read_file(config)
+    source = _read_origin(config)
     if not source.clips:
-        raise DataError(f"training data {config.file}: no rows{_format_subtype_hint(config)}")
+        raise DataError(f"training data {config.name}: no rows{_format_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
     if absent and missing_audio == "error":
         raise DataError(
-            f"training data {config.file}: {len(absent)} clips are missing below {source.root.path}, the first is "
+            f"training data {config.name}: {len(absent)} clips are missing below {source.root.path}, the first is "
             f"{min(absent)}; name the right root, or leave their rows out with --missing-audio skip"
         )
     if absent:
         source.missing = sorted(absent)
-        source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
+        source.select([not any(ref.id in absent for ref in row.clips) for row in source.rows])
         if source.tagged is not None:
             available = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
             source.tagged = TagFile(available, source.tagged.classes)
         if not source.clips:
-            raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
+            raise DataError(f"training data {config.name}: no clip of its rows is below {source.root.path}")
     return source
 
 
 def _format_subtype_hint(config: DataConfig) -> str:
     """Return the end of the error message for a source without rows."""
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
+
+
+def _read_origin(config: DataConfig) -> Source:
+    """Read or generate the rows of a source. Raises DataError and UsageError."""
+    if config.file:
+        return _generate_demo(config) if config.file == "demo" else _read_file(config)
+    from alm_bench.train.own_data import convert_samples, read_class_folder, read_question_file
+
+    samples, root = read_class_folder(config) if config.folder is not None else read_question_file(config)
+    samples = samples[: config.rows]
+    return Source(config, convert_samples(samples), root, samples=samples)
 
 
 def _generate_demo(config: DataConfig) -> Source:
