@@ -281,11 +281,11 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     Raises UsageError, with a message of one line, for an invalid recipe."""
     path = _find_recipe(name)
     table = _read_table(path)
+    if "stage" not in table:
+        table = _merge_tables(_read_table(CONFIGS / f"{OWN_DATA}.toml"), table)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _apply_override(table, key, text)
-    if "stage" not in table:
-        table = {**_merge_tables(_read_table(CONFIGS / f"{OWN_DATA}.toml"), table), "name": table["name"]}
     config: TrainConfig = _build_dataclass(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):

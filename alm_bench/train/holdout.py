@@ -14,7 +14,6 @@ from alm_bench.train.config import FOLDS
 from alm_bench.train.own_data import write_questions
 from alm_bench.train.sources import Row, Source, clip_key
 
-
 HELD_OUT = "held_out.jsonl"
 """Name of the file of held-out questions in the folder of a run."""
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import write_atomically
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
 from alm_bench.reports.blocks import build_text_columns
+from alm_bench.reports.plots.charts import LineChart
+from alm_bench.reports.plots.files import encode_picture
+from alm_bench.reports.plots.svg import draw_panels
 from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 
@@ -17,29 +20,29 @@ Entry = Mapping[str, Any]
 """One entry of the training log."""
 
 
-def draw_losses(log: Sequence[Entry], path: Path) -> None:
-    """Plot the training and validation loss over the steps and save it as `path`. Each stage has its own panel, because
-    losses of different objectives are not comparable."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # no screen is needed
-    from matplotlib import pyplot
-
-    stages = sorted({entry["stage"] for entry in log})
-    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.0 * len(stages), 3.2), squeeze=False)
-    for panel, stage in zip(panels[0], stages, strict=True):
+def build_loss_charts(log: Sequence[Entry]) -> list[LineChart]:
+    """Return one chart per stage of the training and validation loss over the steps. Losses of different objectives are
+    not comparable, so that stages have axes of their own."""
+    charts = []
+    for stage in sorted({entry["stage"] for entry in log}):
         entries = [entry for entry in log if entry["stage"] == stage and entry["loss"] is not None]
-        validated = [entry for entry in entries if "validation_loss" in entry]
-        panel.plot([e["step"] for e in entries], [e["loss"] for e in entries], linewidth=0.8, label="training")
-        if validated:
-            steps = [e["step"] for e in validated]
-            panel.plot(steps, [e["validation_loss"] for e in validated], marker="o", markersize=3, label="validation")
-        panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
-        panel.legend()
-    figure.tight_layout()
-    with report_write_errors(path):
-        figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+        if not entries:
+            continue
+        lines = {"training": "loss", "validation": "validation_loss"}
+        series = [
+            (name, [(float(entry["step"]), float(entry[key])) for entry in entries if entry.get(key) is not None])
+            for name, key in lines.items()
+        ]
+        shown = [(name, points) for name, points in series if points]
+        logarithmic = all(value > 0 for _, points in shown for _, value in points)
+        charts.append(LineChart(f"loss-{stage}", entries[0]["name"], "step", "loss (nats)", shown, logarithmic))
+    return charts
+
+
+def draw_losses(log: Sequence[Entry], path: Path) -> None:
+    """Draw the losses of all stages, in two columns, and save the picture as `path`. Raises StoreError."""
+    if charts := build_loss_charts(log):
+        write_atomically(path, encode_picture(draw_panels(f"Losses of {path.parent.name}", charts, columns=2), "png"))
 
 
 def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
