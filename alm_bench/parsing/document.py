@@ -44,6 +44,7 @@ class Document:
     - `plain`: the text normalised with `fold`, of the same length, with spaces in place of markup and reasoning;
     - `words`: spans of the words in `plain` (see `text.find_word_spans`);
     - `cues`: phrases of the languages that were detected in `plain`;
+    - `reasoning`: spans of the text between reasoning tags, in order;
     - `ends_in_reasoning`: True if the text ends within reasoning, whose closing tag is missing;
     - `tags`: all reasoning tags and answer tags in the text, in order;
     - `memo`: cache for results that other modules compute from the text.
@@ -57,6 +58,7 @@ class Document:
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.ends_in_reasoning = _find_reasoning(self.tags, folded)
+        self.reasoning = tuple(hidden)
         self._shown = blank(folded, sorted(_find_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
         if hidden and not split_words(visible):  # the whole text is reasoning

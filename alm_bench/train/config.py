@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from alm_bench.core import UsageError
 from alm_bench.core.errors import rank_names
+from alm_bench.train.grpo_config import GrpoConfig, check_grpo
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
@@ -186,6 +187,9 @@ class StageConfig:
     spec_augment: bool = False
     """Mask random bands of time and frequency (SpecAugment)."""
 
+    grpo: GrpoConfig | None = None
+    """Settings of the objective `grpo`, the table `[stage.grpo]`. Default: those of `GrpoConfig`."""
+
     random_crop: bool = False
     """Crop long clips at a new random position at each step. Log-mels are then not cached."""
 
@@ -286,7 +290,7 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _apply_override(table, key, text)
-    config: TrainConfig = _build_dataclass(TrainConfig, table, str(path))
+    config: TrainConfig = build_dataclass(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
@@ -303,7 +307,7 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
 def build_config(table: Mapping[str, Any], source: str) -> TrainConfig:
     """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
     UsageError."""
-    config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), source)
+    config: TrainConfig = build_dataclass(TrainConfig, _drop_nulls(table), source)
     return config
 
 
@@ -321,6 +325,10 @@ def _check_stage(stage: StageConfig, location: str) -> None:
             raise UsageError(f"{location}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
         raise UsageError(f"{location}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+    if stage.grpo is not None and stage.objective != "grpo":
+        raise UsageError(f"{location} has a table grpo, which is for the objective grpo, not {stage.objective}")
+    if stage.grpo is not None and (problem := check_grpo(stage.grpo)) is not None:
+        raise UsageError(f"{location}.{problem}")
 
 
 def _check_data(data: DataConfig, location: str) -> None:
@@ -407,7 +415,7 @@ def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
     place[last] = value
 
 
-def _build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) -> Any:
+def build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) -> Any:
     """Create a dataclass, including nested ones, from the values of a table. Raises UsageError for unknown and missing
     keys and for wrong values."""
     hints = typing.get_type_hints(cls)
@@ -432,7 +440,7 @@ def _convert_value(value: Any, kind: Any, location: str) -> Any:
     if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(_convert_value(item, arguments[0], f"{location}.{i}") for i, item in enumerate(value))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return _build_dataclass(typing.cast(type[Any], kind), value, location)
+        return build_dataclass(typing.cast(type[Any], kind), value, location)
     if origin in (Mapping, dict) or kind is Mapping:
         if isinstance(value, Mapping):
             return dict(value)
