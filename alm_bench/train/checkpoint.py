@@ -42,7 +42,7 @@ OWN_FILES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(OLDER_STATE_FOLDERS, (VALUES, *TENSORS, *OLDER_STATE_FILES, NETWORK, TOKENIZER)),
     **dict.fromkeys((BEST, LAST, EXPORTED), _MELLOW),
     "tensorboard": ("events.out.tfevents.*",),
-    ".": ("loss.png", "README.md", "held_out.jsonl"),
+    ".": ("loss.png", "README.md", "held_out.jsonl", "rows.png"),
 }
 """File patterns, by folder, of the files that a run writes in addition to its config and log. No other file is ever
 removed."""

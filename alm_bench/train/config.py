@@ -72,8 +72,8 @@ class DataConfig:
     """Kind of all `questions`, as `--kind` takes it."""
 
     folds: int | None = None
-    """Number of parts into which the clips of `folder` or `questions` are divided, if the recipe has no `[[validation]]`.
-    One part is held out for validation. 1: none is held out. Default: 5."""
+    """Number of parts into which the clips of `folder` or `questions` are divided, if the recipe has no
+    `[[validation]]`. One part is held out for validation. 1: none is held out. Default: 5."""
 
     fold: int | None = None
     """Index of the part that is held out, from 0. Default: 0."""
@@ -87,6 +87,9 @@ class DataConfig:
     rows: int | None = None
     """Maximum number of rows of a JSON file (default: all), or number of rows of demo data to generate (default:
     20,000)."""
+
+    pass_rates: Path | None = None
+    """Table of the rows' pass rates, written by `alm-bench train difficulty`."""
 
     weight: float = 1.0
     """Sampling weight of each row, relative to rows of other sources."""
@@ -155,6 +158,16 @@ class StageConfig:
     curriculum: float = 0.0
     """Share of the steps, 0 to 1, during which rows progress from easy to hard, by their `difficulty`. 0: no
     curriculum."""
+
+    drop: tuple[Literal["never", "always"], ...] = ()
+    """Rows that are not used, by their measured pass rate: those that are `never` answered right, and those that are
+    `always` answered right. Both teach reinforcement learning nothing, because all draws get the same reward."""
+
+    band: tuple[float, ...] = ()
+    """Lowest and highest pass rate of the rows that are used, 0 to 1. Empty: all."""
+
+    order: Literal["shuffled", "easy_to_hard"] | None = None
+    """Order of the rows over the whole stage: `easy_to_hard` is by falling pass rate. Default: `shuffled`."""
 
     batch: int = 32
     """Number of rows per optimiser step."""
@@ -325,6 +338,11 @@ def _check_stage(stage: StageConfig, location: str) -> None:
             raise UsageError(f"{location}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
         raise UsageError(f"{location}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+    if stage.band and (len(stage.band) != 2 or not 0 <= stage.band[0] <= stage.band[1] <= 1):
+        shown = ", ".join(f"{bound:g}" for bound in stage.band)
+        raise UsageError(f"{location}.band takes a lowest and a highest pass rate, 0 to 1, found [{shown}]")
+    if stage.order == "easy_to_hard" and stage.curriculum:
+        raise UsageError(f"{location} has a curriculum and the order easy_to_hard: expected one of them")
     if stage.grpo is not None and stage.objective != "grpo":
         raise UsageError(f"{location} has a table grpo, which is for the objective grpo, not {stage.objective}")
     if stage.grpo is not None and (problem := check_grpo(stage.grpo)) is not None:

@@ -46,8 +46,8 @@ class Holdout:
         untested = f"; no clip is held out of {', '.join(self.untested)}" if self.untested else ""
         return (
             f"{train.config.name}: {len(train.rows):,} rows on {len(train.clips):,} clips to train on, "
-            f"{len(held_out.rows):,} on {len(held_out.clips):,} other clips held out (fold {self.fold} of {self.folds}, "
-            f"seed {self.seed}){untested}"
+            f"{len(held_out.rows):,} on {len(held_out.clips):,} other clips held out (fold {self.fold} of "
+            f"{self.folds}, seed {self.seed}){untested}"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from alm_bench.train.features import encode_all
 from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
+from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
 from alm_bench.train.sampler import Curriculum, Steps
@@ -133,6 +134,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
+        self.pass_rates = get_pass_rates(prepared.corpus)
         self._encoded: dict[bool, EncoderOutput] = {}
 
     def run(self) -> Path:
@@ -169,8 +171,9 @@ class Trainer:
             tensors = None
         self._save_weights(LAST, self.model)
         if self.accelerator.is_main_process:
-            sources = self.prepared.corpus.sources
-            write_report(self.folder.path, self.config, merge_lora(self.model), sources, self.folder.read_log())
+            write_report(
+                self.folder.path, self.config, merge_lora(self.model), self.prepared.corpus, self.folder.read_log()
+            )
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -185,6 +188,8 @@ class Trainer:
             entry = self.step(stage, step)
             if number == 0 and step == 0 and self.prepared.holdouts:
                 entry["holdout"] = [holdout.as_json() for holdout in self.prepared.holdouts]
+            if step == 0 and uses_pass_rates(stage.config):
+                entry["selection"] = describe_selection(self.prepared.corpus, stage.config)
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
@@ -305,7 +310,7 @@ class Trainer:
         stage.optimizer.zero_grad()
         if stage.average is not None:
             stage.average.update_parameters(self.model)
-        return {
+        entry = {
             "stage": stage.number,
             "name": stage.config.name,
             "step": step,
@@ -313,6 +318,15 @@ class Trainer:
             "lr": learning,
             "norm": norm,
         }
+        return entry | self._measure_pass_rate(stage, step)
+
+    def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
+        """Return the log entry with the mean measured pass rate of a step's rows; empty if rows have none, or if the
+        objective trains on something else than rows."""
+        corpus = self.prepared.corpus
+        if stage.kind.count(corpus) != len(self.pass_rates) or not np.isfinite(self.pass_rates).all():
+            return {}
+        return {"pass_rate": round(float(self.pass_rates[stage.steps[step]].mean()), 4)}
 
     def _sum_over_processes(self, value: float) -> float:
         """Return the sum of `value` over all processes."""

@@ -10,10 +10,18 @@ from alm_bench.core.files import write_atomically
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
 from alm_bench.reports.blocks import build_text_columns
-from alm_bench.reports.plots.charts import LineChart
+from alm_bench.reports.plots.charts import Chart, LineChart
 from alm_bench.reports.plots.files import encode_picture
 from alm_bench.reports.plots.svg import draw_panels
+from alm_bench.train.batches import Corpus
 from alm_bench.train.config import LoraConfig, TrainConfig
+from alm_bench.train.pass_rates import (
+    build_histogram,
+    build_order_chart,
+    get_pass_rates,
+    select_by_pass_rate,
+    uses_pass_rates,
+)
 from alm_bench.train.sources import Source
 
 Entry = Mapping[str, Any]
@@ -64,6 +72,9 @@ def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Sourc
         ]
         for number, stage in enumerate(config.stage)
     ]
+    divisions = [
+        line for entry in log for line in (entry.get("selection"), *map(_format_holdout, entry.get("holdout", ())))
+    ]
     answered = [entry["answered"] for entry in log if "answered" in entry]
     scores: list[Row] = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
     columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]
@@ -76,6 +87,7 @@ def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Sourc
         Text(_describe_network(config, model)),
         Heading("Data"),
         Table(build_text_columns("file", "split", "rows", "weight", "clips missing"), data),
+        *map(Text, divisions),
         Heading("Recipe"),
         Table(build_text_columns(*columns), recipe),
         Picture("losses", "loss.png"),
@@ -93,6 +105,22 @@ LICENCE = (
     "other weights, carry their terms."
 )
 """Licence section of the model card."""
+
+
+def _describe_rows(entry: Entry) -> list[str]:
+    """Return what the first log entry of a stage says about its rows, one sentence each."""
+    selection = [f"{entry['name']}: {entry['selection']}."] if "selection" in entry else []
+    return [*map(_format_holdout, entry.get("holdout", ())), *selection]
+
+
+def _format_holdout(holdout: Mapping[str, Any]) -> str:
+    """Return the division of a source into training and validation rows, from the log, in one sentence."""
+    held_out = holdout["clips_held_out"]
+    return (
+        f"{holdout['source']}: {holdout['rows']:,} rows on {holdout['clips']:,} clips were trained on, "
+        f"{holdout['rows_held_out']:,} on {len(held_out):,} other clips held out (fold {holdout['fold']} of "
+        f"{holdout['folds']}, seed {holdout['seed']})."
+    )
 
 
 def _describe_network(config: TrainConfig, model: Mellow) -> str:
@@ -122,12 +150,27 @@ def _format_validation_loss(log: Sequence[Entry], stage: int) -> str:
     return f"{losses[-1]:.4f}" if losses else "-"
 
 
-def write_report(
-    folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]
-) -> None:
-    """Write the plot of the losses and the model card into a run's folder."""
+def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], path: Path) -> bool:
+    """Draw the rows of the stages that select or order rows by pass rate: a histogram, and the mean pass rate of each
+    step. Return False, without writing, if no stage does. Raises StoreError."""
+    charts: list[Chart] = []
+    for number, stage in enumerate(config.stage):
+        if uses_pass_rates(stage):
+            held = select_by_pass_rate(corpus, stage)
+            charts.append(build_histogram(f"{stage.name}: rows by pass rate", get_pass_rates(corpus), held))
+            if (chart := build_order_chart(log, number)) is not None:
+                charts.append(chart)
+    if charts:
+        title = f"Rows of {path.parent.name} by pass rate"
+        write_atomically(path, encode_picture(draw_panels(title, charts, columns=2), "png"))
+    return bool(charts)
+
+
+def write_report(folder: Path, config: TrainConfig, model: Mellow, corpus: Corpus, log: Sequence[Entry]) -> None:
+    """Write the pictures of losses and rows and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")
-    write_atomically(folder / "README.md", write_model_card(config, model, sources, log))
+    draw_selections(config, corpus, log, folder / "rows.png")
+    write_atomically(folder / "README.md", write_model_card(config, model, corpus.sources, log))
 
 
 class TensorBoardWriter:
@@ -152,7 +195,7 @@ class TensorBoardWriter:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
-        for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
+        for name in ("loss", "validation_loss", "lr", "norm", "pass_rate", "samples_per_second"):
             if entry.get(name) is not None:
                 self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
         for part, share in entry.get("answered", {}).items():

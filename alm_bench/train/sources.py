@@ -7,7 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class Row:
 
     difficulty: str = "easy"
     """`easy`, `medium` or `hard`; `easy` if the data does not specify it."""
+
+    pass_rate: float | None = None
+    """Share of a model's sampled answers that are right, 0 to 1, from the field `pass_rate` of the row or the table
+    `pass_rates` of its source (`alm-bench train difficulty`). None if it was not measured."""
 
 
 @dataclass(slots=True)
@@ -100,6 +104,8 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     `Source.missing`.
     """
     source = _read_origin(config)
+    if config.pass_rates is not None:
+        source.rows = _attach_pass_rates(source.rows, config.pass_rates)
     if not source.clips:
         raise DataError(f"training data {config.name}: no rows{_format_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
@@ -122,6 +128,17 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
 def _format_subtype_hint(config: DataConfig) -> str:
     """Return the end of the error message for a source without rows."""
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
+
+
+def _attach_pass_rates(rows: Sequence[Row], path: Path) -> list[Row]:
+    """Return the rows with their pass rates from a table. Raises DataError if the table has none of the rows."""
+    from alm_bench.train.difficulty import compute_row_key, read_pass_rates
+
+    rates = read_pass_rates(path.expanduser())
+    found = [replace(row, pass_rate=rates.get(compute_row_key(row), row.pass_rate)) for row in rows]
+    if rows and all(row.pass_rate is None for row in found):
+        raise DataError(f"{path}: none of its {len(rates):,} rows is in the data; measure these data with it")
+    return found
 
 
 def _read_origin(config: DataConfig) -> Source:
@@ -196,7 +213,10 @@ def _convert_row(item: Any, number: int, root: DataRoot, location: str) -> Row:
     difficulty = item.get("difficulty") or DIFFICULTIES[0]
     if difficulty not in DIFFICULTIES:
         raise DataError(f"{location}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
-    return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty)
+    pass_rate = item.get("pass_rate")
+    if pass_rate is not None and not (isinstance(pass_rate, int | float) and 0 <= pass_rate <= 1):
+        raise DataError(f"{location}: row {number}: pass_rate is {pass_rate!r}, expected a share from 0 to 1")
+    return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty, pass_rate)
 
 
 def _list_paths(path: str) -> tuple[str, ...]:

@@ -1,0 +1,186 @@
+"""Measured difficulty of training rows: the share of a model's sampled answers that are right.
+
+Answers are stored as they are drawn, by model, decoding and row, so that an interrupted measurement resumes and a
+repeated one asks the model nothing.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from alm_bench.core import Adapter, AlmBenchError, DataError, Decoding, Request, UsageError
+from alm_bench.core.disk_cache import DiskCache
+from alm_bench.core.escape import escape_csv
+from alm_bench.core.files import hash_json, write_atomically
+from alm_bench.data import read_csv
+from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.loader import AudioPipeline, load_batches
+from alm_bench.train.features import clip_audio_key
+from alm_bench.train.rewards import build_question, create_reward
+from alm_bench.train.sources import Row
+
+COLUMNS = ("key", "pass_rate", "right", "draws", "part", "prompt", "answer", "clips")
+"""Columns of a table of pass rates."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of rows that are done, and their total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Result of the draws for one row."""
+
+    key: str
+    """Key of the row, see `compute_row_key`."""
+
+    right: int
+    """Number of draws with a right answer."""
+
+    draws: int
+    """Number of draws."""
+
+    row: Row
+    """The row."""
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of the draws with a right answer, 0 to 1."""
+        return self.right / self.draws
+
+
+def compute_row_key(row: Row) -> str:
+    """Return a hash of a row's prompt, answer and clips, by which tables of pass rates name rows. Clips are named by
+    id, not by path, so that a table fits the same data on another machine."""
+    return hash_json([row.prompt, row.answer, [clip.id for clip in row.clips]])[:16]
+
+
+class DrawStore:
+    """Answers that a model has drawn, on disk, by model, decoding, row and draw."""
+
+    def __init__(self, path: Path, adapter: Adapter, decoding: Decoding) -> None:
+        identity = adapter.identity
+        self._model = hash_json(
+            [identity.label, identity.family, identity.weights, identity.dtype, dict(identity.settings)]
+        )
+        self._decoding = hash_json(
+            [decoding.method, decoding.temperature, decoding.top_p, decoding.top_k, decoding.max_new_tokens]
+        )
+        self._cache = DiskCache(path, "draws")
+
+    def _build_key(self, row: Row, draw: int) -> str:
+        clips = [clip_audio_key(clip) for clip in row.clips]
+        return hash_json([self._model, self._decoding, row.prompt, clips, draw])
+
+    def get(self, row: Row, draw: int) -> str | None:
+        """Return an answer that was drawn before, None if there is none."""
+        found = self._cache.get(self._build_key(row, draw))
+        return None if found is None else str(found)
+
+    def put(self, row: Row, draw: int, answer: str) -> None:
+        """Store an answer. Raises StoreError."""
+        self._cache.put(self._build_key(row, draw), answer)
+
+
+def measure_pass_rates(
+    rows: Sequence[Row],
+    adapter: Adapter,
+    decoding: Decoding,
+    draws: int,
+    store: DrawStore,
+    batch: int,
+    progress: Progress,
+    reward: str = "parsed",
+) -> list[Measured]:
+    """Draw `draws` answers of a model to each row, and return how many are right: those with the full reward 1.
+
+    Draw number k is sampled with the seed `decoding.seed` + k, and each row has a random generator of its own, so that
+    results do not depend on the batch size. Raises AlmBenchError if the model fails at a row, and UsageError if it
+    cannot sample.
+    """
+    if decoding.method not in adapter.abilities.decodings:
+        raise UsageError(
+            f"{adapter.identity.label} does not support {decoding.method} sampling, without which all draws are equal; "
+            f"supported: {', '.join(adapter.abilities.decodings)}"
+        )
+    answers = [[store.get(row, draw) for draw in range(draws)] for row in rows]
+    missing = [index for index, drawn in enumerate(answers) if None in drawn]
+    done = len(rows) - len(missing)
+    progress(done, len(rows))
+    for index, draw, text in _draw_answers(rows, missing, answers, adapter, decoding, batch):
+        store.put(rows[index], draw, text)
+        answers[index][draw] = text
+        if None not in answers[index]:
+            done += 1
+            progress(done, len(rows))
+    graded = create_reward(reward)
+    questions = [build_question(row.prompt, row.answer) for row in rows]
+    graded.prepare(questions)
+    measured = []
+    for row, question, drawn in zip(rows, questions, answers, strict=True):
+        values = graded.compute(question, list(map(str, drawn)))
+        measured.append(Measured(compute_row_key(row), sum(value >= 1 for value in values), draws, row))
+    return measured
+
+
+def _draw_answers(
+    rows: Sequence[Row],
+    missing: Sequence[int],
+    answers: Sequence[Sequence[str | None]],
+    adapter: Adapter,
+    decoding: Decoding,
+    batch: int,
+) -> Iterator[tuple[int, int, str]]:
+    """Yield index, draw number and text of the answers that are missing. Clips are decoded once for all draws of a
+    row."""
+    requests = [Request(compute_row_key(row), row.prompt, row.clips) for row in rows]
+    pipeline = AudioPipeline.from_adapter(adapter)
+    draws = len(answers[0]) if answers else 0
+    for loaded in load_batches(requests, missing, pipeline, lambda: batch, workers=2):
+        for one in loaded:
+            if (reason := one.audio_error or one.error) is not None:
+                raise DataError(f"row {rows[one.index].prompt!r:.80}: {reason}")
+        for draw in range(draws):
+            asked = [one for one in loaded if answers[one.index][draw] is None]
+            predict = make_predict(adapter, replace(decoding, seed=decoding.seed + draw))
+            for one, output in zip(asked, predict_bisecting(predict, [one.request for one in asked]), strict=True):
+                if output.text is None and output.refusal is None:
+                    raise AlmBenchError(
+                        f"{adapter.identity.label} failed at {one.request.prompt!r:.80}: {output.error}; the draws so "
+                        "far are stored, and the same command resumes"
+                    )
+                yield one.index, draw, output.text or ""
+
+
+def write_pass_rates(measured: Sequence[Measured], path: Path) -> None:
+    """Write a table of pass rates as CSV. Raises StoreError."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in measured:
+        row = one.row
+        clips = json.dumps([clip.id for clip in row.clips], ensure_ascii=False)
+        texts = [escape_csv(value) for value in (row.subtype, row.prompt, row.answer, clips)]
+        writer.writerow([one.key, f"{one.pass_rate:g}", one.right, one.draws, *texts])
+    write_atomically(path, text.getvalue(), "--to")
+
+
+def read_pass_rates(path: Path) -> Mapping[str, float]:
+    """Read a table of pass rates as shares by row key. Raises DataError."""
+    if not path.is_file():
+        raise DataError(f"pass_rates {path}: no such file (alm-bench train difficulty writes one)")
+    rates = {}
+    for number, row in enumerate(read_csv(path, COLUMNS[:2]), start=2):
+        try:
+            rates[row["key"]] = float(row["pass_rate"])
+        except ValueError:
+            raise DataError(f"{path}: line {number}: pass_rate is {row['pass_rate']!r}, expected a number") from None
+    return rates
+
+
+def count_by_rights(measured: Sequence[Measured]) -> list[int]:
+    """Return the number of rows with 0, 1, ... right draws."""
+    draws = max((one.draws for one in measured), default=0)
+    return [sum(one.right == count for one in measured) for count in range(draws + 1)]
