@@ -7,6 +7,7 @@ repeated one asks the model nothing.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from alm_bench.runner.loader import AudioPipeline, load_batches
 from alm_bench.train.features import clip_audio_key
 from alm_bench.train.rewards import build_question, create_reward
 from alm_bench.train.sources import Row
+
+OUT = Path("results/difficulty")
+"""Default folder of tables of pass rates."""
 
 COLUMNS = ("key", "pass_rate", "right", "draws", "part", "prompt", "answer", "clips")
 """Columns of a table of pass rates."""
@@ -152,6 +156,11 @@ def _draw_answers(
                         "far are stored, and the same command resumes"
                     )
                 yield one.index, draw, output.text or ""
+
+
+def build_table_path(recipe: str, label: str) -> Path:
+    """Return the default path of the table of a recipe's rows and a model."""
+    return OUT / f"{recipe}-{re.sub(r'[^A-Za-z0-9.]+', '-', label).strip('-')}.csv"
 
 
 def write_pass_rates(measured: Sequence[Measured], path: Path) -> None:

@@ -166,6 +166,12 @@ def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], p
     return bool(charts)
 
 
+def draw_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
+    """Draw the histogram of pass rates and save it as `path`. Raises StoreError."""
+    chart = build_histogram("Rows by pass rate", rates)
+    write_atomically(path, encode_picture(draw_panels(title, [chart]), "png"), "--to")
+
+
 def write_report(folder: Path, config: TrainConfig, model: Mellow, corpus: Corpus, log: Sequence[Entry]) -> None:
     """Write the pictures of losses and rows and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")

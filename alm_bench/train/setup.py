@@ -59,13 +59,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
     DataError, CheckpointError or UsageError."""
     check_objectives(config)
-    sources = [read_source(part, config.missing_audio) for part in config.data]
-    validation_sources = [read_source(part, config.missing_audio) for part in config.validation]
-    holdouts: list[Holdout] = []
-    if not validation_sources:
-        holdouts = [divide_source(source, config.seed) for source in sources if is_divisible(source)]
-        sources = [*(holdout.training for holdout in holdouts), *(one for one in sources if not is_divisible(one))]
-        validation_sources = [holdout.validation for holdout in holdouts]
+    sources, validation_sources, holdouts = read_training_sources(config)
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
@@ -76,6 +70,21 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     )
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
     return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation, holdouts)
+
+
+def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Source], list[Holdout]]:
+    """Read the sources of a recipe: those to train on, those to validate on, and the divisions by which validation rows
+    were held out. Rows are held out of people's own data if the recipe has no `[[validation]]`. Raises DataError."""
+    sources = [read_source(part, config.missing_audio) for part in config.data]
+    if config.validation:
+        return sources, [read_source(part, config.missing_audio) for part in config.validation], []
+    training: list[Source] = []
+    holdouts: list[Holdout] = []
+    for source in sources:
+        if is_divisible(source):
+            holdouts.append(divide_source(source, config.seed))
+        training.append(holdouts[-1].training if is_divisible(source) else source)
+    return training, [holdout.validation for holdout in holdouts], holdouts
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
