@@ -84,6 +84,10 @@ class DataConfig:
     split: str = "train"
     """Split of the demo data."""
 
+    chains: Literal["structured", "free"] | None = None
+    """Style of the chains of thought before the answers of demo data: `structured` (planning, caption, reasoning and
+    summary, as in SARI) or `free`. The rows are then multiple-choice questions. Default: answers alone."""
+
     rows: int | None = None
     """Maximum number of rows of a JSON file (default: all), or number of rows of demo data to generate (default:
     20,000)."""
@@ -362,6 +366,8 @@ def _check_data(data: DataConfig, location: str) -> None:
     for key, least in (("draws", 1), ("options", 2), ("folds", 1), ("fold", 0)):
         if (value := getattr(data, key)) is not None and value < least:
             raise UsageError(f"{location}: {key} takes a number of at least {least}, found {value}")
+    if data.chains is not None and data.file != "demo":
+        raise UsageError(f"{location}: chains are written for demo data, found with {data.name}")
     if (data.fold or 0) >= (data.folds or FOLDS):
         raise UsageError(
             f"{location}: fold counts from 0 to {(data.folds or FOLDS) - 1} (folds - 1), found {data.fold}"

@@ -72,9 +72,7 @@ def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Sourc
         ]
         for number, stage in enumerate(config.stage)
     ]
-    divisions = [
-        line for entry in log for line in (entry.get("selection"), *map(_format_holdout, entry.get("holdout", ())))
-    ]
+    divisions = [line for entry in log for line in _describe_rows(entry)]
     answered = [entry["answered"] for entry in log if "answered" in entry]
     scores: list[Row] = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
     columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]

@@ -153,9 +153,13 @@ def _read_origin(config: DataConfig) -> Source:
 
 
 def _generate_demo(config: DataConfig) -> Source:
-    from alm_bench.demo import build_training_rows, create_training_root
+    from alm_bench.demo import build_chain_rows, build_training_rows, create_training_root
 
-    generated = build_training_rows(config.rows or 20_000, split=config.split)
+    rows = config.rows or 20_000
+    if config.chains is None:
+        generated = build_training_rows(rows, split=config.split)
+    else:
+        generated = build_chain_rows(rows, config.chains, split=config.split)
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
 
