@@ -1,8 +1,8 @@
 """Chains of thought about questions of the demo data, written from the scene itself: what is heard is known, so that no
 language model has to be asked.
 
-A structured chain has the sections of SARI (arXiv 2504.15900): planning, caption, reasoning and summary. A free chain is
-one text of the same content without sections.
+A structured chain has the sections of SARI (arXiv 2504.15900): planning, caption, reasoning and summary. A free chain
+is one text of the same content without sections.
 """
 
 from collections.abc import Callable, Mapping

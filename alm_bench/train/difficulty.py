@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def compute_row_key(row: Row) -> str:
 
 
 class DrawStore:
-    """Answers that a model has drawn, on disk, by model, decoding, row and draw."""
+    """Answers that a model has drawn, on disk, by model, decoding, row and seed of the draw."""
 
     def __init__(self, path: Path, adapter: Adapter, decoding: Decoding) -> None:
         identity = adapter.identity
@@ -74,18 +74,18 @@ class DrawStore:
         )
         self._cache = DiskCache(path, "draws")
 
-    def _build_key(self, row: Row, draw: int) -> str:
+    def build_key(self, row: Row, draw: int) -> str:
+        """Return the key of the answer that is drawn to a row with the seed `draw`."""
         clips = [clip_audio_key(clip) for clip in row.clips]
         return hash_json([self._model, self._decoding, row.prompt, clips, draw])
 
-    def get(self, row: Row, draw: int) -> str | None:
-        """Return an answer that was drawn before, None if there is none."""
-        found = self._cache.get(self._build_key(row, draw))
-        return None if found is None else str(found)
+    def load(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the answers that were drawn before, by key. Raises StoreError."""
+        return {key: str(value) for key, value in self._cache.get_many(keys).items()}
 
-    def put(self, row: Row, draw: int, answer: str) -> None:
-        """Store an answer. Raises StoreError."""
-        self._cache.put(self._build_key(row, draw), answer)
+    def save(self, answers: Mapping[str, str]) -> None:
+        """Store answers by key. Raises StoreError."""
+        self._cache.put_many(answers)
 
 
 def measure_pass_rates(
@@ -109,22 +109,22 @@ def measure_pass_rates(
             f"{adapter.identity.label} does not support {decoding.method} sampling, without which all draws are equal; "
             f"supported: {', '.join(adapter.abilities.decodings)}"
         )
-    answers = [[store.get(row, draw) for draw in range(draws)] for row in rows]
-    missing = [index for index, drawn in enumerate(answers) if None in drawn]
+    keys = [[store.build_key(row, decoding.seed + draw) for draw in range(draws)] for row in rows]
+    answers = store.load([key for own in keys for key in own])
+    missing = [index for index, own in enumerate(keys) if not answers.keys() >= set(own)]
     done = len(rows) - len(missing)
     progress(done, len(rows))
-    for index, draw, text in _draw_answers(rows, missing, answers, adapter, decoding, batch):
-        store.put(rows[index], draw, text)
-        answers[index][draw] = text
-        if None not in answers[index]:
-            done += 1
-            progress(done, len(rows))
+    for part, last in _draw_answers(rows, missing, keys, answers.keys(), adapter, decoding, batch):
+        store.save(part)
+        answers |= part
+        done += last
+        progress(done, len(rows))
     graded = create_reward(reward)
     questions = [build_question(row.prompt, row.answer) for row in rows]
     graded.prepare(questions)
     measured = []
-    for row, question, drawn in zip(rows, questions, answers, strict=True):
-        values = graded.compute(question, list(map(str, drawn)))
+    for row, question, own in zip(rows, questions, keys, strict=True):
+        values = graded.compute(question, [answers[key] for key in own])
         measured.append(Measured(compute_row_key(row), sum(value >= 1 for value in values), draws, row))
     return measured
 
@@ -132,30 +132,33 @@ def measure_pass_rates(
 def _draw_answers(
     rows: Sequence[Row],
     missing: Sequence[int],
-    answers: Sequence[Sequence[str | None]],
+    keys: Sequence[Sequence[str]],
+    known: Collection[str],
     adapter: Adapter,
     decoding: Decoding,
     batch: int,
-) -> Iterator[tuple[int, int, str]]:
-    """Yield index, draw number and text of the answers that are missing. Clips are decoded once for all draws of a
-    row."""
+) -> Iterator[tuple[dict[str, str], int]]:
+    """Yield the answers of one draw to the rows of one batch, by key, without those that are `known`, and the number of
+    rows that are complete with them. Clips are decoded once for all draws of a row."""
     requests = [Request(compute_row_key(row), row.prompt, row.clips) for row in rows]
-    pipeline = AudioPipeline.from_adapter(adapter)
-    draws = len(answers[0]) if answers else 0
-    for loaded in load_batches(requests, missing, pipeline, lambda: batch, workers=2):
+    draws = len(keys[0]) if keys else 0
+    known = set(known)
+    for loaded in load_batches(requests, missing, AudioPipeline.from_adapter(adapter), lambda: batch, workers=2):
         for one in loaded:
             if (reason := one.audio_error or one.error) is not None:
                 raise DataError(f"row {rows[one.index].prompt!r:.80}: {reason}")
         for draw in range(draws):
-            asked = [one for one in loaded if answers[one.index][draw] is None]
+            asked = [one for one in loaded if keys[one.index][draw] not in known]
             predict = make_predict(adapter, replace(decoding, seed=decoding.seed + draw))
+            drawn = {}
             for one, output in zip(asked, predict_bisecting(predict, [one.request for one in asked]), strict=True):
                 if output.text is None and output.refusal is None:
                     raise AlmBenchError(
                         f"{adapter.identity.label} failed at {one.request.prompt!r:.80}: {output.error}; the draws so "
                         "far are stored, and the same command resumes"
                     )
-                yield one.index, draw, output.text or ""
+                drawn[keys[one.index][draw]] = output.text or ""
+            yield drawn, len(loaded) if draw + 1 == draws else 0
 
 
 def build_table_path(recipe: str, label: str) -> Path:

@@ -21,15 +21,12 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     `lengths` (rows,): length of each row, by which rows are sorted into batches.
     """
     difficulties = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
-    groups = list_groups(corpus, stage.mix)
-    if uses_pass_rates(stage):
-        held = select_by_pass_rate(corpus, stage)
-        groups = _filter_groups(groups, held)
-        if not groups:
-            raise UsageError(f"stage {stage.name}: no row is left: {describe_selection(corpus, stage)}")
-        if stage.order == "easy_to_hard":
-            rates = get_pass_rates(corpus)
-            return OrderedSteps(groups, rates, stage.batch, seed, stage.steps, stage.epochs or 1)
+    groups = select_groups(corpus, stage)
+    if stage.order == "easy_to_hard":
+        # A stage that takes several optimiser steps on the same draws has correspondingly fewer different steps.
+        updates = 1 if stage.grpo is None else stage.grpo.updates
+        total = None if stage.steps is None else -(-stage.steps // updates)
+        return OrderedSteps(groups, get_pass_rates(corpus), stage.batch, seed, total, stage.epochs or 1)
     all_steps = Steps(groups, lengths, stage.batch, seed)
     if not stage.curriculum:
         return all_steps
@@ -37,6 +34,18 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     levels = [level for level in range(len(DIFFICULTIES)) if _filter_groups(groups, difficulties <= level)]
     parts = [Steps(_filter_groups(groups, difficulties <= level), lengths, stage.batch, seed) for level in levels]
     return Curriculum(parts, round(stage.curriculum * total))
+
+
+def select_groups(corpus: Corpus, stage: StageConfig) -> list[Group]:
+    """Return the sampling groups of a stage, restricted to the rows that it uses by their pass rates. Raises UsageError
+    if no row is left, or if rows lack a pass rate that the stage needs."""
+    groups = list_groups(corpus, stage.mix)
+    if not uses_pass_rates(stage):
+        return groups
+    groups = _filter_groups(groups, select_by_pass_rate(corpus, stage))
+    if not groups:
+        raise UsageError(f"stage {stage.name}: no row is left: {describe_selection(corpus, stage)}")
+    return groups
 
 
 def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
