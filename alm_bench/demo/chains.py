@@ -6,12 +6,12 @@ is one text of the same content without sections.
 """
 
 from collections.abc import Callable, Mapping
-from itertools import islice
+from itertools import combinations, islice
 from typing import Literal
 
 from alm_bench.demo.attribute_questions import write_transcript
 from alm_bench.demo.dataset import DatasetRows, Row
-from alm_bench.demo.mcq import Question, iterate_questions
+from alm_bench.demo.mcq import Question, format_order_question, iterate_questions
 from alm_bench.demo.scene import Event
 from alm_bench.demo.training import build_row, compose_caption, create_choice_row, name_clip
 from alm_bench.demo.vocabulary import EVENT_TYPES, describe_event, is_ambiguous
@@ -101,12 +101,17 @@ def _reason_edge(item: Question, ordered: list[Event]) -> str:
 
 
 def _reason_order(item: Question, ordered: list[Event]) -> str:
-    asked = [event for event in ordered if EVENT_TYPES[event.type].phrase.lower() in item.question.lower()]
-    return f"{_name(asked[0])} comes first, {_name(asked[-1])} comes later"
+    first, second = next(
+        (a, b)
+        for a, b in combinations(ordered, 2)
+        for one, other in ((EVENT_TYPES[a.type], EVENT_TYPES[b.type]), (EVENT_TYPES[b.type], EVENT_TYPES[a.type]))
+        if format_order_question(one, other) == item.question
+    )
+    return f"{_name(first)} comes first, {_name(second)} comes later"
 
 
 def _reason_count(item: Question, ordered: list[Event]) -> str:
-    counted = next(event for event in ordered if str(EVENT_TYPES[event.type].units) in item.question)
+    counted = next(event for event in ordered if f"many {EVENT_TYPES[event.type].units} are" in item.question)
     return f"{EVENT_TYPES[counted.type].units}: {counted.repeats}"
 
 

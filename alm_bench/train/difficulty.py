@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,8 +125,10 @@ def measure_pass_rates(
     graded.prepare(questions)
     measured = []
     for row, question, own in zip(rows, questions, keys, strict=True):
-        values = graded.compute(question, [answers[key] for key in own])
-        measured.append(Measured(compute_row_key(row), sum(value >= 1 for value in values), draws, row))
+        counts = Counter(answers[key] for key in own)  # equal answers are graded once
+        values = graded.compute(question, list(counts))
+        right = sum(count for count, value in zip(counts.values(), values, strict=True) if value >= 1)
+        measured.append(Measured(compute_row_key(row), right, draws, row))
     return measured
 
 
