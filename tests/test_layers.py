@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
     "tracking": "core records",
+    "synthesis": "core data demo parsing plugins records reports runner scoring",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
     "calibration": "core data scoring",
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
     "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review "
-    "suites".replace("mellow ", ""),
+    "suites synthesis".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -62,12 +62,15 @@ class Demo:
     not compared. The demo data of other tasks have their own versions."""
 
     build: Callable[..., DemoData]
-    """Function that returns the data, which are the same for every call. Its parameters are sizes, with default
-    values."""
+    """Function that returns the data, which are the same for every call. Its parameters are sizes and shares, with
+    default values."""
 
-    def compute_revision(self, sizes: Mapping[str, int]) -> str:
+    options: tuple[str, ...] = ()
+    """Names of parameters of `build` that are also options of the task, so that a run can change the data."""
+
+    def compute_revision(self, sizes: Mapping[str, float]) -> str:
         """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
-        these data and, if `sizes` are given, a hash of them."""
+        these data and, if `sizes` (parameters of `build`) are given, a hash of them."""
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision

@@ -104,6 +104,9 @@ class DataConfig:
     without: tuple[str, ...] = ()
     """Patterns of parts to exclude, for example `*mcq*`."""
 
+    shortcut: float = 0.0
+    """Share, 0 to 1, of the multiple-choice rows of the demo data whose wording leaks the answer."""
+
     @property
     def name(self) -> str:
         """Name of the source in messages: its file, folder or `demo`."""
@@ -366,6 +369,12 @@ def _check_data(data: DataConfig, location: str) -> None:
     for key, least in (("draws", 1), ("options", 2), ("folds", 1), ("fold", 0)):
         if (value := getattr(data, key)) is not None and value < least:
             raise UsageError(f"{location}: {key} takes a number of at least {least}, found {value}")
+    if data.shortcut and data.file != "demo":
+        raise UsageError(
+            f"{location}: shortcut changes the demo data, found {named[0]} = {data.name!r}: use file = 'demo'"
+        )
+    if not 0 <= data.shortcut <= 1:
+        raise UsageError(f"{location}: shortcut takes a share of the rows, 0 to 1, found {data.shortcut:g}")
     if data.chains is not None and data.file != "demo":
         raise UsageError(f"{location}: chains are written for demo data, found with {data.name}")
     if (data.fold or 0) >= (data.folds or FOLDS):

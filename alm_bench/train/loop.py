@@ -39,7 +39,7 @@ from alm_bench.train.objectives import Batch, Objective, load_objective_classes
 from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
-from alm_bench.train.sampler import Curriculum, Steps
+from alm_bench.train.sampler import StepRows
 from alm_bench.train.schedule import GradientClipping, rate
 from alm_bench.train.setup import TrainingSetup
 
@@ -94,7 +94,7 @@ class Stage:
     """Settings of the stage."""
     total: int
     """Number of optimiser steps."""
-    steps: Steps | Curriculum
+    steps: StepRows
     """Row numbers of each step."""
     data: StageData
     """Data from which batches are built."""
@@ -102,6 +102,8 @@ class Stage:
     """Class of the objective."""
     objective: nn.Module
     """The objective as a module, wrapped by accelerate."""
+    plain: Objective
+    """The objective without the wrapper."""
     optimizer: Any
     """The optimiser, wrapped by accelerate."""
     parameters: list[nn.Parameter]
@@ -183,7 +185,7 @@ class Trainer:
         if tensors is not None:
             with translate_state_errors(self.folder.path):
                 self._restore(stage, tensors)
-        started, done = time.perf_counter(), 0
+        started, done, unsaved = time.perf_counter(), 0, False
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)
             if number == 0 and step == 0 and self.prepared.holdouts:
@@ -203,8 +205,10 @@ class Trainer:
                 self.folder.log(entry)
                 self.board.add(entry)
             self.observe({**entry, "total": stage.total})
-            if self._is_due(self.config.save_every, step) and not last:
+            unsaved = unsaved or self._is_due(self.config.save_every, step)
+            if unsaved and not last and stage.plain.can_resume_after(step):
                 self._save(stage)
+                unsaved = False
         self.model.load_state_dict(self._get_evaluated_model(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
@@ -217,6 +221,7 @@ class Trainer:
             stage.clipping.norms = list(tensors["norms"])
             if stage.average is not None:
                 stage.average.load_state_dict(tensors["average"])
+            stage.plain.set_state(tensors.get("objective", {}))
         if self.accelerator.scaler is not None and tensors.get("scaler"):
             self.accelerator.scaler.load_state_dict(tensors["scaler"])
         restore_random_state(tensors["random"])
@@ -240,13 +245,17 @@ class Trainer:
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Otherwise the accelerator would, in fp16, unscale the gradients once more for the previous stage's optimiser.
         self.accelerator.free_memory()
-        objective, optimizer = self.accelerator.prepare(kind(self.model), _build_optimizer(config, parameters))
+        plain = kind(self.model)
+        plain.set_up(data, self.config.seed + number)
+        objective, optimizer = self.accelerator.prepare(plain, _build_optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
             average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = GradientClipping(config.clip)
-        return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
+        return Stage(
+            number, config, total, steps, data, kind, objective, plain, optimizer, parameters, clipping, average
+        )
 
     def _encode_clips_once(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
         """Return the outputs of a frozen encoder for all clips, cached for later stages. Returns None if the encoder is
@@ -280,7 +289,9 @@ class Trainer:
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]
-        return [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
+        batches = [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
+        autocast = self._build_autocast()
+        return [stage.plain.complete(batch.to(self.accelerator.device), step, autocast) for batch in batches]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
         """Take one optimiser step. Returns its log entry. Raises AlmBenchError if the loss is not finite."""
@@ -292,7 +303,7 @@ class Trainer:
         summed = 0.0
         for last, batch in _mark_last(batches):
             with self.accelerator.accumulate(stage.objective) if last else self.accelerator.no_sync(stage.objective):
-                loss = stage.objective(batch.to(self.accelerator.device))
+                loss = stage.objective(batch)
                 summed += float(loss.detach())
                 # Gradients are averaged over processes. With this factor, the step's loss is the mean over all units.
                 self.accelerator.backward(loss * (self.accelerator.num_processes / units))
@@ -310,15 +321,23 @@ class Trainer:
         stage.optimizer.zero_grad()
         if stage.average is not None:
             stage.average.update_parameters(self.model)
-        entry = {
+        return {
             "stage": stage.number,
             "name": stage.config.name,
             "step": step,
             "loss": value,
             "lr": learning,
             "norm": norm,
+            **self._average_metrics(stage),
+            **self._measure_pass_rate(stage, step),
         }
-        return entry | self._measure_pass_rate(stage, step)
+
+    def _average_metrics(self, stage: Stage) -> dict[str, float]:
+        """Return the metrics of the objective in this step, averaged over all processes."""
+        return {
+            name: self._sum_over_processes(total) / max(1.0, self._sum_over_processes(count))
+            for name, (total, count) in sorted(stage.plain.pop_metrics().items())
+        }
 
     def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
         """Return the log entry with the mean measured pass rate of a step's rows; empty if rows have none, or if the
@@ -344,12 +363,14 @@ class Trainer:
             return {}
         data = self.load_validation_data(corpus, stage.config)
         model = self._get_evaluated_model(stage).eval()
+        objective = stage.kind(model)
+        objective.set_up(data, self.config.seed)
         own_rows = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
         summed, units = 0.0, 0.0
         for start in range(0, len(own_rows), 64):
             batch = stage.kind.collate(data, list(own_rows[start : start + 64]), 0)
             with self._build_autocast():
-                summed += float(stage.kind(model)(batch.to(self.accelerator.device)))
+                summed += float(objective(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
         value = self._sum_over_processes(summed) / self._sum_over_processes(units)
@@ -379,9 +400,9 @@ class Trainer:
         if corpus is None or not self.accelerator.is_main_process:
             return {}
         objective = stage.kind(self._get_evaluated_model(stage)).eval()
-        measured = objective.measure(
-            self.load_validation_data(corpus, stage.config), self.config.answer_rows, self._build_autocast()
-        )
+        data = self.load_validation_data(corpus, stage.config)
+        objective.set_up(data, self.config.seed)
+        measured = objective.measure(data, self.config.answer_rows, self._build_autocast())
         self._train_mode(stage.config)
         return measured
 
@@ -394,6 +415,7 @@ class Trainer:
             tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
+            tensors |= {"objective": stage.plain.get_state()}
             tensors |= {} if stage.average is None else {"average": stage.average.state_dict()}
         self.folder.save(self.position, tensors)
 

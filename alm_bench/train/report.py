@@ -199,8 +199,8 @@ class TensorBoardWriter:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
-        for name in ("loss", "validation_loss", "lr", "norm", "pass_rate", "samples_per_second"):
-            if entry.get(name) is not None:
-                self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
+        for name, value in entry.items():
+            if isinstance(value, int | float) and name not in ("stage", "step"):
+                self._writer.add_scalar(f"{entry['name']}/{name}", value, entry["step"])
         for part, share in entry.get("answered", {}).items():
             self._writer.add_scalar(f"{entry['name']}/answered/{part}", share, entry["step"])

@@ -132,3 +132,20 @@ class Curriculum:
         """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
         place = min(step * (len(self._parts) - 1) // self._until, len(self._parts) - 1)
         return self._parts[place][step]
+
+
+class RepeatedSteps:
+    """Row numbers of each step of a stage that takes several steps on the same rows."""
+
+    def __init__(self, steps: Steps | Curriculum, times: int) -> None:
+        """`steps`: different rows. `times`: number of steps on each of them."""
+        self._steps, self._times = steps, times
+        self.per_epoch = steps.per_epoch * times
+
+    def __getitem__(self, step: int) -> Indices:
+        """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
+        return self._steps[step // self._times]
+
+
+StepRows = Steps | Curriculum | RepeatedSteps
+"""Row numbers of the steps of a stage."""

@@ -157,7 +157,7 @@ def _generate_demo(config: DataConfig) -> Source:
 
     rows = config.rows or 20_000
     if config.chains is None:
-        generated = build_training_rows(rows, split=config.split)
+        generated = build_training_rows(rows, split=config.split, shortcut=config.shortcut)
     else:
         generated = build_chain_rows(rows, config.chains, split=config.split)
     root = create_training_root(generated)

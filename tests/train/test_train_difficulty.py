@@ -114,7 +114,9 @@ def test_a_failing_model_stops_with_its_reason_and_keeps_what_was_drawn(tmp_path
 def test_a_model_that_cannot_sample_is_refused(tmp_path: Path) -> None:
     adapter = Guesser()
     adapter.abilities = replace(Guesser.abilities, decodings=("greedy",))
-    with pytest.raises(UsageError, match="guesser does not support nucleus sampling, without which all draws are equal"):
+    with pytest.raises(
+        UsageError, match="guesser does not support nucleus sampling, without which all draws are equal"
+    ):
         measure(make_rows(2), adapter, tmp_path)
 
 

@@ -135,9 +135,7 @@ def one_class(folder: Path) -> DataConfig:
         (lambda folder: DataConfig(questions=f"{folder}/none.csv"), "none.csv"),
     ],
 )
-def test_data_that_cannot_be_used_are_one_line(
-    tmp_path: Path, make: Callable[[Path], DataConfig], said: str
-) -> None:
+def test_data_that_cannot_be_used_are_one_line(tmp_path: Path, make: Callable[[Path], DataConfig], said: str) -> None:
     with pytest.raises(DataError) as error:
         read_source(make(tmp_path), "error")
     assert said in str(error.value)
