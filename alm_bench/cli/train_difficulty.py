@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_models, complete_recipes
+from alm_bench.cli.completion import complete_choices, complete_models, complete_recipes
 
 if TYPE_CHECKING:
     from alm_bench.train.config import TrainConfig
     from alm_bench.train.difficulty import Measured
-    from alm_bench.train.sources import Row
 
 
 def difficulty(
@@ -32,9 +31,23 @@ def difficulty(
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    temperature: Annotated[float, typer.Option(metavar="T", help="Temperature of the draws.")] = 1.0,
-    top_p: Annotated[float, typer.Option(metavar="P", help="Probability mass of nucleus sampling.")] = 1.0,
-    max_new_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Token limit of an answer.")] = 64,
+    temperature: Annotated[
+        float | None, typer.Option(metavar="T", help="Temperature of the draws. [default: the GRPO stage's, or 1]")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(metavar="P", help="Nucleus of the draws. [default: the GRPO stage's, or 1]")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Token limit. [default: the GRPO stage's, or 64]")
+    ] = None,
+    prompt: Annotated[
+        str,
+        typer.Option(
+            metavar="data|stage",
+            help="Ask with the prompts of the data, or with the template of the GRPO stage.",
+            autocompletion=complete_choices("data", "stage"),
+        ),
+    ] = "data",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the first draw.")] = 0,
     reward: Annotated[
         str, typer.Option(metavar="NAME", help="Reward by which a draw is right: it is, if the reward is 1.")
@@ -50,22 +63,35 @@ def difficulty(
 ) -> None:
     """Measure the pass rate of a model on each training row: the share of sampled answers that are right.
 
+    Rows are those of the recipe's GRPO stage, or all rows if it has none.
+
     Writes a table, which a recipe names as `pass_rates` of its data. The same command resumes.
     """
     from alm_bench.cli.progress import CountProgress
     from alm_bench.core import Decoding, UsageError
     from alm_bench.core.files import cache_folder
-    from alm_bench.core.options import parse_pairs
+    from alm_bench.core.options import check_choice, parse_pairs
     from alm_bench.train.config import load_config
     from alm_bench.train.difficulty import DrawStore, build_table_path, measure_pass_rates, write_pass_rates
+    from alm_bench.train.grpo_config import GrpoConfig
+    from alm_bench.train.measured_rows import find_measured_stage, read_measured_rows
     from alm_bench.train.report import draw_pass_rates
 
     recipe = load_config(config, parse_pairs(set_, "--set"))
     if to is not None and to.suffix.lower() != ".csv":
         raise UsageError(f"--to takes a .csv file, found {to}")
-    decoding = Decoding("nucleus", max_new_tokens, top_p, temperature, seed)
+    stage = find_measured_stage(recipe)
+    settings = GrpoConfig() if stage is None or stage.grpo is None else stage.grpo
+    template = settings.prompt if check_choice(prompt, ("data", "stage"), "--prompt") == "stage" else ""
+    decoding = Decoding(
+        "nucleus",
+        settings.max_new_tokens if max_new_tokens is None else max_new_tokens,
+        settings.top_p if top_p is None else top_p,
+        settings.temperature if temperature is None else temperature,
+        seed,
+    )
     decoding.check()
-    rows = _read_rows(recipe)[:limit]
+    rows = read_measured_rows(recipe, stage)[:limit]
     name, arguments = (model, model_arg) if model is not None else _name_recipe_model(recipe, model_arg)
     with common.open_model(name, arguments, device, dtype) as adapter, CountProgress("rows") as progress:
         store = DrawStore(cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
@@ -76,18 +102,6 @@ def difficulty(
     write_pass_rates(measured, path)
     draw_pass_rates([one.pass_rate for one in measured], f"{recipe.name} · {label}", path.with_suffix(".png"))
     _print_result(measured, path, label, json_)
-
-
-def _read_rows(recipe: "TrainConfig") -> "list[Row]":
-    """Return the training rows of a recipe, without those that are held out. Raises UsageError if it has none."""
-    from alm_bench.core import UsageError
-    from alm_bench.train.setup import read_training_sources
-
-    sources, _, _ = read_training_sources(recipe)
-    rows = [row for source in sources for row in source.rows]
-    if not rows:
-        raise UsageError(f"{recipe.name}: its data has tags only, and no rows to answer")
-    return rows
 
 
 def _name_recipe_model(recipe: "TrainConfig", model_arg: Sequence[str] | None) -> tuple[str, list[str]]:

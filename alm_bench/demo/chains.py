@@ -2,7 +2,7 @@
 language model has to be asked.
 
 A structured chain has the sections of SARI (arXiv 2504.15900): planning, caption, reasoning and summary. A free chain
-is one text of the same content without sections.
+is one text of the same content without sections. The style `answer` has no chain, only the tags of the answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from alm_bench.demo.scene import Event
 from alm_bench.demo.training import build_row, compose_caption, create_choice_row, name_clip
 from alm_bench.demo.vocabulary import EVENT_TYPES, describe_event, is_ambiguous
 
-ChainStyle = Literal["structured", "free"]
+ChainStyle = Literal["structured", "free", "answer"]
 
 INSTRUCTIONS: Mapping[ChainStyle, str] = {
     "structured": (
@@ -24,10 +24,15 @@ INSTRUCTIONS: Mapping[ChainStyle, str] = {
         "</answer>."
     ),
     "free": "output the thinking process in <think> </think> and final answer in <answer> </answer>.",
+    "answer": "output the final answer in <answer> </answer>.",
 }
 """Text after the prompt that asks for a chain of a style."""
 
-SUBTYPES: Mapping[ChainStyle, str] = {"structured": "Chain_Structured.json", "free": "Chain_Free.json"}
+SUBTYPES: Mapping[ChainStyle, str] = {
+    "structured": "Chain_Structured.json",
+    "free": "Chain_Free.json",
+    "answer": "Chain_Answer.json",
+}
 """Part of the data of rows with a chain of a style."""
 
 SECTIONS = ("planning", "caption", "reasoning", "summary")
@@ -48,7 +53,10 @@ _PLANS = {
 
 def write_chain(item: Question, style: ChainStyle) -> str:
     """Return the chain of thought and the answer to a multiple-choice question, in lower case:
-    `<think>...</think><answer>b) before</answer>`."""
+    `<think>...</think><answer>before</answer>`. The answer is the text of the option without its letter, as the
+    published rewards of such models require."""
+    if style == "answer":
+        return f"<answer>{item.choices[item.gold].lower()}</answer>"
     ordered = sorted(item.scene.events, key=lambda event: event.onset)
     answer = item.choices[item.gold].lower()
     texts = {
@@ -61,13 +69,13 @@ def write_chain(item: Question, style: ChainStyle) -> str:
         thought = "".join(f"<{name}>{texts[name]}</{name}>" for name in SECTIONS)
     else:
         thought = f"i hear {texts['caption']}. {texts['reasoning']}, {texts['summary']}."
-    letter = "abcdefghij"[item.gold]
-    return f"<think>{thought}</think><answer>{letter}) {answer}</answer>"
+    return f"<think>{thought}</think><answer>{answer}</answer>"
 
 
 def build_chain_rows(n: int, style: ChainStyle, seed: int = 0, split: str = "train") -> DatasetRows:
     """Return `n` training rows of multiple-choice questions whose answers are chains of thought, with the scenes of
-    their clips. The questions and clips are those of `build_training_rows` with the same split and seed."""
+    their clips. The questions and clips are those of `build_training_rows` with the same split and seed. Prompts are
+    those of plain rows, without an instruction; the key `reference` has the plain answer (`b) before`)."""
     folder = {"train": "AudioCapsLarger/train", "val": "AudioCapsLarger/val"}[split]
     dataset = DatasetRows()
     for item in islice(iterate_questions(split, seed), n):
@@ -79,9 +87,9 @@ def build_chain_rows(n: int, style: ChainStyle, seed: int = 0, split: str = "tra
 
 def _build_chain_row(dataset: DatasetRows, item: Question, path: str, style: ChainStyle) -> Row:
     plain = create_choice_row(dataset, item, path)
-    prompt = f"{plain['input']} {INSTRUCTIONS[style]}"
     caption = [compose_caption(dataset.scenes, path)]
-    return build_row(SUBTYPES[style], [path], caption, prompt, write_chain(item, style), item.difficulty)
+    row = build_row(SUBTYPES[style], [path], caption, plain["input"], write_chain(item, style), item.difficulty)
+    return {**row, "reference": plain["answer"]}
 
 
 def _name(event: Event) -> str:

@@ -84,9 +84,14 @@ class DataConfig:
     split: str = "train"
     """Split of the demo data."""
 
-    chains: Literal["structured", "free"] | None = None
-    """Style of the chains of thought before the answers of demo data: `structured` (planning, caption, reasoning and
-    summary, as in SARI) or `free`. The rows are then multiple-choice questions. Default: answers alone."""
+    chains: Literal["structured", "free", "answer"] | None = None
+    """Style of the answers to multiple-choice questions about demo data: after a chain of thought that is `structured`
+    (planning, caption, reasoning and summary, as in SARI) or `free`, or the `answer` alone in its tags. Default: all
+    questions with plain answers."""
+
+    prompt: str | None = None
+    """Template of the prompts of rows with `chains`, with the fields of `[stage.grpo] prompt`. Default: the plain
+    prompt and a sentence that asks for the style."""
 
     rows: int | None = None
     """Maximum number of rows of a JSON file (default: all), or number of rows of demo data to generate (default:
@@ -375,6 +380,8 @@ def _check_data(data: DataConfig, location: str) -> None:
         )
     if not 0 <= data.shortcut <= 1:
         raise UsageError(f"{location}: shortcut takes a share of the rows, 0 to 1, found {data.shortcut:g}")
+    if data.prompt is not None and data.chains is None:
+        raise UsageError(f"{location}: prompt goes with chains, found no chains")
     if data.chains is not None and data.file != "demo":
         raise UsageError(f"{location}: chains are written for demo data, found with {data.name}")
     if (data.fold or 0) >= (data.folds or FOLDS):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alm_bench.core import Adapter, AlmBenchError, DataError, Decoding, Request, UsageError
+from alm_bench.core import Adapter, AlmBenchError, AudioRef, DataError, Decoding, Request, UsageError
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.escape import escape_csv
 from alm_bench.core.files import hash_json, write_atomically
@@ -21,6 +21,7 @@ from alm_bench.data import read_csv
 from alm_bench.runner.inference import make_predict, predict_bisecting
 from alm_bench.runner.loader import AudioPipeline, load_batches
 from alm_bench.train.features import clip_audio_key
+from alm_bench.train.objectives.grpo import format_prompt
 from alm_bench.train.rewards import build_question, create_reward
 from alm_bench.train.sources import Row
 
@@ -75,10 +76,9 @@ class DrawStore:
         )
         self._cache = DiskCache(path, "draws")
 
-    def build_key(self, row: Row, draw: int) -> str:
-        """Return the key of the answer that is drawn to a row with the seed `draw`."""
-        clips = [clip_audio_key(clip) for clip in row.clips]
-        return hash_json([self._model, self._decoding, row.prompt, clips, draw])
+    def build_key(self, prompt: str, clips: Sequence[AudioRef], seed: int) -> str:
+        """Return the key of the answer that is drawn to a prompt about clips with a seed."""
+        return hash_json([self._model, self._decoding, prompt, [clip_audio_key(clip) for clip in clips], seed])
 
     def load(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the answers that were drawn before, by key. Raises StoreError."""
@@ -98,8 +98,11 @@ def measure_pass_rates(
     batch: int,
     progress: Progress,
     reward: str = "parsed",
+    template: str = "",
 ) -> list[Measured]:
     """Draw `draws` answers of a model to each row, and return how many are right: those with the full reward 1.
+
+    `template`: template of the prompts, as in `[stage.grpo] prompt`; "" for the prompts of the rows.
 
     Draw number k is sampled with the seed `decoding.seed` + k, and each row has a random generator of its own, so that
     results do not depend on the batch size. Raises AlmBenchError if the model fails at a row, and UsageError if it
@@ -110,18 +113,23 @@ def measure_pass_rates(
             f"{adapter.identity.label} does not support {decoding.method} sampling, without which all draws are equal; "
             f"supported: {', '.join(adapter.abilities.decodings)}"
         )
-    keys = [[store.build_key(row, decoding.seed + draw) for draw in range(draws)] for row in rows]
+    questions = [build_question(row.prompt, row.answer) for row in rows]
+    prompts = [format_prompt(template, row.prompt, question) for row, question in zip(rows, questions, strict=True)]
+    keys = [
+        [store.build_key(prompt, row.clips, decoding.seed + draw) for draw in range(draws)]
+        for prompt, row in zip(prompts, rows, strict=True)
+    ]
     answers = store.load([key for own in keys for key in own])
     missing = [index for index, own in enumerate(keys) if not answers.keys() >= set(own)]
     done = len(rows) - len(missing)
     progress(done, len(rows))
-    for part, last in _draw_answers(rows, missing, keys, answers.keys(), adapter, decoding, batch):
+    requests = [Request(compute_row_key(row), prompt, row.clips) for row, prompt in zip(rows, prompts, strict=True)]
+    for part, last in _draw_answers(requests, missing, keys, answers.keys(), adapter, decoding, batch):
         store.save(part)
         answers |= part
         done += last
         progress(done, len(rows))
     graded = create_reward(reward)
-    questions = [build_question(row.prompt, row.answer) for row in rows]
     graded.prepare(questions)
     measured = []
     for row, question, own in zip(rows, questions, keys, strict=True):
@@ -133,7 +141,7 @@ def measure_pass_rates(
 
 
 def _draw_answers(
-    rows: Sequence[Row],
+    requests: Sequence[Request],
     missing: Sequence[int],
     keys: Sequence[Sequence[str]],
     known: Collection[str],
@@ -141,15 +149,14 @@ def _draw_answers(
     decoding: Decoding,
     batch: int,
 ) -> Iterator[tuple[dict[str, str], int]]:
-    """Yield the answers of one draw to the rows of one batch, by key, without those that are `known`, and the number of
-    rows that are complete with them. Clips are decoded once for all draws of a row."""
-    requests = [Request(compute_row_key(row), row.prompt, row.clips) for row in rows]
+    """Yield the answers of one draw to the requests of one batch, by key, without those that are `known`, and the
+    number of requests that are complete with them. Clips are decoded once for all draws."""
     draws = len(keys[0]) if keys else 0
     known = set(known)
     for loaded in load_batches(requests, missing, AudioPipeline.from_adapter(adapter), lambda: batch, workers=2):
         for one in loaded:
             if (reason := one.audio_error or one.error) is not None:
-                raise DataError(f"row {rows[one.index].prompt!r:.80}: {reason}")
+                raise DataError(f"row {one.request.prompt!r:.80}: {reason}")
         for draw in range(draws):
             asked = [one for one in loaded if keys[one.index][draw] not in known]
             predict = make_predict(adapter, replace(decoding, seed=decoding.seed + draw))

@@ -1,27 +1,25 @@
 """Export of a stage of reinforcement learning for other trainers: rows, reward functions and settings for TRL."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from alm_bench.core import UsageError
 from alm_bench.core.files import write_atomically
-from alm_bench.train.batches import Corpus, collect_clips
+from alm_bench.train.batches import Corpus
 from alm_bench.train.config import StageConfig, TrainConfig
-from alm_bench.train.features import LogMels
 from alm_bench.train.grpo_config import GrpoConfig
+from alm_bench.train.measured_rows import read_corpus
 from alm_bench.train.mixture import select_groups
 from alm_bench.train.objectives.grpo import format_prompt
 from alm_bench.train.pass_rates import get_pass_rates
 from alm_bench.train.rewards import build_question
-from alm_bench.train.setup import read_training_sources
-from alm_bench.train.sources import Row, Source
+from alm_bench.train.sources import Row
 
 ROWS, REWARDS, SETTINGS, README = "data/train.jsonl", "rewards.py", "grpo.yaml", "README.md"
 """Files of an export, relative to its folder."""
@@ -54,8 +52,8 @@ def export_stage(config: TrainConfig, folder: Path) -> Exported:
             f"stage {stage.name} draws on changed clips (grpo.grounded), which TRL has no place for: leave it out with "
             "a recipe of its own, or train with alm-bench"
         )
-    sources, _, _ = read_training_sources(config)
-    rows = select_rows(sources, stage)
+    corpus = read_corpus(config)
+    rows = select_rows(corpus, stage)
     usable = [row for row in rows if all(clip.read is None and clip.path.is_file() for clip in row.clips)]
     if not usable:
         raise UsageError(f"{config.name}: no row is about a clip that is a file; demo clips exist as scenes alone")
@@ -64,7 +62,7 @@ def export_stage(config: TrainConfig, folder: Path) -> Exported:
     write_atomically(folder / REWARDS, format_rewards(settings))
     write_atomically(folder / SETTINGS, format_settings(config, stage, settings))
     write_atomically(folder / README, format_readme(config, stage))
-    return Exported(folder, len(usable), sum(len(source.rows) for source in sources) - len(usable))
+    return Exported(folder, len(usable), sum(corpus.sizes) - len(usable))
 
 
 def _find_stage(config: TrainConfig) -> StageConfig:
@@ -74,10 +72,9 @@ def _find_stage(config: TrainConfig) -> StageConfig:
     return stages[-1]
 
 
-def select_rows(sources: Sequence[Source], stage: StageConfig) -> list[Row]:
+def select_rows(corpus: Corpus, stage: StageConfig) -> list[Row]:
     """Return the rows that a stage uses, each once: in the stage's order if it is from easy to hard, else in the order
     of the data."""
-    corpus = Corpus(sources, collect_clips(sources), LogMels(np.zeros((0, 1, 1), np.float16), torch.zeros(1, 1)))
     numbers = np.sort(np.concatenate([group.rows for group in select_groups(corpus, stage)]))
     if stage.order == "easy_to_hard":
         numbers = numbers[np.argsort(-get_pass_rates(corpus)[numbers], kind="stable")]

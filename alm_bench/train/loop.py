@@ -35,6 +35,7 @@ from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
 from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
+from alm_bench.train.mixture import list_rows
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
 from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
 from alm_bench.train.precision import pick_precision
@@ -191,7 +192,8 @@ class Trainer:
             if number == 0 and step == 0 and self.prepared.holdouts:
                 entry["holdout"] = [holdout.as_json() for holdout in self.prepared.holdouts]
             if step == 0 and uses_pass_rates(stage.config):
-                entry["selection"] = describe_selection(self.prepared.corpus, stage.config)
+                rates = self.pass_rates[list_rows(self.prepared.corpus, stage.config)]
+                entry["selection"] = describe_selection(rates, stage.config)
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
@@ -340,12 +342,12 @@ class Trainer:
         }
 
     def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
-        """Return the log entry with the mean measured pass rate of a step's rows; empty if rows have none, or if the
+        """Return the log entry with the mean measured pass rate of a step's rows; empty if they have none, or if the
         objective trains on something else than rows."""
-        corpus = self.prepared.corpus
-        if stage.kind.count(corpus) != len(self.pass_rates) or not np.isfinite(self.pass_rates).all():
+        if stage.kind.count(self.prepared.corpus) != len(self.pass_rates):
             return {}
-        return {"pass_rate": round(float(self.pass_rates[stage.steps[step]].mean()), 4)}
+        mean = float(self.pass_rates[stage.steps[step]].mean())
+        return {} if math.isnan(mean) else {"pass_rate": round(mean, 4)}
 
     def _sum_over_processes(self, value: float) -> float:
         """Return the sum of `value` over all processes."""

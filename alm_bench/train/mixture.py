@@ -23,10 +23,7 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     difficulties = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
     groups = select_groups(corpus, stage)
     if stage.order == "easy_to_hard":
-        # A stage that takes several optimiser steps on the same draws has correspondingly fewer different steps.
-        updates = 1 if stage.grpo is None else stage.grpo.updates
-        total = None if stage.steps is None else -(-stage.steps // updates)
-        return OrderedSteps(groups, get_pass_rates(corpus), stage.batch, seed, total, stage.epochs or 1)
+        return OrderedSteps(groups, get_pass_rates(corpus), stage.batch, seed, stage.steps, stage.epochs or 1)
     all_steps = Steps(groups, lengths, stage.batch, seed)
     if not stage.curriculum:
         return all_steps
@@ -42,10 +39,18 @@ def select_groups(corpus: Corpus, stage: StageConfig) -> list[Group]:
     groups = list_groups(corpus, stage.mix)
     if not uses_pass_rates(stage):
         return groups
-    groups = _filter_groups(groups, select_by_pass_rate(corpus, stage))
-    if not groups:
-        raise UsageError(f"stage {stage.name}: no row is left: {describe_selection(corpus, stage)}")
-    return groups
+    rates, rows = get_pass_rates(corpus), list_rows(corpus, stage)
+    selected = np.zeros(len(rates), bool)
+    selected[rows] = select_by_pass_rate(rates[rows], stage)
+    kept = _filter_groups(groups, selected)
+    if not kept:
+        raise UsageError(f"stage {stage.name}: no row is left: {describe_selection(rates[rows], stage)}")
+    return kept
+
+
+def list_rows(corpus: Corpus, stage: StageConfig) -> Indices:
+    """Return the numbers of the rows that belong to a stage's `mix`, in ascending order, whatever their pass rates."""
+    return np.sort(np.concatenate([group.rows for group in list_groups(corpus, stage.mix)]))
 
 
 def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:

@@ -26,9 +26,9 @@ def get_pass_rates(corpus: Corpus) -> npt.NDArray[np.float64]:
     return np.array([np.nan if rate is None else rate for rate in rates], np.float64)
 
 
-def select_by_pass_rate(corpus: Corpus, stage: StageConfig) -> npt.NDArray[np.bool_]:
-    """Return for each row whether a stage uses it, (rows,). Raises UsageError if rows lack a pass rate."""
-    rates = get_pass_rates(corpus)
+def select_by_pass_rate(rates: npt.NDArray[np.float64], stage: StageConfig) -> npt.NDArray[np.bool_]:
+    """Return for each pass rate if a stage uses its row, (rows,). `rates` (rows,): pass rates, NaN for rows without
+    one. Raises UsageError if there are such rows."""
     if count := int(np.isnan(rates).sum()):
         raise UsageError(
             f"stage {stage.name} selects rows by pass rate, which {count:,} of {len(rates):,} rows do not have: run "
@@ -44,9 +44,9 @@ def select_by_pass_rate(corpus: Corpus, stage: StageConfig) -> npt.NDArray[np.bo
     return held
 
 
-def describe_selection(corpus: Corpus, stage: StageConfig) -> str:
-    """Return in one line how many rows a stage uses, and why it leaves out the others."""
-    rates, held = get_pass_rates(corpus), select_by_pass_rate(corpus, stage)
+def describe_selection(rates: npt.NDArray[np.float64], stage: StageConfig) -> str:
+    """Return in one line how many rows of the given pass rates a stage uses, and why it leaves out the others."""
+    held = select_by_pass_rate(rates, stage)
     reasons = {
         "never answered right": rates == 0,
         "always answered right": rates == 1,

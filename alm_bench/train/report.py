@@ -15,6 +15,7 @@ from alm_bench.reports.plots.files import encode_picture
 from alm_bench.reports.plots.svg import draw_panels
 from alm_bench.train.batches import Corpus
 from alm_bench.train.config import LoraConfig, TrainConfig
+from alm_bench.train.mixture import list_rows
 from alm_bench.train.pass_rates import (
     build_histogram,
     build_order_chart,
@@ -154,8 +155,9 @@ def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], p
     charts: list[Chart] = []
     for number, stage in enumerate(config.stage):
         if uses_pass_rates(stage):
-            held = select_by_pass_rate(corpus, stage)
-            charts.append(build_histogram(f"{stage.name}: rows by pass rate", get_pass_rates(corpus), held))
+            rates = get_pass_rates(corpus)[list_rows(corpus, stage)]
+            held = select_by_pass_rate(rates, stage)
+            charts.append(build_histogram(f"{stage.name}: rows by pass rate", rates.tolist(), held.tolist()))
             if (chart := build_order_chart(log, number)) is not None:
                 charts.append(chart)
     if charts:

@@ -153,15 +153,25 @@ def _read_origin(config: DataConfig) -> Source:
 
 
 def _generate_demo(config: DataConfig) -> Source:
-    from alm_bench.demo import build_chain_rows, build_training_rows, create_training_root
+    from alm_bench.demo import INSTRUCTIONS, build_chain_rows, build_training_rows, create_training_root
 
     rows = config.rows or 20_000
     if config.chains is None:
         generated = build_training_rows(rows, split=config.split, shortcut=config.shortcut)
     else:
         generated = build_chain_rows(rows, config.chains, split=config.split)
+        _format_prompts(generated.rows, config.prompt or f"{{prompt}} {INSTRUCTIONS[config.chains]}")
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
+
+
+def _format_prompts(rows: Sequence[dict[str, Any]], template: str) -> None:
+    """Render the prompts of rows with chains of thought by the template of a recipe."""
+    from alm_bench.train.objectives.grpo import format_prompt  # it depends on this module
+    from alm_bench.train.rewards import build_question
+
+    for row in rows:
+        row["input"] = format_prompt(template, row["input"], build_question(row["input"], row["reference"]))
 
 
 def _read_file(config: DataConfig) -> Source:

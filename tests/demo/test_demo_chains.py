@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from alm_bench.demo.chains import INSTRUCTIONS, SECTIONS, ChainStyle, build_chain_rows, write_chain
+from alm_bench.demo.chains import SECTIONS, ChainStyle, build_chain_rows, write_chain
 from alm_bench.demo.mcq import SKILLS, Question, iterate_questions
 from alm_bench.parsing import parse_choice
 
@@ -19,7 +19,7 @@ def test_every_chain_ends_with_the_right_option_and_names_it_in_its_reasoning(st
         chain = write_chain(question, style)
         assert chain == chain.lower()
         thought, answer = re.fullmatch(r"<think>(.+)</think><answer>(.+)</answer>", chain).groups()  # type: ignore[union-attr]
-        assert answer == f"{'abcd'[question.gold]}) {question.choices[question.gold].lower()}"
+        assert answer == question.choices[question.gold].lower()
         assert f"so the answer is {question.choices[question.gold].lower()}" in thought
         assert parse_choice(chain, question.choices).index == question.gold
 
@@ -54,9 +54,10 @@ def test_the_reasoning_follows_from_the_scene() -> None:
             assert right in said
 
 
-def test_rows_ask_for_a_chain_and_are_the_questions_of_plain_rows() -> None:
+def test_rows_have_the_prompts_of_plain_rows() -> None:
     made = build_chain_rows(24, "free", split="val")
     assert [row["subtype"] for row in made.rows] == ["Chain_Free.json"] * 24
-    assert all(row["input"].endswith(INSTRUCTIONS["free"]) for row in made.rows)
+    assert all(row["reference"] in row["input"] for row in made.rows)
+    assert all(re.fullmatch(r"<answer>.+</answer>", row["answer"]) for row in build_chain_rows(8, "answer").rows)
     assert {row["filepath1"] for row in made.rows} == set(made.scenes)
     assert build_chain_rows(24, "free", split="val").rows == made.rows
