@@ -96,7 +96,9 @@ def difficulty(
     with common.open_model(name, arguments, device, dtype) as adapter, CountProgress("rows") as progress:
         store = DrawStore(cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
         with common.redirect_model_output():
-            measured = measure_pass_rates(rows, adapter, decoding, draws, store, batch_size, progress.update, reward)
+            measured = measure_pass_rates(
+                rows, adapter, decoding, draws, store, batch_size, progress.update, reward, template
+            )
         label = adapter.identity.label
     path = to or build_table_path(recipe.name, label)
     write_pass_rates(measured, path)
