@@ -81,12 +81,12 @@ def count_known(row: Row) -> int:
 
 def measure(rows: Sequence[Row], adapter: BaseAdapter, folder: Path, draws: int = DRAWS) -> list[Measured]:
     store = DrawStore(folder / "draws.sqlite", adapter, SAMPLING)
-    return measure_pass_rates(rows, adapter, SAMPLING, draws, store, 64, lambda done, total: None)
+    return measure_pass_rates(rows, adapter, SAMPLING, draws, store, 125, lambda done, total: None)
 
 
 def test_an_interrupted_measurement_of_500_rows_resumes(tmp_path: Path) -> None:
     rows = make_rows(500)
-    killed = Guesser(calls=21)
+    killed = Guesser(calls=11)
     with pytest.raises(KeyboardInterrupt):
         measure(rows, killed, tmp_path)
     resumed = Guesser()
