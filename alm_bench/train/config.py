@@ -60,7 +60,7 @@ class DataConfig:
     """Question about the clips of `folder`. Default: `what makes this sound?`."""
 
     draws: int | None = None
-    """Number of questions about each clip of `folder`, each with other wrong options. Default: 16."""
+    """Number of questions about each clip of `folder`, each with other wrong options. Default: 24."""
 
     options: int | None = None
     """Number of options of a question about a clip of `folder`, at most the number of labels. Default: 4."""

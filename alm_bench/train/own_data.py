@@ -25,7 +25,7 @@ from alm_bench.train.sources import Row
 QUESTION = "what makes this sound?"
 """Default question about a clip of a folder."""
 
-DRAWS = 16
+DRAWS = 24
 """Default number of questions about each clip of a folder, each with other wrong options."""
 
 OPTIONS = 4
