@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alm_bench.records.run import SkippedFolder
 
 
-KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives")
+KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives", "rewards")
 Row = dict[str, Any]
 
 
@@ -39,7 +39,7 @@ def ls(
 ) -> None:
     """List tasks, models, runs and what else is installed.
 
-    Conditions are those of `noise-ablation`, objectives those of `train`. Lists include installed plug-ins; those that
+    Conditions are those of `noise-ablation`, objectives and rewards those of `train`. Lists include installed plug-ins; those that
     cannot be loaded are named on standard error.
     """
     check_choice(what, KINDS, "ls")
@@ -167,12 +167,21 @@ def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
     return [{"objective": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
 
 
+def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rewards of drawn answers, and the reasons why plug-ins of rewards are broken."""
+    from alm_bench.train.rewards import load_reward_classes
+
+    registry = load_reward_classes()
+    return [{"reward": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
+
+
 _INSTALLED = {
     "tasks": _list_tasks,
     "models": _list_models,
     "conditions": _list_conditions,
     "metrics": _list_metrics,
     "objectives": _list_objectives,
+    "rewards": _list_rewards,
 }
 
 

@@ -52,5 +52,5 @@ def _compute_noise_logmel(data: StageData, step: int) -> torch.Tensor:
     level = 10 ** (generator.uniform(*NOISE_LEVELS) / 20)
     wave = (level * generator.standard_normal(data.config.encoder.samples)).astype(np.float32)
     with torch.inference_mode():
-        logmel = LogMel(data.config.encoder)(torch.from_numpy(wave)[None])[0]
+        logmel: torch.Tensor = LogMel(data.config.encoder)(torch.from_numpy(wave)[None])[0]
     return logmel.clone()

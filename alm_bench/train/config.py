@@ -125,6 +125,9 @@ class ModelConfig:
     init: str | None = None
     """Checkpoint to start from, in the form of `--model-arg checkpoint`. None for a new network."""
 
+    reset: tuple[str, ...] = ()
+    """Prefixes of the parameters of `init` that get new random weights, such as `mapper`."""
+
     network: str = "published"
     """Shape of a new network: `published`, `mini`, or a folder with config.json and tokenizer.json."""
 

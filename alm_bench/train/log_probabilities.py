@@ -125,7 +125,8 @@ def _process_packs(
     selected = hidden.flatten(0, 1)[torch.tensor(places, device=device)]
     values, entropies = _score_tokens(model, selected, targets, temperature)
     lengths = [len(flat[answer]) for answer in order]
-    return dict(zip(order, zip(values.split(lengths), entropies.split(lengths), strict=True), strict=True))
+    parts = zip(torch.split(values, lengths), torch.split(entropies, lengths), strict=True)
+    return dict(zip(order, parts, strict=True))
 
 
 def _run_language_model(model: Mellow, x: Tensor, segments: Tensor, positions: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ def _score_tokens(model: Mellow, hidden: Tensor, targets: Tensor, temperature: f
         return score(hidden, targets)
     parts = [
         cast(tuple[Tensor, Tensor], checkpoint(score, states, wanted, use_reentrant=False))
-        for states, wanted in zip(hidden.split(count), targets.split(count), strict=True)
+        for states, wanted in zip(torch.split(hidden, count), torch.split(targets, count), strict=True)
     ]
     values, entropies = zip(*parts, strict=True)
     return torch.cat(values), torch.cat(entropies)

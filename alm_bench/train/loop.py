@@ -138,7 +138,7 @@ class Trainer:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
         self.pass_rates = get_pass_rates(prepared.corpus)
-        self._encoded: dict[bool, EncoderOutput] = {}
+        self._encoded = prepared.encoded
 
     def run(self) -> Path:
         """Train all stages, and return the folder of the last weights. An earlier run of the same config is resumed."""

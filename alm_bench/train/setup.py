@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import nn
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import Protocol, select_protocol
@@ -54,6 +55,10 @@ class TrainingSetup:
     holdouts: Sequence[Holdout] = ()
     """Divisions of people's own data into training and validation rows."""
 
+    encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
+    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill it.
+    Trainings of networks with the same encoder can share it."""
+
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
@@ -92,7 +97,10 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     pre-trained weights. Returns the network and its tokenizer. Raises CheckpointError."""
     if config.init is not None:
         loaded = load(config.init)
+        _reset_parameters(loaded.model, config.reset, seed)
         return loaded.model, loaded.tokenizer
+    if config.reset:
+        raise UsageError("model.reset gives new weights to parts of a checkpoint: name one as model.init")
     shape = build_network_config(config, trained_on)
     if config.network == "published":
         tokenizer = TOKENIZERS[shape.lm.kind]()
@@ -107,6 +115,23 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     if config.encoder is not None:
         load_encoder(config.encoder, model.encoder, shape.encoder.kind)
     return model, tokenizer
+
+
+@torch.no_grad()
+def _reset_parameters(model: Mellow, prefixes: Sequence[str], seed: int) -> None:
+    """Give the parameters with these prefixes the weights of a new network. Raises UsageError for a prefix that no
+    parameter has."""
+    if not prefixes:
+        return
+    new = dict(build_untrained(model.config, seed).named_parameters())
+    for prefix in prefixes:
+        names = [name for name in new if f"{name}.".startswith(f"{prefix}.")]
+        if not names:
+            parts = ", ".join(sorted({name.partition(".")[0] for name in new}))
+            raise UsageError(f"model.reset names {prefix!r}, which the network has not; its parts: {parts}")
+        for name, parameter in model.named_parameters():
+            if name in names:
+                parameter.copy_(new[name])
 
 
 def build_network_config(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:

@@ -140,11 +140,12 @@ class Grpo(Objective):
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
         if not any(corpus.sizes):
             raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
-        updates = get_settings(stage).updates
-        if updates == 1:
+        settings = get_settings(stage)
+        if settings.updates == 1:
             return sample_mixture(corpus, stage, lengths, seed)
-        rollouts = None if stage.steps is None else -(-stage.steps // updates)
-        return RepeatedSteps(sample_mixture(corpus, replace(stage, steps=rollouts), lengths, seed), updates)
+        rollouts = None if stage.steps is None else -(-stage.steps // settings.updates)
+        once = replace(stage, steps=rollouts, grpo=replace(settings, updates=1))
+        return RepeatedSteps(sample_mixture(corpus, once, lengths, seed), settings.updates)
 
     @classmethod
     def count(cls, corpus: Corpus) -> int:
@@ -395,8 +396,13 @@ def build_token_batch(draws: Draws, device: torch.device) -> TokenBatch:
     """Return the tensors of drawn answers, on a device."""
     lengths = torch.tensor([len(answer) for group in draws.answers for answer in group])
     owners = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-    tensors = (owners, lengths, draws.advantages, draws.old, draws.reference)
-    return TokenBatch(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+    return TokenBatch(
+        owners.to(device),
+        lengths.to(device),
+        draws.advantages.to(device),
+        None if draws.old is None else draws.old.to(device),
+        None if draws.reference is None else draws.reference.to(device),
+    )
 
 
 OBJECTIVES = (Grpo,)

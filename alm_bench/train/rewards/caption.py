@@ -10,6 +10,9 @@ from alm_bench.core.errors import UsageError
 from alm_bench.parsing.text import normalise_text, split_words
 from alm_bench.train.rewards.base import Question, Reward
 
+SBERT = "sbert_similarity"
+"""Name of the metric whose weights the metric `sbert` uses."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
@@ -37,7 +40,7 @@ class Caption(Reward):
         if self.options.metric == "sbert":
             from alm_bench.scoring.weights import find_weights
 
-            find_weights("sbert")  # missing weights are an error before the first step
+            find_weights(SBERT, "sbert")  # missing weights are an error before the first step
             return
         scorer = _create_scorer()
         for question in questions:
@@ -69,7 +72,7 @@ class Caption(Reward):
 
         repeated = [list(references) for _ in answers]
         texts = [*answers, *(text for each in repeated for text in each)]
-        return compute_similarities(embed_sentences(find_weights("sbert"), texts), repeated)
+        return compute_similarities(embed_sentences(find_weights(SBERT, "sbert"), texts), repeated)
 
 
 def _create_scorer() -> Any:

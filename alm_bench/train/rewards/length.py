@@ -48,7 +48,8 @@ class Length(Reward):
 
     def score_length(self, words: int) -> float:
         """Return the reward of a number of words."""
-        low, high = self.options.low, self.options.high
+        options: LengthOptions = self.options
+        low, high = options.low, options.high
         if words < low:
             return words / low
         return 1.0 if words <= high else max(0.0, 2 - words / high)
