@@ -80,8 +80,8 @@ class _PartialFile:
     def read_resumable_note(self, url: str, checked: bool) -> dict[str, Any]:
         """Return the description of the partial file if the download can be resumed, else an empty dictionary.
 
-        It can be resumed if it has the same `url`, and if a mismatch of its two parts would be detected: by the ETag or
-        modification date of the server, or by a checksum at the end (`checked`).
+        It can be resumed if it belongs to the same `url`, and if a change of the remote file since then would be
+        detected: by the server's ETag or modification date, or by a checksum at the end (`checked` is True).
         """
         note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
@@ -324,8 +324,8 @@ def _is_continuation(
 
 
 def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]:
-    """Return what identifies a remote file's version: URL, ETag, modification date and size (`total`). Values are None
-    if the server does not report them."""
+    """Return the properties that identify a remote file's version: `url`, `etag`, `modified` (date) and `total` (size in
+    bytes). Values that the server does not report are None."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:

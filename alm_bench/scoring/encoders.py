@@ -174,7 +174,11 @@ def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
 
 
 def _encode_batches(texts: Sequence[str], encode: Callable[[list[str]], "torch.Tensor"]) -> Array:
-    """Return the rows of `encode` for each text, shape (texts, ...); equal texts are encoded once, by length."""
+    """Return the encodings of all texts, shape (texts, ...).
+
+    `encode` maps a batch of texts to a tensor with one row per text. Equal texts are encoded once. Texts are sorted by
+    length, so that a batch has little padding.
+    """
     import torch
 
     unique = sorted(set(texts), key=lambda text: (len(text), text))

@@ -136,8 +136,10 @@ class StoredOutputs:
 
 
 def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
-    """Return a sha256 over triples (id, options, reference), sorted by id. Files with the same questions have the same
-    hash."""
+    """Return a sha256 over questions, each a triple (id, options, reference).
+
+    Files with the same questions have the same hash, in whatever order. Options and references are normalised first.
+    """
     rows = sorted(
         (name, list(map(normalise_option, choices)), normalise_option(gold or "")) for name, choices, gold in samples
     )

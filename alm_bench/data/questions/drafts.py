@@ -45,7 +45,7 @@ class Problem:
     """Column, or columns joined by `+`."""
 
     reason: str
-    """What was found and what was expected."""
+    """Description of the fault: the content and the expected content."""
 
     def __str__(self) -> str:
         return f"row {self.row}, column {self.column}: {self.reason}"
@@ -80,12 +80,12 @@ class Draft:
     """First fault of the row."""
 
     def report(self, column: str, reason: str) -> None:
-        """Note a fault, unless the row has one already."""
+        """Set `problem`, unless the row has a fault already."""
         if self.problem is None:
             self.problem = Problem(self.number, column, reason)
 
     def hash_content(self) -> str:
-        """Return a hash of clips, question and options, in which the order of the options has no part."""
+        """Return a hash over clips, question and options, independent of the order of the options."""
         return hash_json([[clip.id for clip in self.clips], self.question, sorted(self.choices)])[:12]
 
 
@@ -115,9 +115,10 @@ def _get_answer(row: Row, layout: Layout) -> Any:
 
 
 def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, tuple[AudioRef, ...]]) -> None:
-    """Read the clips of a row. Without a column of clips, the clip is the audio file with the name of the item's id.
+    """Read the clips of a row into the draft. Without a column of clips, the item's id is the name of its clip's file.
 
-    `known` holds the clips of earlier rows by their only cell: rows about the same clip share one object.
+    `known` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about the same
+    clip share one object.
     """
     names = layout.audio or tuple(filter(None, [layout.id]))
     cells = [get_cell(draft.row, name) for name in names]
@@ -210,7 +211,10 @@ def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
 
 
 def _add_distractors(drafts: Iterable[Draft], layout: Layout, separator: str | None) -> list[str]:
-    """Read wrong options, and put the correct answer among them in an order that is drawn by the item's id."""
+    """Build the options of all rows from wrong options and the answer, in a random order seeded by the item's id.
+
+    Returns a note on the order, for the user.
+    """
     column = "+".join(layout.distractors)
     for draft in drafts:
         cells = [get_cell(draft.row, name) for name in layout.distractors]
@@ -246,7 +250,10 @@ def _parse_wrong_options(cell: Any, separator: str | None) -> tuple[str, ...]:
 
 
 def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
-    """Read options within the text of the questions, if at least half of the questions have some."""
+    """Read options from the text of the questions, if at least half of the questions contain some.
+
+    Returns notes on how they were read, for the user.
+    """
     texts = [draft.question for draft in drafts]
     ending = _find_common_ending(texts)
     if ending:
@@ -270,7 +277,7 @@ def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
 
 
 def _answer_text(draft: Draft) -> str | None:
-    """Return the answer as text; None for a number, which could be the number of an option."""
+    """Return the answer as text; None if there is not exactly one, or if it is a number: it may number an option."""
     references = parse_references(draft.answer)
     return references[0] if len(references) == 1 and not references[0].isdecimal() else None
 
@@ -284,8 +291,10 @@ def _strip_full_stops(drafts: Sequence[Draft]) -> None:
 
 
 def _find_common_ending(texts: Sequence[str]) -> str:
-    """Return the sentences with which all questions end and that follow the options, such as an instruction; "" if
-    there are none."""
+    """Return the common ending of all texts, which follows the options of a question, such as an instruction.
+
+    It consists of whole sentences. Returns "" if there is none.
+    """
     if len(set(texts)) < 2:
         return ""
     ending = _common_suffix(texts)
@@ -312,7 +321,10 @@ def _check_counts(drafts: Iterable[Draft], column: str) -> None:
 
 
 def count_by(values: Iterable[Any], describe: Callable[[Any], str]) -> str:
-    """Return the values with their counts, the most frequent first: `4 in 100, 2 in 3`."""
+    """Return the values with their numbers of occurrences, most frequent first: `4: 100, 2: 3`.
+
+    `describe` returns the text of a value.
+    """
     return ", ".join(f"{describe(value)}: {count:,}" for value, count in Counter(values).most_common())
 
 

@@ -1,4 +1,4 @@
-"""Declarations about a question file: which column has which role, and how its cells are to be read.
+"""Declarations about a question file: the columns of the roles, and the interpretation of their cells.
 
 They come from the command line (`--map audio=path,question=prompt`) and from the file's sidecar (`birds.toml` beside
 `birds.csv`).
@@ -39,13 +39,13 @@ class FileSettings:
     """Columns by role (`ROLES`); an empty tuple declares that there is no such column."""
 
     answer_is: str | None = None
-    """Reading of the answers: one of `answers.FORMS`."""
+    """Form of the answers: one of `answers.FORMS`."""
 
     separator: str | None = None
     """Separator of options within one cell."""
 
     bad_rows: str = "refuse"
-    """`refuse` a file with rows that cannot be used, or `skip` such rows: they are asked and not scored."""
+    """Treatment of rows that cannot be used: `refuse` the file, or `skip` the scoring of these rows, which are asked."""
 
     kind: str | None = None
     """Kind of all questions: one of `KINDS`."""
@@ -153,8 +153,7 @@ def parse_group_by(text: str) -> tuple[str, ...]:
 
 
 def find_sidecar(path: Path) -> Path:
-    """Return the path of a file's sidecar: the file's name with the suffix `.toml`; in a folder of shards, the
-    folder's name with that suffix, within the folder."""
+    """Return the path of a sidecar: `birds.toml` beside the file `birds.csv`, `birds/birds.toml` for a folder `birds`."""
     return path / f"{path.resolve().name}.toml" if path.is_dir() else path.with_suffix(".toml")
 
 
