@@ -324,8 +324,8 @@ def _is_continuation(
 
 
 def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]:
-    """Return the properties that identify a remote file's version: `url`, `etag`, `modified` (date) and `total` (size in
-    bytes). Values that the server does not report are None."""
+    """Return the properties that identify a remote file's version: `url`, `etag`, `modified` (a date) and `total`, its
+    size in bytes. Values that the server does not report are None."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:

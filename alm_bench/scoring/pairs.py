@@ -171,7 +171,7 @@ def _find_pairs(rows: Sequence[Scored], spec: PairSpec) -> list[_Pair]:
 
 
 def _read_key(row: Scored, grouping: str) -> str | None:
-    """Return a row's key in a grouping; None without one. All tasks have the groupings `question` and `option order`."""
+    """Return a row's key in a grouping; None without one. Every task has groupings `question` and `option order`."""
     if grouping == "question":
         return row.sample.question
     if grouping == "option order":

@@ -44,8 +44,8 @@ class Match:
 
     @property
     def alike(self) -> int:
-        """Number of outputs with the id of a question, without those whose options or references differ. Of two revisions
-        of the questions, the one with the higher number is the more likely source of the file."""
+        """Number of outputs with the id of a question, and with no differing options or references. Of two revisions of
+        the questions, the one with the higher number is the more likely source of the file."""
         return self.common - len(self.differing)
 
     @property

@@ -116,9 +116,9 @@ def decide_answers(
 ) -> AnswerDecision:
     """Decide in which form the answers of a file name options, and return the options that they name.
 
-    `answers` and `choices` have one entry per question; an answer that is a list names several options. `declared` is
-    the form that the user declares, if any. Otherwise it is the form in which every answer names an option. Without such
-    a form, it is `mixed` (texts or letters), or a form of numbers if more answers name an option in it. Raises
+    `answers` and `choices` have one entry per question; an answer that is a list names several options. The form is
+    `declared` if the user declares one. Otherwise it is the form in which every answer names an option. Without such a
+    form, it is `mixed` (texts or letters), or a form of numbers if more answers name an option in it. Raises
     AmbiguousAnswersError if every answer names an option in two forms, but not always the same one.
     """
     parts = [_split_unless_option(answer, options) for answer, options in zip(answers, choices, strict=True)]

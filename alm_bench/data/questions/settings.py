@@ -45,7 +45,7 @@ class FileSettings:
     """Separator of options within one cell."""
 
     bad_rows: str = "refuse"
-    """Treatment of rows that cannot be used: `refuse` the file, or `skip` the scoring of these rows, which are asked."""
+    """Treatment of rows that cannot be used: `refuse` the whole file, or ask these rows and `skip` their scoring."""
 
     kind: str | None = None
     """Kind of all questions: one of `KINDS`."""
@@ -153,7 +153,7 @@ def parse_group_by(text: str) -> tuple[str, ...]:
 
 
 def find_sidecar(path: Path) -> Path:
-    """Return the path of a sidecar: `birds.toml` beside the file `birds.csv`, `birds/birds.toml` for a folder `birds`."""
+    """Return the path of a sidecar: `birds.toml` beside the file `birds.csv`; `birds/birds.toml` for a folder."""
     return path / f"{path.resolve().name}.toml" if path.is_dir() else path.with_suffix(".toml")
 
 
