@@ -65,12 +65,14 @@ class _PartialFile:
 
     @staticmethod
     def for_target(target: Path) -> "_PartialFile":
+        """Return the partial download of the file `target`, whose files lie beside it."""
         return _PartialFile(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def read_note(self) -> dict[str, Any]:
+        """Return the description of the remote file's version; empty if it is missing or unreadable."""
         try:
             found = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -110,6 +112,7 @@ class Fetcher:
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 
     def apply_mirrors(self, url: str) -> str:
+        """Return the URL of the file at its mirror, or the URL itself without a mirror."""
         for prefix in sorted(self.mirrors, key=len, reverse=True):
             if url.startswith(prefix):
                 return self.mirrors[prefix] + url[len(prefix) :]
@@ -183,6 +186,7 @@ class Fetcher:
                 )
 
     def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
+        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the requested delay is too long."""
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
         if tries >= MAX_TRIES or pause > MAX_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
@@ -192,6 +196,7 @@ class Fetcher:
         self.pause(pause)
 
     def _try_download(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> None:
+        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed."""
         note = part.read_resumable_note(url, checked)
         start = part.size() if note else 0
         if note and start == note["total"]:
@@ -335,6 +340,7 @@ def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]
 
 
 def _iterate_pieces(response: "requests.Response") -> Iterator[bytes]:
+    """Yield the body of a response in pieces. Raises _TemporaryError if the connection breaks off."""
     import requests
 
     try:

@@ -79,6 +79,7 @@ def _describe_weights(check: Check) -> str:
 
 
 def _not_computed(reason: str) -> str:
+    """Return the text `not computed`, with the reason."""
     return reason if reason.startswith("not computed") else f"not computed: {reason}"
 
 

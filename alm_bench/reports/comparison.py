@@ -91,6 +91,7 @@ SHARED_SETTINGS = {
 
 
 def _read_setting(run: Run, what: str) -> str:
+    """Return the value of a setting of `SHARED_SETTINGS` as text."""
     summary = run.summary
     by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
     settings = {

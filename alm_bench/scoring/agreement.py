@@ -65,6 +65,7 @@ class PairOrder:
 
     @property
     def is_significant(self) -> bool:
+        """True if the two models differ significantly by people's labels."""
         return self.p < SIGNIFICANT
 
     @property

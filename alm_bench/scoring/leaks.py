@@ -86,6 +86,7 @@ def _find_only(sample: Sample, describe: Callable[[str], object]) -> int | None:
 
 
 def _describe_case(choice: str) -> str:
+    """Return `capitals` for an option in capital letters, else the case of its first letter: `upper` or `lower`."""
     letter = next((character for character in choice if character.isalpha()), "")
     if choice.isupper() and len(choice) > 1:
         return "capitals"
@@ -93,6 +94,7 @@ def _describe_case(choice: str) -> str:
 
 
 def _pick_extreme(sample: Sample, sign: int) -> int | None:
+    """Return the index of the longest (`sign` 1) or the shortest (-1) option; None if several are equally long."""
     lengths = [sign * len(choice.strip()) for choice in sample.choices]
     best = max(lengths)
     return lengths.index(best) if lengths.count(best) == 1 else None
@@ -107,6 +109,7 @@ def _pick_named(sample: Sample, text: str) -> int | None:
 
 
 def _pick_by_file_name(sample: Sample) -> int | None:
+    """Return the index of the only option that occurs in the file names of the clips, else None."""
     stems = " ".join(re.sub(r"(?<=[a-z])(?=\d|[A-Z])", " ", PurePosixPath(ref.id).stem) for ref in sample.audio)
     return _pick_named(sample, stems)
 

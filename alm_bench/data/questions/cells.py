@@ -116,6 +116,7 @@ def _parse_mapping(value: Mapping[Any, Any]) -> tuple[str, ...] | None:
 
 
 def _count(start: int, keys: Sequence[str]) -> list[int]:
+    """Return consecutive numbers from `start`, one per key."""
     return list(range(start, start + len(keys)))
 
 

@@ -108,6 +108,7 @@ def make_drafts(table: QuestionTable, layout: Layout, root: LocalRoot) -> list[D
 
 
 def _get_answer(row: Row, layout: Layout) -> Any:
+    """Return the cell of the answer, or the list of cells if several columns hold references; None if empty."""
     cells = [cell for name in layout.answer if not is_empty(cell := get_cell(row, name))]
     if len(layout.answer) == 1:
         return cells[0] if cells else None
@@ -156,6 +157,7 @@ def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings,
 
 
 def _add_listed(drafts: Sequence[Draft], column: str, separator: str | None, path: Any) -> list[str]:
+    """Read options from one column, whose cells hold all options. Returns notes for the user. Raises DataError."""
     cells = [get_cell(draft.row, column) for draft in drafts]
     notes: list[str] = []
     texts = [
@@ -195,6 +197,7 @@ def _cut_repeated_options(drafts: Iterable[Draft]) -> None:
 
 
 def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
+    """Read options from several columns with one option each."""
     for draft in drafts:
         cells = [get_cell(draft.row, name) for name in columns]
         while cells and is_empty(cells[-1]):
@@ -308,12 +311,14 @@ def _find_common_ending(texts: Sequence[str]) -> str:
 
 
 def _common_suffix(texts: Sequence[str]) -> str:
+    """Return the longest text with which all texts end."""
     first, last = min(text[::-1] for text in texts), max(text[::-1] for text in texts)
     length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length][::-1]
 
 
 def _check_counts(drafts: Iterable[Draft], column: str) -> None:
+    """Report rows with more than `MAX_OPTIONS` options, and remove these options."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
             draft.report(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")

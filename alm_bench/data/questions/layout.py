@@ -76,6 +76,7 @@ class _Finder:
         self.prefixes = self._collect_prefixes()
 
     def find(self) -> Layout:
+        """Return the columns by role. Raises DataError if no column, or several columns, could have a role."""
         layout = self.layout
         layout.question = self._find_question()
         layout.audio = self._find_audio()
@@ -221,6 +222,7 @@ class _Finder:
         return [name for name in self.columns if name not in taken and name not in self.declared]
 
     def _is_exact(self, name: str) -> bool:
+        """Return True if a column has a usual name of clips, alone or with the prefix of a declared column."""
         split = split_prefix(name, AUDIO_NAMES)
         return split is not None and split[0] in ("", *self.prefixes)
 
@@ -363,6 +365,7 @@ def _is_other_file(value: Any) -> bool:
 
 
 def _is_clip(value: Any) -> bool:
+    """Return True for a clip: bytes, an object with a clip, the name of an audio file, or a list of these."""
     if isinstance(value, str):
         value = parse_list_text(value)
     if isinstance(value, (list, tuple)):

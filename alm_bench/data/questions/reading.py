@@ -285,6 +285,7 @@ def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettin
 
 
 def _is_grouping(table: QuestionTable, name: str) -> bool:
+    """Return True if a column has single values, few enough and short enough to be the keys of a breakdown."""
     keys: set[str] = set()
     for row in table.rows:
         value = get_cell(row, name)

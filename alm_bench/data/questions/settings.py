@@ -81,10 +81,12 @@ class FileSettings:
 
 
 def _show_separator(separator: str) -> str:
+    """Return a separator as it is written in `--map`: words for newline, tab and comma."""
     return {"\n": "newline", "\t": "tab", ",": "comma"}.get(separator, separator)
 
 
 def _read_separator(text: str) -> str:
+    """Return the separator for its name in `--map` (`tab`), or for the separator itself."""
     return {"newline": "\n", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
 
 
@@ -128,6 +130,7 @@ def _read_columns(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _check(settings: FileSettings, where: str) -> None:
+    """Raise UsageError for unknown values."""
     for name, value, known in (
         ("answer_is", settings.answer_is, FORMS),
         ("bad_rows", settings.bad_rows, ("refuse", "skip")),

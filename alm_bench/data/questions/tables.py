@@ -219,6 +219,7 @@ def _is_object(file: Path) -> bool:
 
 
 def _leaf_names(row: Row, depth: int = 2) -> list[str]:
+    """Return the keys of a row, and dotted paths to the keys of nested objects."""
     names = []
     for name, value in row.items():
         names.append(name)
@@ -284,6 +285,7 @@ def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _expand(name: str, value: Any, depth: int = 3) -> list[str]:
+    """Return the columns of one key: the key itself, or dotted paths to the parts of an object."""
     if not depth or not isinstance(value, Mapping) or not value or is_clip_object(value):
         return [name]
     if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list) or is_option_list(value):

@@ -153,6 +153,7 @@ def _classify(record: Record) -> str:
 
 
 def _find_label(record: Record, chosen: Sequence[int], labels: Mapping[str, str]) -> str:
+    """Return the label of the first selected option; `none` without a selection or a label."""
     if not chosen:
         return "none"
     return labels.get(str(record.sample.choices[chosen[0]]), "none")
@@ -164,6 +165,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _find_span(record: Record) -> list[int] | None:
+    """Return the span of the parsed answer in the text, in UTF-16 units; None without one."""
     if record.text is None or record.parsed is None or record.parsed.span is None:
         return None
     return to_utf16_span(record.text, record.parsed.span)

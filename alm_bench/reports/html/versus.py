@@ -76,6 +76,7 @@ def _build_pair(
 
 
 def _address(ids: tuple[str, str], **filters: str) -> str:
+    """Return the address of the items of two runs side by side, with filters."""
     return make_address("items", run=ids[1], versus=ids[0], sort="change", **filters)
 
 

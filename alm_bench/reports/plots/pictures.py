@@ -66,6 +66,7 @@ def _file_name(*parts: str) -> str:
 
 
 def _axis(metric: str) -> str:
+    """Return the title of the value axis: the metric's title and unit."""
     return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
 
 

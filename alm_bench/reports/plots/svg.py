@@ -111,6 +111,7 @@ def _link(body: str, link: str | None, title: str) -> str:
 
 
 def _style(number: int, series: Series) -> str:
+    """Return the class of a series' style: one colour per model, and one for baselines and chance."""
     return f"s{number % COLOURS}" if series.role == "model" else "b"
 
 
