@@ -186,7 +186,7 @@ class Fetcher:
                 )
 
     def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
-        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the requested delay is too long."""
+        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the server's delay is too long."""
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
         if tries >= MAX_TRIES or pause > MAX_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"

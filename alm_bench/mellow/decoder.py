@@ -52,7 +52,7 @@ class KVCache:
         return KVCache(self.keys.expand(shape), self.values.expand(shape))
 
     def select_rows(self, sources: Sequence[int], first: int, last: int) -> None:
-        """Overwrite the columns from `first` to before `last` of each row `i` by those of row `sources[i]`."""
+        """Copy the columns from `first` to before `last` of row `sources[i]` into row `i`, for each `i`."""
         rows = torch.tensor(sources, device=self.keys.device)
         for tensor in (self.keys, self.values):
             columns = tensor[:, : len(sources), :, first:last]

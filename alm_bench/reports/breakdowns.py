@@ -61,7 +61,7 @@ def count_baseline_items(metrics: Metrics) -> int:
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
-    """Return what `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
+    """Return the blocks that `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
     reasons.
     """
     tables = summary.tables

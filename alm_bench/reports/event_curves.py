@@ -1,6 +1,6 @@
 """Curves of sound events over time from a model's event head, and the words of a text that name events.
 
-This is the view of the Mellow paper (arXiv 2503.08540, appendix I) that tells hallucinated events from present ones.
+The Mellow paper (arXiv 2503.08540, appendix I) uses this view to distinguish hallucinated events from present ones.
 """
 
 import re

@@ -18,7 +18,7 @@ from alm_bench.reports.provenance import format_decoding, order_name, prompt_nam
 from alm_bench.reports.ranking import split_ranked
 
 FILES = ("published.toml", "published_benchmarks.toml")
-"""Files of tables beside this module: those of the Mellow paper, and those of the benchmarks' authors."""
+"""Files beside this module with tables of the Mellow paper and of the benchmarks' authors."""
 
 MetricLocation = Mapping[str, str]
 """Location of a column's metric in a run summary: `task`, `split`, `metric` and, for a group, `grouping` and `key`."""

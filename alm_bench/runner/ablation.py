@@ -17,10 +17,10 @@ Prepare = Callable[[RunSpec, Fit | None], Plan]
 fitting is fitted once; it is None for the clean run itself."""
 
 Answer = Callable[[Plan], Sequence[Record]]
-"""Function that executes a run, as far as its items have no stored answer, and returns all its records."""
+"""Function that answers the items of a run that have no stored answer, and returns all records of the run."""
 
 Failure = Callable[[Sequence[Record]], str | None]
-"""Function that returns why a run cannot be used (too many items failed); None if it can."""
+"""Function that returns the reason why a run cannot be used (too many items failed), or None."""
 
 
 @dataclass(frozen=True, slots=True)

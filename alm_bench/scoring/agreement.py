@@ -55,10 +55,10 @@ class PairOrder:
     """Number of questions that both models answered."""
 
     people: float
-    """Mean label of the second model minus that of the first."""
+    """Mean label of the second model minus the mean label of the first."""
 
     metric: float
-    """Mean score of the second model minus that of the first."""
+    """Mean score of the second model minus the mean score of the first."""
 
     p: float
     """Two-sided p-value of the difference `people` (`compare_paired_scores`, clips as clusters)."""

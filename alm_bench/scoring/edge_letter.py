@@ -12,7 +12,7 @@ EmptyAnswers = Literal["wrong", "left out", "stale"]
 the answer before it (`stale`)."""
 
 LETTERS = "ABCD"
-"""Letters that both scripts know, whatever the number of options."""
+"""Letters that both scripts accept, also for questions with more or fewer options."""
 
 
 def find_edge_letter(text: str, letters: str = LETTERS) -> str | None:

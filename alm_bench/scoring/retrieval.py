@@ -21,7 +21,7 @@ DEPTH = 10
 """Number of candidates that mAP@10 takes into account."""
 
 DECIMALS = 9
-"""Decimals to which similarities are rounded, so that equal embeddings tie whatever the order of additions was."""
+"""Number of decimals to which similarities are rounded, so that equal embeddings tie despite rounding errors."""
 
 Matrix = npt.NDArray[np.float64]
 """Array of 64-bit floats."""

@@ -131,7 +131,7 @@ def parse_weights(metric: str, parts: tuple[str, ...], options: str) -> dict[str
 def find_weights(metric: str, part: str, folder: Path | None = None) -> Path:
     """Return the folder of the weights `part`: `folder` if it is given, else the default one.
 
-    Raises MetricError, which says what to do, if it does not hold weights.
+    Raises MetricError, with advice, if the folder does not contain weights.
     """
     path = default_folder(part) if folder is None else folder
     if path.is_dir() and any(_list_hashed_files(path)):

@@ -189,7 +189,7 @@ def read_sidecar(path: Path) -> FileSettings:
 
 
 def merge_settings(ours: FileSettings, sidecar: FileSettings) -> FileSettings:
-    """Return the settings of the command line, completed by those of a sidecar."""
+    """Return the settings of a sidecar, in which settings of the command line (`ours`) take precedence."""
     default = FileSettings()
     own = {f.name: getattr(ours, f.name) for f in fields(ours) if getattr(ours, f.name) != getattr(default, f.name)}
     return replace(sidecar, **{**own, "columns": {**sidecar.columns, **ours.columns}})

@@ -248,7 +248,7 @@ def _transpose(document: Any) -> list[Row] | None:
 
 
 def _read_csv(file: Path) -> list[Row]:
-    """Read a file with comma, semicolon or tab between cells, told apart by the header. Rows of empty cells are left
+    """Read a file with comma, semicolon or tab between cells; the header decides which. Rows of empty cells are left
     out."""
     header = read_text(file).lstrip("\r\n").partition("\n")[0]
     counts = {delimiter: header.count(delimiter) for delimiter in (",", ";", "\t")}
