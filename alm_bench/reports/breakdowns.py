@@ -61,8 +61,9 @@ def count_baseline_items(metrics: Metrics) -> int:
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
-    """Return the blocks that `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
-    reasons.
+    """Return the blocks that `--details` adds to a report.
+
+    They show groups, confusion matrix, option positions, options, outputs without an option, and reasons.
     """
     tables = summary.tables
     blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
