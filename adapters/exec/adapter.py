@@ -184,9 +184,11 @@ class ExecAdapter(BaseAdapter):
     def _assign_failure(
         self, fault: WorkerFailure, pending: dict[str, Request], unresolved: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
-        """Yield an error for a request that was pending alone; queue the others to be sent again.
+        """Stop the failed worker, and decide which of the pending requests get an error or are sent again.
 
-        Several pending requests are queued, and so is a single one that an earlier request may have affected.
+        If one request was pending, it caused the failure: yield it with an error. Several requests are queued in
+        `unresolved`, to be sent again one by one. So is a single one if an earlier request may have made the worker
+        fail, that is, if the worker had answered before and did not hang.
         """
         self._process.stop()
         self._reason = replace_secrets(

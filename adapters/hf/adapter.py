@@ -147,7 +147,7 @@ class HFAdapter(BaseAdapter):
         return [outputs[place] for place in range(len(batch))]
 
     def _score_row(self, row: "Row", width: int) -> OptionScores:
-        """Score the options of one request. `width` is the largest number of copies of the prompt in a batch."""
+        """Score the options of one request. `width` is the largest number of sequences that are computed as a batch."""
         from alm_bench.adapters.hf.generate import compute_next_token_log_probs, plan_sequences
 
         if row.problem is not None:
@@ -258,7 +258,7 @@ def _build_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
 
 
 def _apply_options(family: Family, options: HFOptions) -> Family:
-    """Return the settings of a family with those that options override."""
+    """Return the settings of a family, with clip order and content form replaced if the options set them."""
     text_first = family.text_first if options.order is None else options.order == "text-first"
     return replace(family, content=options.content or family.content, text_first=text_first)
 

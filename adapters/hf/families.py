@@ -129,8 +129,10 @@ def has_own_model_types(config: Mapping[str, Any]) -> bool:
 
 
 def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration, as read from JSON, with transformers' names of the model types that the checkpoint's own
-    code calls otherwise, also in nested configurations."""
+    """Return a configuration, as read from JSON, in which all model types have their names in transformers.
+
+    The own code of some checkpoints uses other names. Nested configurations are included.
+    """
     aliases = _document()["aliases"]
     return {
         key: resolve_model_types(value)

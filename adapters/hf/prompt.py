@@ -59,7 +59,7 @@ class EncodedBatch:
 class Encoder:
     """Turns requests into network inputs with the processor's chat template.
 
-    `family` may differ from that of the loaded checkpoint in its fields `content` and `text_first`.
+    `family` may differ from `loaded.family` in the fields `content` and `text_first`, which options can override.
     """
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:

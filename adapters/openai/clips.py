@@ -75,19 +75,22 @@ def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | No
 
 
 def _fits(sound: Sound, options: OpenAIOptions) -> bool:
-    """Return True if a file needs no change of channels, rate, length or tags, and if its header is complete."""
+    """Return True if a file's header is complete and its channels, rate, length and tags need no change."""
     plain = sound.channels == 1 and sound.rate == options.rate and sound.declares_size
     return plain and _has_length(sound.frames, options) and sound.tags <= NEUTRAL_TAGS
 
 
 def _has_length(frames: int, options: OpenAIOptions) -> bool:
-    """Return True if a clip of `frames` samples is neither too short nor longer than what is sent of it."""
+    """Return True if a clip of `frames` samples is neither too short nor too long to be sent as a whole."""
     longest = MAX_SAMPLES if options.max_seconds is None else min(MAX_SAMPLES, options.max_seconds * options.rate)
     return MIN_SECONDS * options.rate <= frames <= longest
 
 
 def _build_part(data: bytes, format: Format, options: OpenAIOptions) -> tuple[bytes, bytes, bytes]:
-    """Return the content part of a file as pieces of JSON. Base64 needs no escaping, so no JSON encoder reads it."""
+    """Return the content part of a message for an audio file, as three pieces of JSON.
+
+    The second piece is the file in base64. It needs no escaping, so no JSON encoder has to read it.
+    """
     encoded = pybase64.b64encode(data)
     address = b"data:%s;base64," % MIME_TYPES[format].encode()
     if options.audio == "audio_url":

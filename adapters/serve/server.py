@@ -90,9 +90,7 @@ class Server:
         return [line for line in lines if line.strip()][-LOG_LINES:]
 
     def _is_healthy(self) -> bool:
-        """Return True if the server answers /health with a status below 400; if it has no /health, the same for
-        /v1/models.
-        """
+        """Return True if the server answers /health, or /v1/models if it has no /health, with a status below 400."""
         import requests
 
         with requests.Session() as session:
@@ -146,7 +144,10 @@ def _stop_server(child: "subprocess.Popen[bytes]", token: str, note: Path) -> No
 
 
 def end_processes(token: str) -> None:
-    """End all processes with this token: terminate them, and kill those that still run after `GRACE` seconds."""
+    """End all processes of the server whose environment variable `TOKEN` has the value `token`.
+
+    They are terminated; those that still run after `GRACE` seconds are killed.
+    """
     ask: Sequence[Callable[[psutil.Process], None]] = (psutil.Process.terminate, psutil.Process.kill)
     for way in ask:
         found = _find_processes(token)

@@ -195,7 +195,10 @@ class TaskCard:
         return self.kind == "retrieval"
 
     def describe_part(self, split: str, count: int) -> str | None:
-        """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""
+        """Return a text such as `part: 100 of 1,000 items` for data that contain only `count` items of a split.
+
+        Returns None if the split has no more items, or if its size is not known.
+        """
         whole = self.items.get(split, count)
         return f"part: {count:,} of {whole:,} items" if count < whole else None
 

@@ -100,11 +100,11 @@ class HasTextBaselines(Protocol):
     """Task with text-only baselines that are computed per item. The margin over the best of them is reported."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the expected score of each row, by baseline. All rows have a correct answer. Must be a pure function.
+        """Return the expected score of each row under each baseline, by the baseline's name. Must be a pure function.
 
-        For a task that is a `ScoresItems`, it is the score of `item_scores`, with the same exceptions. For other tasks
-        it is accuracy or, if the card has no accuracy, the card's first metric; `rows` are then those for which `grade`
-        returns it.
+        All rows have a correct answer. For a task that is a `ScoresItems`, the scores are values of the metric that
+        `item_scores` returns, and the same errors are raised. For other tasks they are accuracies or, if the card has
+        no accuracy, values of the card's first metric; `rows` then contains only rows for which `grade` returns it.
         """
 
 
@@ -116,7 +116,10 @@ class ScoresItems(Protocol):
         """Return the name of the score and one value per row, in order. Raises MetricError if it is not available."""
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        """Return one score per row for each metric in `figures` that is a mean over items and available."""
+        """Return one score per row, by metric, for the metrics named in `figures`.
+
+        Metrics that are not a mean over items, or not available, are left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)

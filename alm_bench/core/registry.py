@@ -113,7 +113,10 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
 
 
 def check_subclass(base: type) -> Check:
-    """Return a check that accepts proper subclasses of `base`."""
+    """Return a function that checks an object of an entry point: it must be a proper subclass of `base`.
+
+    The function returns None for a valid object, else a text that says what was expected.
+    """
 
     def check(entry: object) -> str | None:
         fits = isinstance(entry, type) and issubclass(entry, base) and entry is not base
@@ -123,10 +126,13 @@ def check_subclass(base: type) -> Check:
 
 
 def check_instance(cls: type) -> Check:
-    """Return a check that accepts instances of `cls`."""
+    """Return a function that checks an object of an entry point: it must be an instance of `cls`.
+
+    The function returns None for a valid object, else a text that says what was expected.
+    """
     return lambda entry: None if isinstance(entry, cls) else f"a {cls.__name__}"
 
 
 def _describe(entry: object) -> str:
-    """Return a class or the type of an object in words, for error messages."""
+    """Return a text that names a class, or the type of an object, for error messages."""
     return f"the class {entry.__name__}" if isinstance(entry, type) else f"a {type(entry).__name__}"

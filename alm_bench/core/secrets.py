@@ -105,8 +105,7 @@ def _hide_pair(match: "re.Match[str]", between: str) -> str:
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """Return the secret texts in a value that have at least `MIN_SECRET_LENGTH` characters. They are those that `hide`
-    replaces."""
+    """Return the texts in a value that `hide` replaces, except those shorter than `MIN_SECRET_LENGTH` characters."""
     return {text for text in _find_all_secrets(value, name) if len(text) >= MIN_SECRET_LENGTH}
 
 

@@ -176,8 +176,10 @@ class Decoding:
             raise UsageError(f"beam search takes a finite length_penalty, found {self.length_penalty}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings by name, without those that belong to top-k sampling or beam search alone if the method
-        is another. The fingerprints of greedy and nucleus runs are therefore those of version 0.1."""
+        """Return the settings by name. Settings of top-k sampling and of beam search are left out for other methods.
+
+        Greedy and nucleus runs therefore have the same fingerprints as in version 0.1, which had no other methods.
+        """
         own = {"top_k": ("top-k",), "beams": ("beam",), "length_penalty": ("beam",)}
         return {name: value for name, value in asdict(self).items() if self.method in own.get(name, (self.method,))}
 
