@@ -125,7 +125,7 @@ def _agree(rows: _Rows, is_fraction: bool) -> Agreement:
 
 
 def _split(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dict[str, _Rows]:
-    """Return the rows by key, sorted; empty if no row has one."""
+    """Group the rows by the key of their answer, sorted by key; empty if no answer has a key."""
     parts: dict[str, _Rows] = {}
     for row in rows:
         parts.setdefault(key(row[0]) or OTHER, []).append(row)

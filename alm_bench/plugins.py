@@ -72,7 +72,10 @@ class TaskEntry:
         return [field.name for field in fields(self._get_options_class())]
 
     def load_demo(self) -> Any:
-        """Return how the task's demo data are made (`DEMO` in the `demo.py` of its package), None if it has none."""
+        """Return the recipe of the task's demo data (`DEMO` in the `demo.py` of its package), a `Demo`.
+
+        Returns None if the task has no demo data.
+        """
         name = f"{self.module}.demo"
         return None if importlib.util.find_spec(name) is None else importlib.import_module(name).DEMO
 
@@ -129,8 +132,10 @@ class AdapterEntry:
         return read_abilities(self.cls) if self.made is None else self.made.abilities
 
     def complete(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Return the options together with those that the name implies. Raises UsageError if the two contradict each
-        other."""
+        """Return `options` together with the options that the entry's name implies (`preset`).
+
+        Raises UsageError if they contradict each other.
+        """
         for key, value in self.preset.items():
             if options.get(key, value) != value:
                 raise UsageError(f"--model {value} stands for {key}={value}, found --model-arg {key}={options[key]}")
@@ -171,10 +176,10 @@ class Catalogue:
         return self._adapters
 
     def task(self, name: str) -> TaskEntry:
-        """Return a task by its name, or the task that is made of a file (`./birds.csv`, `hf:ORG/NAME`, and `file:birds`
-        in stored runs).
+        """Return the entry of a task by its name, or of the task that reads a question file.
 
-        Raises UsageError for an unknown name and for an ablation, DataError for a file that cannot be a task.
+        A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError for
+        an unknown name and for an ablation, DataError for a file that is not a question file.
         """
         if is_file_name(name):
             return _make_file_entry(name)
@@ -201,11 +206,11 @@ class Catalogue:
         return found
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Return the names of tasks, each once, in order.
+        """Return the names of the tasks that `names` stand for, each once, in order.
 
-        The name of a collection is replaced by those of its tasks, the path of a plug-in's folder by those of the
-        plug-in's tasks, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, if there is no task of that
-        name.
+        A name may be that of a collection, which stands for its tasks, or the path of a plug-in's folder, which stands
+        for the tasks of the plug-in; these are added to the catalogue. `mmau_pro` stands for `mmau-pro`, unless there
+        is a task of that name.
         """
         found = []
         for name in names:
@@ -243,7 +248,10 @@ class Catalogue:
         return None
 
     def _add_folder(self, card: Path, folder: Path) -> list[str]:
-        """Add the tasks of a plug-in that is not installed, by the path of its card, and return their names."""
+        """Add the tasks of a plug-in that is not installed, and return their names.
+
+        `card` is the path of its `task.toml`, `folder` the folder that the user named.
+        """
         module = _import_folder(card.parent)
         names = []
         for one in read_cards(card):
@@ -255,7 +263,7 @@ class Catalogue:
         return names
 
     def _describe_broken(self, name: str) -> str:
-        """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
+        """Return the reason why a plug-in could not be loaded, as the end of a message; "" if it was loaded."""
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
     def add(self, kind: str, name: str, entry: Any, where: str) -> None:
@@ -282,7 +290,7 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
 
 
 def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
-    """Return the source of a download. `folder` is the path of a file whose entry has none."""
+    """Convert the table `fetch` of a task card. `folder` is the target path (`to`) if the table has none."""
     return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
@@ -420,7 +428,7 @@ def _scan_adapters(catalogue: Catalogue) -> None:
 
 
 def _check_adapter_class(value: Any, location: str) -> type[Any]:
-    """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
+    """Return `value` if it is an adapter class. Raises UsageError otherwise, or if its `Options` is not a dataclass."""
     if not isinstance(value, type) or not callable(getattr(value, "generate", None)):
         raise UsageError(f"{location} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
     if not is_dataclass(getattr(value, "Options", NoOptions)):

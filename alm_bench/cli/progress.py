@@ -46,12 +46,13 @@ class Display(Protocol):
     def close(self) -> None: ...
 
     def create_for_unit(self, unit: "Unit") -> "Display":
-        """Return a display that uses the same place for progress in another unit."""
+        """Return a display in another unit that takes the place of this one, on the same lines of the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit of progress. A displayed 1 stands for `size` counts; `digits` is the number of decimals."""
+    """Unit in which progress is displayed, such as MB. It stands for `size` counts; `digits` is the number of decimals.
+    """
 
     name: str
     size: int = 1

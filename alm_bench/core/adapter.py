@@ -67,12 +67,13 @@ class Abilities:
     """Selects an option and generates no text. Tasks without options are rejected."""
 
     is_replay: bool = False
-    """Returns answers that were stored elsewhere (`outputs`). Their options cannot be reordered nor their clips
-    changed; prompt, decoding and audio are recorded as not known."""
+    """Returns answers that another program stored (`outputs`). Runs can neither reorder the options nor change the
+    clips; prompt, decoding and audio are recorded as not known."""
 
     delivery: Delivery = "by construction"
-    """`to be shown` for a model behind a server, chat template or processor that may drop a clip. Every run then begins
-    with the audio check."""
+    """Evidence that clips reach the model. `by construction`: the adapter's own code passes them to the network. `to be
+    shown`: a server, chat template or processor in between may drop a clip, so every run begins with the audio check.
+    """
 
     max_clips: int | None = None
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all

@@ -15,7 +15,10 @@ from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_ef
 
 
 def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
-    """Yield each clean run with the runs of the same model, prompt and task under conditions, by condition."""
+    """Yield each clean run, with the runs of the same model, prompt and task under conditions.
+
+    The latter are lists (one run per repeat) by the condition's name.
+    """
     for clean in runs:
         if not clean.is_clean:
             continue
@@ -43,7 +46,9 @@ def _get_settings(run: ReportRun) -> tuple[Any, ...]:
 
 
 def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
-    """Return what the page shows of an ablation: effects, a chart, and the runs whose clips are heard side by side."""
+    """Return the data for the page's section on an ablation: its title, tables of effects, notes and chart, and the
+    names of the runs whose clips are played side by side.
+    """
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}
     for name, repeats in changed.items():

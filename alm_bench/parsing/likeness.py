@@ -159,9 +159,10 @@ def _matches_most_words(content_stems: list[str], text_stems: list[str], option:
 
 
 def _matches_misspelled(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Return True if a text consists of an option's words in order, with spelling mistakes in words of 5 or more letters.
+    """Return True if a text consists of an option's words in order, some of them misspelled.
 
-    The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.
+    Words of five or more letters may have spelling mistakes. The first letters must be equal (`unhappy` does not match
+    `happy`), and a number does not match another number.
     """
     return len(content_stems) == len(option) and all(
         a == b

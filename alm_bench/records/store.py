@@ -58,8 +58,8 @@ def read_records(folder: Path) -> tuple[list[Record], bool]:
 class RunStore:
     """Folder of one run, locked against other writers while it is open.
 
-    `kept` holds the records of earlier sessions. Opening drops an incomplete last line, and records to retry unless
-    `keep_failures` is set (scoring retries nothing).
+    `kept` holds the records of earlier sessions. Opening the store removes an incomplete last line. It also removes
+    the records of failed items, which are to be retried, unless `keep_failures` is set (scoring retries nothing).
 
     Methods raise StoreLostError once the files are no longer at their paths. All records are also held in memory: if no
     other file has taken the place of a lost file, the records are written there again before the error is raised.

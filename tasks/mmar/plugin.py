@@ -41,7 +41,7 @@ class Mmar(BenchmarkTask):
         )
 
     def is_officially_correct(self, sample: Sample, text: str) -> bool:
-        """Return True if MMAU's rule counts the text as correct. MMAR's script adds that the text has a word."""
+        """Return True if the text is correct by MMAU's rule and, as MMAR's script adds, contains at least one word."""
         return contains_words(text) and is_officially_correct(text, sample.gold or "", sample.choices)
 
 

@@ -66,7 +66,7 @@ class Options:
     """Columns by whose values scores are broken down, or `none`; "" for every column without a role."""
 
     def parse_settings(self) -> FileSettings:
-        """Return the declarations of these options, without those of a sidecar. Raises UsageError."""
+        """Convert the options to settings of the file. Settings of a sidecar are not included. Raises UsageError."""
         found = FileSettings() if self.map is None else parse_map(self.map)
         if self.kind is not None and self.kind not in REQUESTS:
             raise UsageError(f"--kind takes {', '.join(REQUESTS)}, found {self.kind!r}")
@@ -76,12 +76,15 @@ class Options:
 
 @lru_cache(maxsize=16)
 def _fetch(dataset: str) -> Path:
-    """Return the folder of a hub data set, which is downloaded once per process."""
+    """Download a hub data set, once per process, and return its folder."""
     return fetch_hub_root(dataset).path
 
 
 def find_path(name: str) -> Path:
-    """Return the file or folder that a task's name gives; a hub data set is downloaded. Raises DataError."""
+    """Return the file or folder that `name` stands for: a path, or a hub data set (`hf:ORG/NAME`), which is downloaded.
+
+    Raises DataError.
+    """
     if name.startswith(HUB):
         return _fetch(name.removeprefix(HUB))
     return Path(name).expanduser()
@@ -105,7 +108,7 @@ def _name_file(path: Path) -> str:
 
 
 class FileRoot(LocalRoot):
-    """Folder of the clips of a file. Its version is the hash of the file, by which tables tell files apart."""
+    """Folder of the clips of a question file. Its version is the file's hash, which distinguishes runs in tables."""
 
     digest: str = ""
 
@@ -149,7 +152,10 @@ class FileTask:
         return {("annotations" if len(files) == 1 else f"shard-{n:02}"): file for n, file in enumerate(files)}
 
     def read(self, split: str, root: LocalRoot | None = None) -> QuestionFile:
-        """Read the file once per split, faults of rows included. The card's groups are then those of the file."""
+        """Return the questions of a split and the faults of its rows. The file is read once per split.
+
+        As a side effect, the groups of the task's card are set to those of the file.
+        """
         if split not in self._read:
             files = list(self.files(LocalRoot(self.path), split).values())
             found = read_questions(self.path, files, self.settings, read_answer_word, REQUESTS, root)
