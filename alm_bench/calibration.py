@@ -120,6 +120,7 @@ def _clip(answer: LabelledAnswer) -> Hashable:
 
 
 def _agree(rows: _Rows, is_fraction: bool) -> Agreement:
+    """Compute the agreement of scores and labels over labelled answers, with intervals over clips."""
     labels = [answer.label or 0.0 for answer, _ in rows]
     return compute_agreement([score for _, score in rows], labels, [_clip(answer) for answer, _ in rows], is_fraction)
 
@@ -184,6 +185,7 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
 
 
 def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
+    """Compute the share of pairs in which the sign of the metric's difference is that of people's votes."""
     return compute_pair_agreement(
         [gain for gain, _ in rows], [pair.votes for _, pair in rows], [pair.clip for _, pair in rows]
     )

@@ -75,7 +75,7 @@ class Job:
     """Prompt template."""
 
     data_named: bool = False
-    """True if the user named the data (`--data` or an annotations file), so that no notice about demo data is printed."""
+    """True if the user named the data (`--data` or an annotations file). No notice about demo data is then printed."""
 
 
 @dataclass(slots=True)
@@ -262,6 +262,7 @@ class ModelLoader:
         self._adapter: Adapter | None = None
 
     def load(self, asked: RunOptions) -> "Adapter":
+        """Return the model of an evaluation, which is loaded unless it is the same as that of the last call."""
         if asked.adapter is not None:
             return asked.load_model()
         recipe = asked.build_recipe()
@@ -341,7 +342,10 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """Return the forecasts of the runs of several evaluations, given by their options. No request is sent to a model."""
+    """Return the forecasts of the runs of several evaluations.
+
+    `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
+    """
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
@@ -438,7 +442,9 @@ def rescore_run(
 ) -> "tuple[Run, ReparseResult]":
     """Parse and score the stored texts of a run again, and store the result.
 
-    Returns the run, and the differences to the earlier parsing. By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
+    Returns the run, and the differences to the earlier parsing. By default, the answer tags and the metrics are those
+    of the run. `solver` is the folder of the text-only run that `--solvable-by` names. Raises StoreError and
+    UsageError.
     """
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run

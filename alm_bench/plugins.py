@@ -178,8 +178,8 @@ class Catalogue:
     def task(self, name: str) -> TaskEntry:
         """Return the entry of a task by its name, or of the task that reads a question file.
 
-        A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError for
-        an unknown name and for an ablation, DataError for a file that is not a question file.
+        A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError
+        for an unknown name and for an ablation, DataError for a file that is not a question file.
         """
         if is_file_name(name):
             return _make_file_entry(name)
@@ -275,6 +275,7 @@ class Catalogue:
 
 
 def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
+    """Convert the tables `files` of a task card."""
     return tuple(
         DataFile(
             role=entry["role"],
@@ -325,6 +326,7 @@ def _make_ablation_card(name: str, table: dict[str, Any], folder: Path) -> Ablat
 
 
 def _find_package_folder(name: str) -> Path:
+    """Return the folder of an installed package. Raises UsageError if it is not installed."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(f"{name} is not installed: run `pip install -e .` in the checkout")
@@ -332,6 +334,7 @@ def _find_package_folder(name: str) -> Path:
 
 
 def _scan_tasks(catalogue: Catalogue) -> None:
+    """Add all installed tasks and ablations to the catalogue; broken ones are added to `broken`."""
     homes = {
         f"alm_bench.tasks.{folder.name}": folder.name
         for folder in sorted(_find_package_folder("alm_bench.tasks").iterdir())
@@ -416,6 +419,7 @@ def list_adapter_names() -> list[str]:
 
 
 def _scan_adapters(catalogue: Catalogue) -> None:
+    """Add all installed adapters to the catalogue; broken ones are added to `broken`."""
     for name, cls, module in _own_adapters():
         catalogue.add("adapters", name, AdapterEntry(name, cls), module)
     for point in entry_points(group="alm_bench.adapters"):

@@ -218,6 +218,7 @@ class Results(_Printable):
 
 
 def _find_run_clips(summary: "RunSummary") -> dict[str, AudioRef]:
+    """Return the synthesised clips of a run on demo data by id; empty for other runs."""
     return find_demo_clips(summary.task, summary.data, summary.split)
 
 

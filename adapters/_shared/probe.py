@@ -239,6 +239,7 @@ class ProbeAdapter(BaseAdapter):
 
 
 def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
+    """Return a probe's settings for the adapter's identity; `network` is the prefix of their names."""
     return {
         f"{network}C": f"{probe.inverse_regularisation:g}",
         f"{network}validated": f"{probe.validation_accuracy:.4f}",

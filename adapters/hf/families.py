@@ -115,6 +115,7 @@ class Checkpoint:
 
 @cache
 def _document() -> dict[str, Any]:
+    """Return the content of `families.toml`."""
     return tomllib.loads((Path(__file__).parent / "families.toml").read_text(encoding="utf-8"))
 
 
@@ -145,6 +146,7 @@ def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_transcriber(name: str) -> bool:
+    """Return True if models of this type transcribe speech and answer no questions."""
     return name in _document()["transcribers"]["types"]
 
 

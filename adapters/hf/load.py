@@ -344,5 +344,6 @@ def _find_stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def _find_pad_token(tokenizer: Any, stops: tuple[int, ...]) -> int:
+    """Return the tokenizer's padding token, or the first end token if it has none."""
     pad = getattr(tokenizer, "pad_token_id", None)
     return stops[0] if pad is None else int(pad)

@@ -169,6 +169,7 @@ class OpenAIAdapter(BaseAdapter):
 
 
 def _describe_failures(last: str) -> str:
+    """Return the error message after too many consecutive failures; `last` is the reason of the last one."""
     return (
         f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
         "resumes the run"

@@ -56,6 +56,7 @@ class ConcurrencyLimit:
         self._answers, self._latency, self._began = 0, 0.0, self._clock()
 
     def _end_window(self) -> None:
+        """Compare rate and latency of the window with the best so far, and change the limit accordingly."""
         rate = self._answers / max(self._clock() - self._began, 1e-9)
         latency = self._latency / self._answers
         faster = rate >= GAIN * self._best_rate
@@ -69,6 +70,7 @@ class ConcurrencyLimit:
         self._start_window()
 
     def _decrease(self) -> None:
+        """Halve the limit and start a new window. From then on, the limit rises by one per window."""
         self._limit, self._doubling = max(1, self._limit // 2), False
         # rate and latency of the past say little about a server that has become slower
         self._best_rate, self._least_latency = 0.0, float("inf")

@@ -127,10 +127,12 @@ def stop_orphaned_servers() -> None:
 
 
 def _get_folder() -> Path:
+    """Return the folder with one file per running server."""
     return cache_folder("servers")
 
 
 def _is_running(pid: int, started: float) -> bool:
+    """Return True if the process `pid`, which was started at the time `started`, still runs."""
     try:
         return bool(abs(psutil.Process(pid).create_time() - started) < 1)
     except psutil.NoSuchProcess:
@@ -138,6 +140,7 @@ def _is_running(pid: int, started: float) -> bool:
 
 
 def _stop_server(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
+    """Stop a server, whose first process is `child`, and remove its file `note` from the cache folder."""
     end_processes(token)
     child.wait()
     note.unlink(missing_ok=True)
@@ -161,6 +164,7 @@ def end_processes(token: str) -> None:
 
 
 def _find_processes(token: str) -> list[psutil.Process]:
+    """Return all processes whose environment variable `TOKEN` has the value `token`."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -51,8 +51,7 @@ class Display(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit in which progress is displayed, such as MB. It stands for `size` counts; `digits` is the number of decimals.
-    """
+    """Unit in which progress is displayed, such as MB. It stands for `size` counts; `digits` is the number of decimals."""
 
     name: str
     size: int = 1
@@ -178,6 +177,7 @@ def format_duration(seconds: float) -> str:
 
 
 def _build_display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
+    """Return bars on a terminal, together with lines in the log file if there is one; else plain lines."""
     console = Console(stderr=True)
     if not console.is_terminal or not VERBOSITY.includes("progress"):
         return PlainLines(unit, clock)

@@ -39,6 +39,7 @@ def _build_clip_pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tupl
 
 
 def _find_word(scene: Scene, last: bool) -> str:
+    """Return the one-word name of a scene's first or last event."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     return EVENT_TYPES[ordered[-1 if last else 0].type].word
 

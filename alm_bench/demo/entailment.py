@@ -37,6 +37,10 @@ def _split_into_cycles(clips: int) -> list[int]:
 
 
 def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
+    """Draw the profiles of a cycle of `length` clips, whose event families all differ.
+
+    Each profile has `rows` sentences.
+    """
     width = 1 if rows == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
     drawn = []
@@ -48,6 +52,7 @@ def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]
 
 
 def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
+    """Build a scene in which the events of `true` occur, and the ambiguous sounds of the families of `plausible`."""
     tags = [kind.key for kind in true.kinds] + [f"{family}?" for family in sorted(plausible.families)]
     free = FAMILIES.keys() - true.families - plausible.families - false.families
     if len(tags) < 3 and rng.random() < 0.5:

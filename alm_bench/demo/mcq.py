@@ -75,6 +75,7 @@ def _capitalise(text: str) -> str:
 
 
 def _draw_option_types(rng: random.Random, domain: str) -> list[EventType]:
+    """Draw four different event types of a domain, whose labels become the options."""
     return rng.sample(list_domain_types(domain), 4)
 
 

@@ -88,6 +88,7 @@ def hash_name(*key: object) -> str:
 
 
 def vary(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTOR_RANGE[1]) -> float:
+    """Draw a random factor for a pitch or tempo, rounded to three decimals."""
     return round(rng.uniform(low, high), 3)
 
 

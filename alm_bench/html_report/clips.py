@@ -104,12 +104,17 @@ class ClipLibrary:
     def _add(
         self, run: ReportRun, ref: AudioRef, policy: AudioPolicy, change: Change | None, condition: tuple[str, int, int]
     ) -> int:
+        """Add a clip of a run, which `change` changes under `condition`, and return its index.
+
+        A clip without a change is the same under all conditions, so it is stored once.
+        """
         if change is None:
             policy, condition = AudioPolicy(rate=RATE, max_seconds=LONGEST), ("", 0, 0)
         key = (ref.id, str(ref.path), policy, *condition)
         return self._append(key, ReportClip(ref.id, ref, policy, change, run))
 
     def _append(self, key: tuple[Any, ...], clip: ReportClip) -> int:
+        """Add a clip unless one with this key was added before; return its index."""
         if key not in self._index:
             self._index[key] = len(self.clips)
             clip.entry = {"name": shorten(clip.name)}
@@ -225,6 +230,7 @@ def _read_policy(audio: Any) -> AudioPolicy:
 
 
 def _encode_clip(clip: ReportClip, ref: AudioRef | str) -> EncodedClip | str:
+    """Decode, change and encode a clip; return a sentence with the reason if that is not possible."""
     if isinstance(ref, str):
         return ref
     try:

@@ -126,6 +126,7 @@ def _describe_run(run: ReportRun, library: ClipLibrary, presences: Mapping[int, 
 
 
 def _describe_clip(presence: EventPresence) -> Entry:
+    """Return the event curves of a clip as a JSON object."""
     curves = [
         {
             "name": curve.name,

@@ -57,6 +57,7 @@ def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
 
 
 def _list_ids(runs: Sequence[ReportRun], kind: str, sample: int) -> list[str]:
+    """Return the ids of the items of this kind; `sample` is their number for the kind `sample`."""
     records = [record for run in runs for record in run.records]
     if kind == "wrong":
         return [record.sample.id for record in records if is_wrong(record)]

@@ -69,6 +69,7 @@ def grade_record(record: Record, task: Task) -> Record:
 
 
 def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
+    """Return the status of a record with this parsed answer, and the reason unless the status is `ok`."""
     if record.sample.skip is not None:
         return "skipped", record.sample.skip
     if parsed.status == "ok":

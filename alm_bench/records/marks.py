@@ -149,6 +149,7 @@ def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
 
 
 def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
+    """Return the sample as the mark corrects it, and the change. Raises UsageError."""
     before = sample.describe_reference()
     note = f": {mark.note}" if mark.note else ""
     if mark.kind == "clip-broken" or mark.answer is None:

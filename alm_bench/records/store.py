@@ -121,6 +121,7 @@ class RunStore:
         self._outdated = False
 
     def _append_to(self, samples: Path) -> None:
+        """Open `samples.jsonl` for appending."""
         self._close()
         with report_write_errors(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -147,6 +148,7 @@ class RunStore:
                 raise self._lost
 
     def _find_loss(self) -> str | None:
+        """Return which of the run's files is no longer in place, in words; None if all are."""
         header, samples = self.folder / HEADER, self.folder / SAMPLES
         if not self.folder.is_dir():
             return "the folder was removed or moved"
@@ -199,6 +201,7 @@ class RunStore:
         self._write(records)
 
     def _write(self, records: Sequence[Record]) -> None:
+        """Append records to the open file and wait until they are on disk. A failed write is undone."""
         assert self._file is not None, "the store is not open"
         data = "".join(record.to_json_line() for record in records).encode()
         start = os.fstat(self._file).st_size

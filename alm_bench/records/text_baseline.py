@@ -58,6 +58,7 @@ def describe_missing_baseline(records: Sequence[Record]) -> str | None:
 
 
 def _add_baseline(item: Item, name: str, theirs: Record) -> Item:
+    """Return the item with the answer in `theirs`, the other run's record, as its first baseline."""
     solver = Baseline(name=name, option=_find_option(item, theirs), is_run=True)
     return replace(item, baselines=(solver, *(other for other in item.baselines if other.name != name)))
 

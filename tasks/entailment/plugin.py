@@ -168,10 +168,12 @@ def _get_option_index(sample: Sample, label: int) -> int:
 
 
 def _get_stated_label(row: Scored, index: int | None) -> int | None:
+    """Return the label that the option with this index states, as `find_stated_label` does."""
     return find_stated_label(row.sample.choices, index)
 
 
 def _build_confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
+    """Return the table `confusion`: counts by reference label (rows) and predicted label or none (columns)."""
     cells = count_confusions(_list_reference_labels(rows), predicted, len(LABELS)).sum(axis=0)
     titles = [label.lower() for label in LABELS]
     return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}

@@ -71,6 +71,7 @@ def grade_answer(sample: Sample, parsed: Parsed) -> dict[str, float]:
 
 
 def _grade_text(sample: Sample, kind: str, value: str | None) -> float:
+    """Return the accuracy of a parsed value against the references, for questions without options."""
     references = list(sample.target)
     if value is None:
         return 0.0
@@ -111,6 +112,7 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
 
 
 def _score_yes_no(rows: Sequence[Scored]) -> dict[str, list[float]]:
+    """Return the accuracy of each row under the baselines that guess, always say yes, or always say no."""
     always = {ALWAYS_YES: "yes", ALWAYS_NO: "no"}
     table = {name: [_grade_text(row.sample, YES_NO, word) for row in rows] for name, word in always.items()}
     return {UNIFORM: [0.5 * sum(pair) for pair in zip(*table.values(), strict=True)], **table}

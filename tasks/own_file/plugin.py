@@ -102,6 +102,7 @@ def make_card(card: TaskCard, name: str) -> TaskCard:
 
 
 def _name_file(path: Path) -> str:
+    """Return a short name for a question file; a common name such as `data.csv` gets the name of its folder."""
     resolved = path.resolve()
     stem = resolved.stem if path.is_file() else resolved.name
     return f"{resolved.parent.name}-{stem}" if stem.lower() in _COMMON_STEMS and resolved.parent.name else stem

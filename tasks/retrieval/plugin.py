@@ -147,6 +147,7 @@ def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
 
 
 def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
+    """Return the metrics of one direction: means of the scores over the queries, with intervals over clips."""
     values = _list_values(direction, scores)
     if not queries:
         return {name: Metric.missing("no items") for name in values}
@@ -164,6 +165,7 @@ def _expect(direction: str, queries: Sequence[Scored], candidates: Sequence[Scor
 
 
 def _list_values(direction: str, scores: Sequence[QueryScore]) -> dict[str, list[float]]:
+    """Return the score of each query by metric name: recalls and mean average precision at 10."""
     recalls = {f"{direction}_recall_{k}": [score.recall[k] for score in scores] for k in CUTOFFS}
     return {**recalls, f"{direction}_map_10": [score.average_precision for score in scores]}
 

@@ -60,6 +60,7 @@ def _check_question(row: Any, where: str) -> Mapping[str, Any]:
 
 
 def _create_sample(key: str, row: Mapping[str, Any], data: DataRoot) -> Sample:
+    """Return the sample of a question with the id `key`; its options are shuffled by the id."""
     options = [row["correct_answer"], *map(str, row["distractors"])]
     order = create_item_generator("rul_muchomusic", key).permutation(len(options)).tolist()
     index = float(row["PI"])

@@ -65,6 +65,7 @@ class Sakura(OfficialChoiceTask):
 
 
 def _track(file: DataFile) -> str:
+    """Return the track of a file, which is the end of its role."""
     return file.role.rpartition("-")[2]
 
 
@@ -84,6 +85,7 @@ def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
 def _find_clip(
     data: DataRoot, track: str, name: str, stored: Mapping[str, tuple[Mapping[str, str], AudioRef]]
 ) -> AudioRef:
+    """Return the clip's own file, or its bytes in the hub's parquet files (`stored`) if there is no such file."""
     clip = data.audio(clip_id(track, name), f"sakura/data/{track}/audio/{name}", f"{track}/audio/{name}")
     if clip.read is None and name in stored and not is_file(clip.path):
         return stored[name][1]
