@@ -185,7 +185,9 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
 
 
 def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
-    """Compute the share of pairs in which the sign of the metric's difference is that of people's votes."""
+    """Compute the share of pairs in which the metric and people prefer the same caption.
+
+    A row is the difference of the metric between the two captions, and the pair."""
     return compute_pair_agreement(
         [gain for gain, _ in rows], [pair.votes for _, pair in rows], [pair.clip for _, pair in rows]
     )

@@ -262,7 +262,7 @@ class ModelLoader:
         self._adapter: Adapter | None = None
 
     def load(self, asked: RunOptions) -> "Adapter":
-        """Return the model of an evaluation, which is loaded unless it is the same as that of the last call."""
+        """Return the model of an evaluation. It is loaded unless the last call asked for the same model and options."""
         if asked.adapter is not None:
             return asked.load_model()
         recipe = asked.build_recipe()

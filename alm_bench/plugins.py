@@ -61,7 +61,7 @@ class TaskEntry:
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
-        """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
+        """Create the task. `answer_tags` are names of answer tags, in addition to the ones on its card."""
         parsed = fill_options(self._get_options_class(), {**(options or {}), **self.preset}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._load_plugin().create(card, parsed)
@@ -128,7 +128,7 @@ class AdapterEntry:
 
     @property
     def abilities(self) -> Abilities:
-        """Abilities that objects of the class may have, or those of the object that was given."""
+        """Abilities of the adapter, if it was given as an object; else abilities that objects of the class may have."""
         return read_abilities(self.cls) if self.made is None else self.made.abilities
 
     def complete(self, options: Mapping[str, str]) -> dict[str, str]:
@@ -365,7 +365,7 @@ def is_file_name(name: str) -> bool:
 
 
 def _make_file_entry(name: str) -> TaskEntry:
-    """Return the entry of the task that is made of a file. Raises DataError if there is no such file."""
+    """Return the entry of the task whose questions come from the file `name`. Raises DataError if it does not exist."""
     (card,) = read_cards(_find_package_folder(_FILE_TASK) / "card.toml")
     named: TaskCard = importlib.import_module(f"{_FILE_TASK}.plugin").make_card(card, name)
     return TaskEntry(named, _FILE_TASK, {} if name.startswith(FILE_PREFIX) else {"path": name})

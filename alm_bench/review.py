@@ -1,4 +1,4 @@
-"""Review of marks that people set on items: a list of them, scores with corrected labels, and cases for parser tests."""
+"""Review of marks that people set on items: a list of them, scores with corrected labels, cases for parser tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -179,8 +179,8 @@ class ChoiceTask(_BaseTask):
 class OfficialChoiceTask(ChoiceTask):
     """Base class of multiple-choice benchmarks whose authors score answers by a rule of their own.
 
-    The metric `official_accuracy` is the accuracy by that rule, over all items with a reference, including those whose
-    reference is not among their options. It stands beside `accuracy`, which is computed from our parser's answers.
+    The metric `official_accuracy` is the accuracy by that rule. It includes items whose reference is not among their
+    options. The metric `accuracy` is reported, too; it is computed from the answers of this project's parser.
     """
 
     no_official_rule: ClassVar[str | None] = None

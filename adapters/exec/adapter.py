@@ -186,9 +186,9 @@ class ExecAdapter(BaseAdapter):
     ) -> Iterator[tuple[Request, Output]]:
         """Stop the failed worker, and decide which of the pending requests get an error or are sent again.
 
-        If one request was pending, it caused the failure: yield it with an error. Several requests are queued in
-        `unresolved`, to be sent again one by one. So is a single one if an earlier request may have made the worker
-        fail, that is, if the worker had answered before and did not hang.
+        If a single request was pending, it is yielded with an error, because it caused the failure. If several were
+        pending, they are queued in `unresolved`, to be sent again one by one. A single request is queued, too, if an
+        earlier one may have damaged the worker, that is, if the worker had answered before and did not hang.
         """
         self._process.stop()
         self._reason = replace_secrets(

@@ -172,7 +172,7 @@ def _build_output(data: Mapping[str, Any]) -> Output:
 
 
 def _build_no_answer(line: str) -> Output:
-    """Return the output, an error, for a reply without a valid answer; `line` says what the reply has instead."""
+    """Return an output with an error, for a reply without a valid answer. `line` describes the problem."""
     return Output(None, error=f"the worker's reply has {line}")
 
 

@@ -191,9 +191,9 @@ class HFAdapter(BaseAdapter):
         return Output(answer, truncated=written.truncated, extra=extra)
 
     def _check_room(self, encoded: "EncodedBatch", new: int) -> None:
-        """Check that prompt and answer fit into the language model's positions, which it would exceed silently.
+        """Raise UsageError if prompt and answer do not fit into the language model's context.
 
-        `new` is the largest number of new tokens. Raises UsageError.
+        transformers itself would exceed it without an error. `new` is the largest number of new tokens.
         """
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)

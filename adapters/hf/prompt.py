@@ -164,7 +164,7 @@ class Encoder:
         return replace(row, text=text)
 
     def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
-        """Encode the rows as one batch, without a check that each kept its clips."""
+        """Encode the rows as one batch, without a check for lost clips."""
         text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
         bos = getattr(self.tokenizer, "bos_token", None)
         if bos and rows[0].text.startswith(bos):

@@ -82,13 +82,13 @@ class OpenAIAdapter(BaseAdapter):
         return sorted(range(len(requests)), key=lambda index: first[requests[index].audio])
 
     def prepare(self, wave: Wave) -> Any:
-        """Encode decoded samples as they are sent."""
+        """Encode decoded samples as the `EncodedClip` that requests contain."""
         from alm_bench.adapters.openai.clips import encode_wave
 
         return encode_wave(wave, self._options)
 
     def prepare_file(self, ref: AudioRef) -> Any:
-        """Read a file that can be sent as it is; None if it has to be decoded."""
+        """Return the `EncodedClip` of a file that can be sent unchanged; None if it has to be decoded."""
         from alm_bench.adapters.openai.clips import read_fitting_file
 
         return read_fitting_file(ref, self._options)

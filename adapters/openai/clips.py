@@ -29,7 +29,7 @@ NEUTRAL_TAGS = frozenset(("software", "date"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedClip:
-    """Clip as it stands in the body of a request. Requests about the same clip share it."""
+    """Clip encoded for the body of a request. Requests about the same clip share one object."""
 
     part: tuple[bytes, bytes, bytes]
     """Content part of the message as JSON in three pieces, of which the second is the clip in base64. They are joined
@@ -46,11 +46,12 @@ def encode_wave(wave: Wave, options: OpenAIOptions) -> EncodedClip:
 
 
 def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | None:
-    """Return a clip with the bytes of its file; None if it has to be decoded and encoded anew.
+    """Return a clip with the unchanged bytes of its file; None if it has to be decoded and encoded as WAV.
 
-    A file fits if its container and encoding are in `FORMATS`, it is mono, has the rate `options.rate`, and is not
-    longer than `options.max_seconds`. OpenAI's content part (`input_audio`) takes no FLAC. A file with text tags does
-    not fit, since a title may name what is heard. Raises AudioError for a file that is missing, damaged or cut off.
+    A file can be sent unchanged if its container and encoding are in `FORMATS`, it is mono, has the rate
+    `options.rate`, and is not longer than `options.max_seconds`. OpenAI's content part (`input_audio`) takes no FLAC. A
+    file with text tags is not sent unchanged, since its title may reveal the answer. Raises AudioError for a file that
+    is missing, damaged or cut off.
     """
     if options.recode == "always" or options.join is not None:
         return None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 FIRST_LIMIT, MAX_LIMIT = 8, 64
-"""Number of calls at the beginning, and the largest one. A larger one can be asked for with `concurrency=`."""
+"""Number of concurrent calls at the beginning, and its maximum. The option `concurrency` may exceed the maximum."""
 
 GAIN = 1.1
 """Smallest ratio by which answers per second must rise with more calls; otherwise more calls only wait longer."""

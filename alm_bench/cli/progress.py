@@ -51,7 +51,7 @@ class Display(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit in which progress is displayed, such as MB. It stands for `size` counts; `digits` is the number of decimals."""
+    """Unit in which progress is displayed, such as MB. It is `size` counts, and is shown with `digits` decimals."""
 
     name: str
     size: int = 1

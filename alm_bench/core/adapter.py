@@ -351,7 +351,7 @@ def wrap_as_adapter(model: object) -> Adapter:
 
 
 class _AdoptedAdapter(BaseAdapter):
-    """Adapter made of an object of any class, with defaults for what the object does not define."""
+    """Adapter that wraps an object of any class, with defaults for attributes that the object does not define."""
 
     def __init__(self, model: object) -> None:
         own: Any = self

@@ -1,11 +1,11 @@
-"""Cards of tasks and ablations: what a `task.toml` declares."""
+"""Cards of tasks and ablations: the types of the declarations in a `task.toml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 FILE_PREFIX = "file:"
-"""Beginning of the names of tasks that are made of a file."""
+"""Beginning of the names of tasks whose questions come from a file of the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class ReadsOwnFile(Protocol):
-    """Task that is made of a file of the user's own, whose columns it finds by itself."""
+    """Task whose questions come from a file of the user. The task detects the roles of the file's columns."""
 
     def open_root(self, split: str) -> DataRoot:
         """Return the folder of the file's clips."""
@@ -73,7 +73,7 @@ class ReadsOwnFile(Protocol):
         """Return the options with which stored records can be scored without the file. Raises DataError."""
 
     def describe(self, split: str) -> Sequence[str]:
-        """Return lines for the user: which columns were found and how they are read. Raises DataError."""
+        """Return lines for the user that describe the columns of the file and their roles. Raises DataError."""
 
     def check(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
         """Return all questions and the faults of rows, each with the number of its row.
@@ -83,7 +83,10 @@ class ReadsOwnFile(Protocol):
         """
 
     def format_sidecar(self, split: str) -> tuple[Path, str]:
-        """Return the path and the text of the file that declares what was found. Raises DataError and UsageError."""
+        """Return the path and the text of a sidecar, which declares the detected roles of the columns.
+
+        Raises DataError and UsageError.
+        """
 
 
 @runtime_checkable

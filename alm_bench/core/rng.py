@@ -1,4 +1,4 @@
-"""Random draws that depend on their key alone (an item, a clip, a seed), never on a clock, a batch or an order."""
+"""Random generators that depend only on a key (an item, a clip, a seed), never on the time, batches or order."""
 
 import hashlib
 from typing import TYPE_CHECKING

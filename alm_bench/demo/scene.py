@@ -77,13 +77,15 @@ class Scene:
 
 
 def stream(*key: object) -> random.Random:
-    """Return a random generator for one purpose. `key` names the purpose (split, kind of data, index); generators of
-    different keys are independent."""
+    """Create a random generator for one purpose.
+
+    `key` names the purpose (split, kind of data, index). Generators with different keys are independent.
+    """
     return random.Random("/".join(map(str, (WORLD, *key))))
 
 
 def hash_name(*key: object) -> str:
-    """Return 40 hex digits that identify a key and do not reveal it. File names are made of them."""
+    """Return a hash of a key, 40 hex digits, for file names that must not reveal the key."""
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 
 

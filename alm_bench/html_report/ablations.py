@@ -15,9 +15,9 @@ from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_ef
 
 
 def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
-    """Yield each clean run, with the runs of the same model, prompt and task under conditions.
+    """Yield pairs of a clean run and the runs of the same model, prompt and task under conditions.
 
-    The latter are lists (one run per repeat) by the condition's name.
+    The runs under a condition are a list, one run per repeat, by the condition's name.
     """
     for clean in runs:
         if not clean.is_clean:

@@ -1,6 +1,6 @@
 """Marks that people set on items: wrong labels, broken clips, wrongly parsed answers; and corrected labels of records.
 
-Marks change labels, never records: a run's files stay as they are.
+Marks change labels only while scores are computed. The stored records of a run do not change.
 """
 
 from collections.abc import Sequence

@@ -88,7 +88,7 @@ def find_parser(header: RunHeader, folder: Path) -> str | None:
 
 
 def _list_parsed_values(record: Record) -> tuple[Any, ...]:
-    """Return the values whose change counts as a changed item: status, and the parsed answer."""
+    """Return status and parsed answer. An item is changed if one of these values differs."""
     parsed = record.parsed
     return (record.status, *(() if parsed is None else (parsed.value, parsed.index, parsed.indices)))
 

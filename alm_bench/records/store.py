@@ -221,7 +221,7 @@ class RunStore:
         return read_header(self.folder)
 
     def note(self, **found: Any) -> None:
-        """Set fields of `run.json` while the run is in progress; its other keys are kept."""
+        """Set fields of `run.json` while the run is in progress. Its other keys do not change."""
         self.check()
         assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"
         before = self._read_header()

@@ -16,9 +16,10 @@ Item = TypeVar("Item", PlannedItem, Record)
 
 
 def add_text_baseline(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
-    """Return `items` with the answers of the run in `folder` added as their preferred text-only baseline.
+    """Return `items` with the answers of the run in `folder` added as their first text-only baseline.
 
-    `header` is that of the run of `items`. Options are matched by their text, since either run may have reordered them.
+    `header` is the header of the run that `items` belong to. Options are matched by their text, since either run may
+    have reordered them.
     Raises UsageError if the run in `folder` is the same run, a run of another task, has several option orders per
     question, or lacks items, and for questions with several correct options. Raises StoreError for a folder without a
     run.

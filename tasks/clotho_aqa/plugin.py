@@ -193,8 +193,8 @@ def _read_questions(path: Path) -> Iterator[tuple[str, str, list[str]]]:
 def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield clip, question and the annotators' answers of each question in a file of mClothoAQA.
 
-    Questions are told apart by their rows, not by their texts: two questions about a clip may have the same
-    translation. Yes and no are converted to English. Raises DataError if the rows are not in threes.
+    Three consecutive rows are one question. Texts do not identify questions, since two questions about a clip may have
+    the same translation. Yes and no are converted to English. Raises DataError if the rows are not in threes.
     """
     rows = read_csv(path, COLUMNS)
     yes_no = {answer: parse_yes_no(answer).value for answer in {row["answer"] for row in rows}}

@@ -1,4 +1,4 @@
-"""Task that is made of a question file of the user's own, in any usual form (docs/own_data.md)."""
+"""Task whose questions come from a file of the user, such as a CSV table (docs/own_data.md)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,8 +91,11 @@ def find_path(name: str) -> Path:
 
 
 def make_card(card: TaskCard, name: str) -> TaskCard:
-    """Return the card of the task that is made of a file. `name` is a path, `hf:ORG/NAME`, or the name of such a task
-    in a stored run. Raises DataError if there is no such file."""
+    """Return the card of the task for a question file.
+
+    `card` is the template of such cards. `name` is a path, `hf:ORG/NAME`, or the name of such a task in a stored run
+    (`file:birds`). Raises DataError if there is no such file.
+    """
     if name.startswith(FILE_PREFIX):
         return replace(card, name=name)
     path = find_path(name)
@@ -118,7 +121,7 @@ class FileRoot(LocalRoot):
 
 
 class FileTask:
-    """Task that is made of a question file."""
+    """Task whose questions come from a file of the user."""
 
     parser = PARSER
     scoring: ClassVar = ("group_by",)
