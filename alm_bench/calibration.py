@@ -153,7 +153,9 @@ def _compare_rates(rows: _Rows) -> ModelRates:
 
 
 def _order_models(rows: _Rows) -> list[PairOrder]:
-    """Return the order of each pair of models by people and by the metric, on the questions that both answered."""
+    """Compare each pair of models by the means of people's labels and of the metric, on the questions that both
+    answered.
+    """
     if len({answer.model for answer, _ in rows}) < 2 or any(answer.model is None for answer, _ in rows):
         return []
     scores: dict[str, dict[Hashable, float]] = {}

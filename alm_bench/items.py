@@ -206,10 +206,10 @@ _TYPES = {"choices": "list", "clips": "list", "truncated": "bool", "seconds": "f
 
 
 def make_schema(columns: Sequence[str]) -> Any:
-    """Return the pyarrow schema of a table with these columns, which is the same for every run of a task.
+    """Return the pyarrow schema of a table with these columns.
 
-    Without it, a column without a value (`reason` of a run without failures) would have no type, and tables of two runs
-    could not be concatenated.
+    Tables of all runs of a task have the same schema and can be concatenated. Without it, a column without a value
+    (`reason` of a run without failures) would have no type.
     """
     import pyarrow as pa
 

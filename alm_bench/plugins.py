@@ -102,7 +102,7 @@ class AdapterEntry:
     """The adapter class."""
 
     source: str | None = None
-    """Sha256 of the file, for a class that was loaded by the path of its file."""
+    """Sha256 of the Python file, if the class was named by the path of its file."""
 
     preset: Mapping[str, str] = field(default_factory=dict)
     """Options that the name implies, such as the repository of a hub name."""
@@ -208,9 +208,9 @@ class Catalogue:
     def expand(self, names: Sequence[str]) -> list[str]:
         """Return the names of the tasks that `names` stand for, each once, in order.
 
-        A name may be that of a collection, which stands for its tasks, or the path of a plug-in's folder, which stands
-        for the tasks of the plug-in; these are added to the catalogue. `mmau_pro` stands for `mmau-pro`, unless there
-        is a task of that name.
+        A name of a collection stands for the tasks of the collection. A path of a plug-in's folder stands for the tasks
+        of the plug-in, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, unless there is a task
+        `mmau_pro`.
         """
         found = []
         for name in names:
@@ -223,10 +223,10 @@ class Catalogue:
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:
-        """Return an adapter by name, by `FILE.py:Class` or `package.module:Class`, or by the name of a hub repository,
-        `ORG/NAME`.
+        """Return the entry of an adapter by its name.
 
-        Raises UsageError if there is none.
+        `name` is a name in the catalogue, `FILE.py:Class`, `package.module:Class`, or a hub repository (`ORG/NAME`).
+        Raises UsageError if there is no such adapter.
         """
         if ":" in name:
             return _load_adapter_class(name)
@@ -241,7 +241,7 @@ class Catalogue:
         return self.adapters[name]
 
     def _find_hub_adapter(self) -> tuple[AdapterEntry, str] | None:
-        """Return the adapter that runs any hub repository, and the name of its option that takes the repository."""
+        """Return the entry of the adapter that runs any hub repository, and the name of its option for the repository."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option

@@ -35,10 +35,9 @@ def list_data_folders() -> list[Path]:
 
 
 def resolve_data_choice(choice: str) -> str:
-    """Return the folder that ALM_BENCH_DATA names if `choice`, a value of `--data`, is `auto`; otherwise return
-    `choice`.
+    """Return the value of `--data` to use for `choice`: the folder that ALM_BENCH_DATA names instead of `auto`.
 
-    Commands that inspect data use it, so that they never show the demo data in place of a folder that the user named.
+    Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
     """
     named = os.environ.get("ALM_BENCH_DATA")
     return named if choice == "auto" and named else choice

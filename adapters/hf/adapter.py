@@ -231,10 +231,10 @@ class HFAdapter(BaseAdapter):
 
 
 def split_reasoning(text: str) -> tuple[str, str | None]:
-    """Split a generated text into the answer and the content of a reasoning block at its beginning (None without one).
+    """Split a generated text into the answer and the reasoning before it (None without a reasoning block).
 
-    A reasoning block without an end, as the token limit leaves it, stays part of the answer, which then cannot be
-    parsed. If the answer is enclosed in an answer tag, the tag is removed.
+    If the token limit cut off a reasoning block, it stays part of the answer, which then cannot be parsed. If the
+    answer is enclosed in an answer tag, the tag is removed.
     """
     thought = _THOUGHT.match(text)
     rest = text[thought.end() :].strip() if thought else text

@@ -57,8 +57,8 @@ class Family:
     """Library that turns messages into tokens: transformers' processor, or mistral-common."""
 
     processor_parts: Mapping[str, str] = field(default_factory=dict)
-    """Classes of transformers from which the processor is built, by the name of the part, for published checkpoints
-    whose processor files are for code of their own. Empty: the processor is loaded from the files.
+    """Names of transformers' classes from which the processor is built, by the name of the part. Used for published
+    checkpoints whose processor files only their own code can read. Empty: the processor is loaded from the files.
     """
 
     needs: tuple[str, ...] = ()
@@ -162,8 +162,9 @@ def checkpoint_at(path: str) -> Checkpoint | None:
 
 @cache
 def find_order(name: str) -> ClipOrder:
-    """Return the order of clips and text that a checkpoint was trained on, by its repository, with or without the
-    organisation; `clip-first` for an unknown one.
+    """Return the order of clips and text in a message that a checkpoint was trained on.
+
+    `name` is the checkpoint's repository, with or without the organisation. Returns `clip-first` for an unknown one.
     """
     asked = name.casefold()
     for known in checkpoints().values():

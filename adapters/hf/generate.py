@@ -82,8 +82,9 @@ def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
 class SequencePlan:
     """Token sequences to compute after a prompt so that all tokens of all answers are predicted.
 
-    An answer without its last token that is a prefix of another sequence needs no sequence of its own. The letter of an
-    option, for example, shares the sequence of the option's text.
+    To predict an answer, the network must read all its tokens but the last. If these are the beginning of another
+    sequence, the answer needs no sequence of its own. The letter of an option, for example, shares the sequence of the
+    option's text.
     """
 
     rows: tuple[tuple[int, ...], ...]

@@ -176,7 +176,7 @@ class Encoder:
         return self.count_tokens(rows, inputs)
 
     def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
-        """Return the batch of rows whose network inputs are `inputs`, with the number of tokens of each row."""
+        """Build the batch of `rows`, whose network inputs are `inputs`, and count the tokens of each row."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         return EncodedBatch(
             rows=tuple(rows),

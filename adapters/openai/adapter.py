@@ -73,8 +73,9 @@ class OpenAIAdapter(BaseAdapter):
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Return the indices of the requests with those about the same clips together, so that each clip is encoded
-        once, and servers that cache prompts or encoded clips can use them.
+        """Return the indices of the requests in an order in which requests about the same clips are adjacent.
+
+        Each clip is then encoded once, and servers can use their caches of prompts and encoded clips.
         """
         first: dict[tuple[AudioRef, ...], int] = {}
         for index, request in enumerate(requests):

@@ -17,7 +17,7 @@ FORMATS: dict[tuple[str, str], Format] = {
     ("MP3", "MPEG_LAYER_III"): "mp3",
     ("FLAC", "PCM_16"): "flac",
 }
-"""Formats of files that are sent as they are, by libsndfile's names of the container and of the encoding."""
+"""Formats of files that can be sent unchanged. The keys are libsndfile's names of the container and of the encoding."""
 
 MIME_TYPES: dict[Format, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac"}
 
@@ -33,7 +33,7 @@ class EncodedClip:
 
     part: tuple[bytes, bytes, bytes]
     """Content part of the message as JSON in three pieces, of which the second is the clip in base64. They are joined
-    only once, with the rest of the body, since each copy of a clip takes as long as a small request.
+    only once, together with the rest of the body, since copying a clip takes as long as a small request.
     """
 
     seconds: float

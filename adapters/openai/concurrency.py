@@ -10,8 +10,9 @@ GAIN = 1.1
 """Smallest ratio by which answers per second must rise with more calls; otherwise more calls only wait longer."""
 
 SLOWDOWN = 2.0
-"""Ratio of a window's mean latency to the smallest one at which the server counts as congested, if it does not answer
-more calls per second either."""
+"""Factor of congestion: a server counts as congested if a window's mean latency exceeds the smallest one by this factor
+and no more calls per second are answered.
+"""
 
 
 class ConcurrencyLimit:

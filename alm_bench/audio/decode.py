@@ -41,8 +41,9 @@ class Sound:
     """The bytes of the clip. They share their position with `file`."""
 
     declares_size: bool = True
-    """False if the header should declare the number of bytes of sound and does not, as in a WAV file that was written
-    to a pipe."""
+    """True unless the header should declare the size of the sound and does not, as in a WAV file that was written to a
+    pipe.
+    """
 
     @property
     def frames(self) -> int:

@@ -247,8 +247,10 @@ class Adapter(Protocol):
         raise _build_undefined_method_error(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
-        about the same clip together. [default: the given order]"""
+        """Return the order in which the adapter prefers to answer the requests, as indices.
+
+        For example, requests about the same clip are adjacent. [default: the given order]
+        """
         return range(len(requests))
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
@@ -309,9 +311,9 @@ class BaseAdapter(Adapter):
 
 
 def read_abilities(model: object) -> Abilities:
-    """Return the abilities of a class, or of an object whose class is not a `BaseAdapter`.
+    """Return the abilities of an adapter class, or of an object whose class is not a `BaseAdapter`.
 
-    They are the declared abilities, those whose method is defined, and those declared by the attributes of version 0.1.
+    They are those in its `abilities`, those whose method is defined, and those that attributes of version 0.1 declare.
     Raises UsageError if `abilities` is not an `Abilities`.
     """
     declared = getattr(model, "abilities", Abilities())

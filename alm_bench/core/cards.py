@@ -62,7 +62,9 @@ class DataFile:
     """Split that the file belongs to; None if it belongs to all."""
 
     revisions: Mapping[str, str] = field(default_factory=dict)
-    """Name of each known revision, by sha256 of the file or of its questions (`data.compute_questions_digest`)."""
+    """Known revisions: the name of each, by sha256 of the file or by the digest of its questions
+    (`data.compute_questions_digest`).
+    """
 
     optional: bool = False
     """True if the task works without the file, which then adds a text-only baseline."""

@@ -1,4 +1,4 @@
-"""Disk cache of results that take long to compute, with a hash of the inputs as the key."""
+"""Disk cache of results that take long to compute. Its keys are hashes of the inputs."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -20,8 +20,10 @@ class DataRoot(Protocol):
         it."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
-        """Return all files that match the first pattern with a match, sorted (such as shards of a parquet). Raises
-        DataError."""
+        """Return all files that match the first of the file's patterns that has a match, sorted. Raises DataError.
+
+        Several files are, for example, the shards of a parquet data set.
+        """
 
     def has(self, file: DataFile) -> bool: ...
 

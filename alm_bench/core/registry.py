@@ -97,10 +97,10 @@ def _get_declared_version(entry: object) -> str | None:
 
 
 def _hash_source(entry: object, point: EntryPoint) -> str:
-    """Return a hash of the source files that define an object; without source files, the version of its package.
+    """Return a hash of the source files that define the object of an entry point.
 
-    The files are the module of the entry point and the modules of the classes that the object's class inherits from,
-    except those of this package.
+    The files are the module of the entry point and, for a class, the modules of its base classes, except modules of
+    this package. Without source files, returns the version of the package that defines the entry point.
     """
     own = __name__.partition(".")[0]
     classes = entry.__mro__ if isinstance(entry, type) else ()

@@ -38,7 +38,7 @@ _WORDS_BESIDE_KEY = frozenset(("cache", "sort", "kv"))
 """Words that mark a name with `key` as no secret (`cache_key`)."""
 
 _NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
-"""Last words of names of values that name the location of a secret, such as `api_key_env`, and are not secrets."""
+"""Last words of names such as `api_key_env`, whose values name the location of a secret and are not secrets."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""

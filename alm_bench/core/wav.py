@@ -10,7 +10,7 @@ Encoding = Literal["int16", "float32"]
 
 
 HEADER_BYTES = 44
-"""Length of the header of a WAV file that consists of a `fmt ` and a `data` chunk of plain samples."""
+"""Length in bytes of the header of a WAV file without optional chunks."""
 
 
 def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:

@@ -65,8 +65,7 @@ def _join_list(parts: Sequence[str]) -> str:
 
 
 def _describe_course(scene: Scene) -> str:
-    """Return a description of a scene's first and last event, of the overlap of its events and of its background
-    noise."""
+    """Return a text about a scene: its first and last event, the overlap of events, and the background noise."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _list_names(scene)
     course = f"It opens with {names[0]}" + (f" and ends with {_get_name(ordered[-1].type)}" if len(names) > 1 else "")

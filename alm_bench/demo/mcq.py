@@ -238,8 +238,9 @@ SKILLS: dict[str, tuple[GroupBuilder, int, str]] = {
 """Function that builds a group, number of options and category, by skill."""
 
 BLOCK = len(SKILLS) * len(DOMAINS) * 4
-"""Number of consecutive questions in which every combination of skill, domain and correct option occurs equally often,
-because all groups are complete."""
+"""Number of consecutive questions after which every combination of skill, domain and correct option has occurred
+equally often, because all groups are complete.
+"""
 
 
 @dataclass(frozen=True, slots=True)

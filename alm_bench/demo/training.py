@@ -233,9 +233,9 @@ def _add_description_rows(
 def build_training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     """Return `n` training rows in random order, with the scenes of their clips.
 
-    The shares are: 28 % multiple choice, 14 % such questions without options, 20 % questions about single sounds, 10 %
-    entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % questions of ClothoAQA's kind, 5 %
-    differences between two clips, 2 % captions.
+    The shares are: 28 % multiple choice, 20 % questions about single sounds, 14 % multiple-choice questions without
+    their options, 10 % entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % questions as in
+    ClothoAQA, 5 % differences between two clips, 2 % captions.
 
     `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
     Raises UsageError for fewer than 60 rows, which are too few for all kinds.

@@ -81,7 +81,9 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
 
 
 def _link_conditions(table: Table, addresses: Mapping[str, str]) -> Link:
-    """Return the function that links each row whose first cell names a condition to the items of that condition."""
+    """Return a function for `link_table`: it links each row that begins with a condition to the items of that
+    condition.
+    """
     return lambda row, _: addresses.get(as_cell(table.rows[row][0]).text)
 
 

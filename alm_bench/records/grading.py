@@ -18,10 +18,11 @@ def complete_record(
     preprocessing: tuple[str, ...] = (),
     seconds: float | None = None,
 ) -> Record:
-    """Return the record of an item after the model's call: an answer is parsed and graded, a failed call is an error.
+    """Return the record of an item after the model's call.
 
-    An output is an error too if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
-    failed call returned, such as an answer whose options could not be scored, is stored with the reason.
+    An answer is parsed and graded; a failed call becomes an error. An output is also an error if its `extra` cannot be
+    stored as JSON or has an invalid cost or count. Text that a failed call returned, such as an answer whose options
+    could not be scored, is stored with the reason.
     """
     if (fault := find_extra_problem(output.extra)) is not None:
         output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)

@@ -76,8 +76,9 @@ def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
 
 
 def find_parser(header: RunHeader, folder: Path) -> str | None:
-    """Return the version of the parser that parsed a run, from its header or else from its summary; None if neither has
-    it.
+    """Return the version of the parser that parsed a run: from its header, or else from its summary.
+
+    Returns None if neither contains it.
     """
     if header.parser is not None:
         return header.parser
@@ -94,8 +95,8 @@ def _list_parsed_values(record: Record) -> tuple[Any, ...]:
 
 
 def _compute_mean_score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
-    """Return the name of the task's per-item metric, and its mean over the items that have it ("" and None without
-    one).
+    """Return the name of the task's per-item metric, and its mean over the items with a score. Without such a metric,
+    returns "" and None.
     """
     if isinstance(task, ScoresItems):
         return "", None

@@ -263,8 +263,9 @@ class Folder:
 
 @contextmanager
 def translate_state_errors(run: Path) -> Iterator[None]:
-    """Context manager that turns the errors of torch for a state of another network or optimiser into a StoreError with
-    a message of one line."""
+    """Context manager that turns torch's errors for a state that does not fit the network or the optimiser into a
+    StoreError with a message of one line.
+    """
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:

@@ -100,8 +100,9 @@ class StageConfig:
     """Number of passes over the rows, if `steps` is not given. Default: 1."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Relative sampling shares of parts of the data, by subtype of ReasonAQA or by pattern such as `acd-*`. Parts that
-    match no key are not used. Empty: rows are sampled by the weights of their sources."""
+    """Relative sampling shares by part of the data. A key is a subtype of ReasonAQA or a pattern such as `acd-*`; parts
+    that match no key are not used. Empty: rows are sampled by the weights of their sources.
+    """
 
     curriculum: float = 0.0
     """Share of the steps, 0 to 1, during which rows progress from easy to hard, by their `difficulty`. 0: no

@@ -25,7 +25,7 @@ def read_captions(source: str, role: str, path: Path) -> dict[str, list[str]]:
 
 
 def find_captioned_clip(data: DataRoot, source: str, name: str) -> AudioRef:
-    """Return a clip of `clotho` or `audiocaps` by its name in the file of captions."""
+    """Return a clip of `clotho` or `audiocaps`. `name` is the clip's name in the file of captions."""
     names = list_audiocaps_paths(name) if source == "audiocaps" else list_clip_paths(f"ClothoV21/evaluation/{name}")
     return data.audio(*names)
 

@@ -148,8 +148,10 @@ class ClothoAqa:
         return TaskScore({**captions, **values, "answered": compute_answered_share(scorable)}, groups, blind, tables)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
-        `rows` are yes/no questions."""
+        """Return the binary accuracy of each row under the baseline that always gives the more frequent of yes and no.
+
+        `rows` are yes/no questions.
+        """
         if not rows:
             return {}
         said = _most_frequent_answer(rows)

@@ -99,11 +99,11 @@ class Entailment:
         return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
-        """Predict the option of each item from the hypothesis text alone, with a classifier trained on CLE's validation
-        rows.
+        """Predict the option of each item with a classifier that gets the hypothesis only. It is trained on CLE's
+        validation rows.
 
-        Returns option indices by item id, under the baseline's name. Returns a reason as text instead if the validation
-        file is missing, or if the items themselves are the training rows.
+        Returns option indices by item id, under the baseline's name. If the validation file is missing, or if the items
+        themselves are the training rows, returns the reason as text instead.
         """
         development = next(file for file in self.card.files if file.role == "development")
         if not data.has(development):

@@ -179,8 +179,9 @@ class FileTask:
         yield from found.samples
 
     def build_stored_options(self, split: str) -> dict[str, str]:
-        """Return the options that a stored run needs to be scored without the file: those of the sidecar, and the
-        groups."""
+        """Return the options with which a stored run can be scored without its file: those of the sidecar, and the
+        groups.
+        """
         found = self.read(split)
         options = {"map": self.settings.describe_map(), "kind": self.settings.kind or ""}
         options["group_by"] = join_names(found.groups)
@@ -215,7 +216,7 @@ class FileTask:
         return grade_answer(sample, parsed)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
+        """Return accuracy and related metrics, over all items and by group, and the metrics of text-only baselines."""
         several = any(row.sample.targets is not None for row in rows)
         metrics = compute_multi_select_metrics if several else compute_choice_metrics
         known = select_rows_with_reference(rows)

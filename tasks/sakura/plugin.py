@@ -70,9 +70,9 @@ def _track(file: DataFile) -> str:
 
 
 def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
-    """Yield role and path of a track's file, or of each shard of a parquet file, as far as they exist.
+    """Yield role and path of a track's file, or of each shard of a parquet file. Nothing is yielded for missing files.
 
-    The track's name must be part of the path, since all tracks have files of the same name.
+    Only paths that contain the track's name are used, since the files of all tracks have the same name.
     """
     paths = data.locate_all(file) if data.has(file) else ()
     named = [path for path in paths if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1])]
