@@ -241,7 +241,7 @@ class Catalogue:
         return self.adapters[name]
 
     def _find_hub_adapter(self) -> tuple[AdapterEntry, str] | None:
-        """Return the entry of the adapter that runs any hub repository, and the name of its option for the repository."""
+        """Return the entry of the adapter that runs any hub repository, and the name of its repository option."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option

@@ -259,7 +259,7 @@ class Comparison(_Printable):
 
     @property
     def conclusions(self) -> "list[str | None]":
-        """One sentence per later run. It says if the run differs from the first one by the main metric over all items."""
+        """One sentence per later run, which says if it differs from the first run by the main metric over all items."""
         from alm_bench.reports.comparison import write_conclusion
 
         return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]

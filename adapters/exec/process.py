@@ -151,7 +151,7 @@ class Process:
         self._by_itself = False
 
     def send(self, line: bytes) -> None:
-        """Queue a line. Queued lines are sent while `line` waits for output."""
+        """Queue a line for the process. Queued lines are written while `read_line` waits for output."""
         self._unsent += line
 
     def read_line(self, seconds: float) -> bytes:

@@ -95,7 +95,7 @@ def _load_model(run: ReportRun) -> Adapter | None:
 
 
 def _compute_presences(adapter: Adapter, run: ReportRun, library: ClipLibrary) -> dict[int, EventPresence]:
-    """Compute the output of the event head for the clips of a run that are in the page; returned by the clip's index."""
+    """Compute the output of the event head for the clips of a run that are in the page, by the clip's index."""
     policy = adapter.audio
     assert policy is not None, "a model with an event head gets clips"
     indices = list(dict.fromkeys(n for record in run.records for n in library.list_clips(run, record)))
