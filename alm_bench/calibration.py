@@ -78,7 +78,11 @@ class Check:
 
 
 def list_computable_metrics() -> list[str]:
-    """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
+    """Return the names of all metrics of sentences that this machine can compute, because everything they need is
+    installed.
+
+    They are in the order in which tables show them.
+    """
     return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 

@@ -423,9 +423,9 @@ def run_plan(
 def configure_task(
     header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
 ) -> "tuple[RunHeader, Task]":
-    """Return the task of a run with other metrics and answer tags, and the run's header with these settings.
+    """Create the task of a run for scoring it with other metrics or answer tags. By default, the run's own are used.
 
-    By default, metrics and tags are those of the run. Raises UsageError for an unknown task or metric.
+    Returns the run's header with these settings, and the task. Raises UsageError for an unknown task or metric.
     """
     from msgspec.structs import replace as replace_fields
 

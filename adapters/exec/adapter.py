@@ -252,7 +252,7 @@ class ExecAdapter(BaseAdapter):
             raise AdapterError("model exec: the worker says that it is another model after it was started again")
 
     def _build_identity(self) -> AdapterIdentity:
-        """Return the identity that the worker's first line names, extended by a hash of the worker's code."""
+        """Return the identity in the worker's first line. A hash of the worker's code is added to its settings."""
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
         reported = self._hello.identity

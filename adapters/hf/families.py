@@ -103,7 +103,7 @@ class Checkpoint:
     """System message."""
 
     lora_folder: str | None = None
-    """Folder of the repository that contains a LoRA adapter without which the model takes no audio."""
+    """Folder of the repository with a LoRA adapter that must be loaded for the model to take audio."""
 
     @property
     def summary(self) -> str:

@@ -13,7 +13,7 @@ from alm_bench.core import Decoding, Request, Wave
 from alm_bench.core.foreign import dump_json, replace_surrogates
 
 SMALL_BYTES = 16_384
-"""Size of a piece from which on it is sent by itself."""
+"""Size in bytes from which on a piece is sent by itself."""
 
 
 def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:

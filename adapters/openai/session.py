@@ -21,7 +21,7 @@ _AUDIO = re.compile(
 
 @dataclass(slots=True)
 class Session:
-    """State of a server, as far as the adapter's calls have shown it."""
+    """Facts about a server that the calls so far have shown."""
 
     met: bool = False
     """True once a server has accepted a connection at the address."""

@@ -21,7 +21,7 @@ from alm_bench.core.escape import print_notice
 from alm_bench.core.files import cache_folder, write_atomically
 
 TOKEN = "ALM_BENCH_SERVER"
-"""Environment variable that marks all processes of a server, in whatever process group or session they are."""
+"""Environment variable by which all processes of a server are found, also those in other process groups or sessions."""
 
 GRACE = 10.0
 """Seconds that processes have to end by themselves."""

@@ -174,8 +174,9 @@ class CausalModel:
         return getattr(self.model.config, "_commit_hash", None)
 
     def encode_chat(self, prompt: str) -> list[int]:
-        """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
-        one.
+        """Return the token ids of a prompt in the chat template.
+
+        No special tokens are added, since the template contains them all, including the first one.
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)

@@ -183,7 +183,7 @@ def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
 
 
 def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> dict[str, Any]:
-    """Return the table row of one file, which does not exist if its download failed."""
+    """Return the table row of one file. The file need not exist, since its download may have failed."""
     from alm_bench.data import compute_cached_sha256
 
     exists = path.is_file()

@@ -13,7 +13,9 @@ class Fetch:
     """Source of a download. Either `url` or `hub` is set."""
 
     to: str
-    """Path below the data root: of the file, or of the folder for members of an archive or for a hub data set."""
+    """Target path below the data root. For members of an archive and for a hub data set it is a folder, otherwise a
+    file.
+    """
 
     url: str | None = None
     """URL of a file."""

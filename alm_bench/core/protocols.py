@@ -34,8 +34,9 @@ class DataRoot(Protocol):
         """
 
     def version(self) -> str | None:
-        """Return the version of the audio for a run's fingerprint if files alone do not determine it (demo data), else
-        None."""
+        """Return the version of the audio, which is part of a run's fingerprint (demo data). None if the files
+        determine the audio.
+        """
 
 
 class Task(Protocol):

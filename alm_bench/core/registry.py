@@ -32,8 +32,9 @@ class Registry(Generic[T]):
     """Reasons why entry points gave no valid object, by the entry point's name."""
 
     versions: Mapping[str, str]
-    """Versions by name, for objects of entry points and for built-in ones that declare a `version`. Results of
-    different versions of an object are different results."""
+    """Versions by name, for objects of entry points and for built-in ones that declare a `version`. They are stored
+    with results, since another version of an object may give another result.
+    """
 
     def get(self, name: str) -> T:
         """Return the object of this name. Raises UsageError with the known names if there is none."""

@@ -33,7 +33,9 @@ _WORDS_BESIDE_TOKEN = frozenset(
         *("max", "min", "new", "per", "count", "limit", "budget", "type", "index", "text"),
     )
 )
-"""Words that mark a name with `token` as one about tokens of a language model (`pad_token`, `stop_token_ids`)."""
+"""Words beside `token` in names such as `pad_token` and `stop_token_ids`, which are about tokens of a language model
+and not secrets.
+"""
 _WORDS_BESIDE_KEY = frozenset(("cache", "sort", "kv"))
 """Words that mark a name with `key` as no secret (`cache_key`)."""
 

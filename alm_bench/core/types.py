@@ -265,7 +265,8 @@ class Parsed:
     """Text of the selected option, or another parsed value (a label, a number)."""
 
     span: tuple[int, int] | None = None
-    """Part of the text that determined the result: index of its first character, and of the one after its last."""
+    """Start and end of the part of the text that determined the result. The end is the index after the last character.
+    """
 
     indices: tuple[int, ...] | None = None
     """Selected options in ascending order, for a question that may have several correct ones; `index` is None then."""
@@ -318,7 +319,7 @@ class Sample:
     """Correct answer as it is written in the source file, for official scoring rules that compare texts."""
 
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Key of the item in each grouping, and its clip as `clip` if several items share clips."""
+    """Keys of the item by grouping. If several items share a clip, the grouping `clip` contains the clip's id."""
 
     skip: str | None = None
     """Reason why the item is excluded from the project's own metrics (its answer is not among its options). The model

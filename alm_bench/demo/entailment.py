@@ -28,8 +28,9 @@ class _Profile:
 
 
 def _split_into_cycles(clips: int) -> list[int]:
-    """Split a number of clips into cycle lengths of 3 to 5, which are returned. Raises UsageError for fewer than 3
-    clips."""
+    """Split a number of clips into cycles of 3 to 5 clips, and return their lengths. Raises UsageError for fewer than 3
+    clips.
+    """
     if clips < 3:
         raise UsageError(f"entailment needs at least 3 clips to be balanced, {clips} were asked for")
     extra = {0: [], 1: [5], 2: [3, 3], 3: [3]}[clips % 4]

@@ -205,7 +205,7 @@ class ClipLibrary:
         return found.get(clip.ref.id, clip.ref)
 
     def _find_root(self, run: ReportRun) -> Mapping[str, AudioRef] | str:
-        """Return the clips of a run's data by id, or a sentence on why the data cannot be read."""
+        """Return the clips in a run's data, by id. If the data cannot be read, return a sentence with the reason."""
         summary, header = run.summary, run.header
         key = (summary.task, summary.split, summary.data)
         if key not in self._roots:

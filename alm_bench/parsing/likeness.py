@@ -105,7 +105,7 @@ class OptionStems:
         return self._stems_by_option[index]
 
     def list_content_stems(self, text_stems: list[str]) -> list[str]:
-        """Return the stems of `text_stems` without function words, or all of them if there is nothing else."""
+        """Return `text_stems` without function words. If nothing else remains, return all of them."""
         return [stem for stem in text_stems if stem not in FUNCTION_WORDS] or text_stems
 
 

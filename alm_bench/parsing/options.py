@@ -120,7 +120,7 @@ class Options:
 
     @cached_property
     def has_numeric_option(self) -> bool:
-        """True if any option is a number, so that a number in a text means an option's value and not its position."""
+        """True if any option is a number. A number in a text then means the value of an option, not its position."""
         return any(is_number(text) for text in self.texts)
 
     @cached_property
@@ -225,10 +225,10 @@ class Options:
         return found
 
     def _match_option(self, document: Document, tokens: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option whose first word is the first word of `tokens`.
+        """Find the longest option whose first word is the first word of `tokens`.
 
-        The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
-        match, and for a match within a longer word or number.
+        Returns the option's index, its start and end in the text, and True if it is inflected. Returns None without a
+        match, and for a match that ends within a longer word or number.
         """
         plain = document.plain
         if (match := self._keys.match(tokens)) is None:

@@ -46,7 +46,7 @@ def complete_record(
 
 
 def grade_record(record: Record, task: Task) -> Record:
-    """Return the record with its stored answer parsed and graded. Status, parsed answer and scores are computed anew.
+    """Parse and grade the stored answer of a record again. Return the record with new status, parsed answer and scores.
 
     Each method of scoring options by log-likelihood yields a score of its own. If no text was generated, the option
     that the main method selects is the parsed answer.

@@ -481,8 +481,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def selection_key(self) -> tuple[Any, ...]:
-        """Key that is equal for two runs on the same selection of items, even if one is older than the field
-        `selection`.
+        """Key of the selected items. It is equal for runs with the same selection, also if one of them is older than
+        the field `selection`.
         """
         if self.selection is not None and self.selection.method == "random":
             return ("random", self.selection.count, self.selection.seed, self.selection.groups)

@@ -63,8 +63,8 @@ def reparse(records: Sequence[Record], task: Task, parser_before: str | None) ->
 def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
     """Parse the stored items of an open run again if another version of the parser parsed them.
 
-    Without this, a resumed run would mix the results of two parser versions under the name of one. Returns the
-    differences; None if there are no stored items or the parser is the same.
+    Otherwise, a resumed run would mix the results of two parser versions. Returns the differences; None if there are no
+    stored items or the parser is the same.
     """
     before = find_parser(store.header, store.folder)
     if not store.kept or before == task.parser:

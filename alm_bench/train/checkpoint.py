@@ -145,8 +145,11 @@ class Folder:
                     folder.rmdir()
 
     def _remove_leftovers(self) -> None:
-        """Remove temporary files of a killed process. Also restore weights that the first version of this program was
-        moving when it was killed."""
+        """Remove temporary files of a killed process.
+
+        The first version of this program moved weights while saving. If it was killed during the move, the weights are
+        restored.
+        """
         with report_write_errors(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):

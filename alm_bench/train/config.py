@@ -249,8 +249,10 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
 
 
 def build_config(table: Mapping[str, Any], source: str) -> TrainConfig:
-    """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
-    UsageError."""
+    """Create a recipe from the JSON object in a run's folder. The value null marks a setting that was not given.
+
+    Raises UsageError.
+    """
     config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), source)
     return config
 

@@ -103,7 +103,9 @@ class Ccfqa(OpenTask):
         return {**super().compute_metrics(rows), "official_f1": official}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the accuracy per item of the baseline that gives the most frequent answer of the answer language."""
+        """Return the accuracy of each row under the baseline that gives the most frequent answer of the row's answer
+        language.
+        """
         frequent: dict[str, Counter[str]] = {}
         for row in rows:
             frequent.setdefault(row.sample.groups["answer language"], Counter())[row.sample.gold or ""] += 1

@@ -54,7 +54,11 @@ class Mmsu(LetteredTask):
 
 
 def _find_clip(row: BenchmarkRow) -> AudioRef:
-    """Return the clip at `audio_path`, or the one in the row (the hub's parquet files), named as the file names it."""
+    """Return the clip of a row: the file at `audio_path`, or the clip that the row itself contains (the hub's parquet
+    files).
+
+    Both have the name that the row gives.
+    """
     if row.cell is not None:
         return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")
     if "audio_path" not in row.values:

@@ -20,7 +20,7 @@ SPELLING = "option in raw form"
 _RAW = re.compile(r"[a-z]+(_[a-z]+)*")
 
 _CLASS_NAMES = {"insects flying": "insects", "door knock": "door wood knock"}
-"""Names of ESC-50 classes whose words differ from those of the class label."""
+"""Words of the class label in ESC-50, by the name of the class in options, for classes for which the two differ."""
 
 
 class Trea(BenchmarkTask):
