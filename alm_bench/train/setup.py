@@ -56,8 +56,8 @@ class TrainingSetup:
     """Divisions of people's own data into training and validation rows."""
 
     encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
-    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill it.
-    Trainings of networks with the same encoder can share it."""
+    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
+    it. Trainings of networks with the same encoder can share it."""
 
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:

@@ -8,7 +8,6 @@ from alm_bench.core import UsageError
 from alm_bench.train.config import CONFIGS, TrainConfig, load_config
 from alm_bench.train.setup import prepare
 
-
 WITHOUT_DATA = "own-clips"
 """The recipe on which people's own recipes are based: it names no data of its own."""
 
