@@ -61,9 +61,9 @@ def difficulty(
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Measure the pass rate of a model on each training row: the share of sampled answers that are right.
+    """Measure how often a model answers each training row right.
 
-    Rows are those of the recipe's GRPO stage, or all rows if it has none.
+    The pass rate of a row is the share of sampled answers that are right. Rows are those of the recipe's GRPO stage, or all rows if it has none.
 
     Writes a table, which a recipe names as `pass_rates` of its data. The same command resumes.
     """

@@ -28,9 +28,9 @@ def export_rl(
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Write rows, reward functions and settings of a recipe's GRPO stage for TRL.
+    """Write a recipe's GRPO stage for another trainer, TRL.
 
-    The reward functions need alm-bench and no torch, so that other trainers can call them, too.
+    Rows, reward functions and settings. The reward functions need alm-bench and no torch, so that other trainers can call them, too.
     """
     from alm_bench.core.options import check_choice, parse_pairs
     from alm_bench.train.config import load_config
