@@ -9,12 +9,12 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, 
 from alm_bench.demo import EVENT_TYPES, EventType
 
 RATE = 0.06
-"""Share of the questions of a form that have each fault."""
+"""Share of the questions of a form that have each fault; twice as many for a fault that is listed twice."""
 
 FAULTS: Mapping[str, tuple[str, ...]] = {
     "choice": (
         *("text_solvable", "refused", "repetitive", "malformed", "ill_formed"),
-        *("both_options", "letter_case", "longest_option", "unsupported"),
+        *("both_options", "letter_case", "longest_option", "longest_option", "unsupported"),
     ),
     "detail": ("text_solvable", "refused", "repetitive", "ill_formed", "unsupported"),
 }
@@ -88,11 +88,12 @@ def draw_absent(rng: random.Random, heard: Sequence[EventType], count: int) -> l
 
 
 def draw_wrong_options(rng: random.Random, heard: Sequence[EventType], right: str) -> list[str]:
-    """Draw four wrong options. The right one is the longest of it and the first three with probability 1/4."""
+    """Draw four wrong options. The right one is the longest of it and the first three in about a quarter of the
+    questions."""
     absent = [kind.label for kind in draw_absent(rng, heard, 12)]
     shorter = [label for label in absent if len(label) < len(right)]
     others = [label for label in absent if len(label) >= len(right)]
-    first = shorter[:3] if rng.random() < 0.25 and len(shorter) >= 3 else [*others[:1], *shorter[:2]]
+    first = shorter[:3] if rng.random() < 0.28 and len(shorter) >= 3 else [*others[:1], *shorter[:2]]
     first += [label for label in absent if label not in first][: 3 - len(first)]
     return [*first, next(label for label in absent if label not in first)]
 
