@@ -164,7 +164,8 @@ def write_detail(rng: random.Random, heard: Sequence[EventType], fault: str | No
 
 
 class ScriptedSolver(BaseAdapter):
-    """Answers questions of general knowledge rightly, and guesses otherwise."""
+    """Answers questions of general knowledge rightly, and guesses otherwise. `calls` has the ids of its requests, with
+    their options."""
 
     audio: AudioPolicy | None = None
 
@@ -177,7 +178,7 @@ class ScriptedSolver(BaseAdapter):
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         if self._stop_after is not None and len(self.calls) >= self._stop_after:
             raise KeyboardInterrupt
-        self.calls += [request.id for request in batch]
+        self.calls += [" ".join([request.id, *request.choices]) for request in batch]
         return [Output(self._solve(request)) for request in batch]
 
     def _solve(self, request: Request) -> str:
