@@ -20,7 +20,7 @@ from alm_bench.synthesis.generate import WritingSettings, build_calls, build_row
 from alm_bench.synthesis.pipeline import parse_steps, run_filters
 from alm_bench.synthesis.rows import QuestionRow, from_sample, read_rows, set_options
 
-CAPTIONS = 100
+CAPTIONS = 80
 
 
 def make_row(name: str, *choices: str, answer: str = "", question: str = "Which sound is heard first?") -> QuestionRow:
