@@ -39,7 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     count = parser.parse_args().rows
-    made = [row for row in build_training_rows(round(2.5 * count), shortcut=0.3).rows if row["subtype"] in PARTS][:count]
+    made = [row for row in build_training_rows(round(2.5 * count), shortcut=0.3).rows if row["subtype"] in PARTS][
+        :count
+    ]
     settings = FilterSettings(repeats=count)  # near-duplicates are found and kept, so that all filters get all rows
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:

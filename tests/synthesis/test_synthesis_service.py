@@ -21,7 +21,7 @@ from alm_bench.synthesis.generate import WritingSettings
 from alm_bench.synthesis.pipeline import parse_steps
 from alm_bench.synthesis.rows import QuestionRow, format_answer, format_input, read_rows, set_options
 from alm_bench.synthesis.service import CaptionSource, Models, SynthesisOptions, filter_files, forecast, synthesize
-from alm_bench.train.config import DataConfig
+from alm_bench.train.config import DataConfig, load_config
 from alm_bench.train.sources import read_source
 
 SOURCE = CaptionSource(("demo:12",), WritingSettings(type=2), Decoding(max_new_tokens=400))
@@ -301,3 +301,10 @@ def test_captions_of_every_form(tmp_path: Path) -> None:
 def test_a_right_option_is_named_in_any_form(answer: str, target: int | None) -> None:
     row = set_options(QuestionRow("a", ("a.wav",), "What barks?", ""), ("cat", "dog"), answer)
     assert (row.target, row.answer) == (target, answer if target is None else "dog")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_recipes_of_the_types_take_synthetic_rows_in_place_of_the_published_ones(number: int) -> None:
+    published, synthetic = load_config(f"ablation-data-type-{number}").data
+    assert (published.file, published.without) == ("train.json", ("*mcq*", "*detail*"))
+    assert (synthetic.file, synthetic.without) == (f"type-{number}.json", ())
