@@ -65,21 +65,15 @@ class Demo:
     """Function that returns the data, which are the same for every call. Its parameters are sizes and shares, with
     default values."""
 
-<<<<<<< HEAD
     options: tuple[str, ...] = ()
     """Names of parameters of `build` that are also options of the task, so that a run can change the data."""
 
     def compute_revision(self, sizes: Mapping[str, float]) -> str:
-        """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
-        these data and, if `sizes` (parameters of `build`) are given, a hash of them."""
-=======
-    def compute_revision(self, sizes: Mapping[str, int]) -> str:
         """Return the data revision that a run records.
 
-        It consists of the version of the scenes (WORLD), the version of these data, and a hash of `sizes` if there are
-        any.
+        It consists of the version of the scenes (WORLD), the version of these data, and a hash of `sizes` (parameters
+        of `build`) if there are any.
         """
->>>>>>> main
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision
