@@ -49,7 +49,7 @@ def main() -> None:
         path.write_text(dump_json(made), encoding="utf-8")
         rows, seconds["reading"] = measure(lambda: read_rows(path))
         for step in parse_steps("all"):
-            found, seconds[step.filter.name] = measure(lambda step=step: list(step.filter.check(rows, settings)))
+            _, seconds[step.filter.name] = measure(lambda step=step: list(step.filter.check(rows, settings)))
         result = run_filters(rows, parse_steps("malformed"), settings)
         about = {"title": "rows", "settings": {}, "failed_calls": 0, "cost_limit_reached": False}
         card, seconds["data card"] = measure(lambda: build_card(rows, result, settings, about))

@@ -126,7 +126,8 @@ def synthesize(
 ) -> None:
     """Write training rows from captions.
 
-    A language model writes the questions, and filters remove faulty ones. The rows have ReasonAQA's format. Every answer is stored: the same command resumes and repeats no call.
+    A language model writes the questions, and filters remove faulty ones. The rows have ReasonAQA's format. Every
+    answer is stored: the same command resumes and repeats no call.
 
     Exits 1 if calls failed or the cost limit was reached.
     """
