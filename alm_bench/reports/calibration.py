@@ -10,6 +10,9 @@ from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import MISSING, build_metric_cell
 from alm_bench.scoring.agreement import THRESHOLD, Agreement, PairOrder
 
+AGREEMENT = ("spearman", "kendall", "kappa", "balanced_accuracy", "accuracy")
+"""Measures of agreement in JSON."""
+
 SHARE = "share"
 """Name of the format of percentages (`reports.figures`)."""
 
@@ -29,7 +32,7 @@ def build_check(check: Check, source: str, details: bool = False) -> list[Block]
     return blocks
 
 
-def _correlation_cell(metric: Metric) -> Cell:
+def build_correlation_cell(metric: Metric) -> Cell:
     """Return the cell of a correlation or kappa: `0.46 [0.41, 0.50]`."""
     if metric.value is None:
         return Cell((f"{MISSING}: {metric.reason}", MISSING), note=metric.reason)
@@ -39,7 +42,7 @@ def _correlation_cell(metric: Metric) -> Cell:
 
 def _agreement_cells(one: Agreement) -> list[Cell]:
     return [
-        *(_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
+        *(build_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
         build_metric_cell(one.balanced_accuracy, SHARE),
     ]
 
@@ -189,7 +192,7 @@ def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
 
 
 def _agreement_json(one: Agreement) -> dict[str, Any]:
-    figures = {name: getattr(one, name) for name in ("spearman", "kendall", "kappa", "balanced_accuracy")}
+    figures = {name: getattr(one, name) for name in AGREEMENT}
     return {
         **{name: metric.value for name, metric in figures.items()},
         "n": one.n,
