@@ -11,6 +11,7 @@ from alm_bench.judges.calls import JudgeCall, Reply, ask, build_call, find_cache
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 from alm_bench.records.judgement import Judgement, JudgementStatus, JudgeNotes, build_judge_key
 from alm_bench.runner.budget import Budget
+from alm_bench.runner.dryrun import Forecast
 
 REFUSED, CUT, CHANGED = "refused by the judge", "cut off by the token limit", "repeats disagree"
 """Reasons why there is no verdict, beside those of `judges.replies`."""
@@ -158,3 +159,25 @@ def _combine_repeats(verdicts: Sequence[Verdict]) -> Verdict:
     if 2 * len(agreeing) <= len(verdicts):
         return Verdict(problem=CHANGED, reason=", ".join(str(one.label) for one in verdicts))
     return agreeing[0]
+
+
+def forecast_calls(task: str, asked: Sequence[tuple[Judge, Sequence[JudgeItem]]], items: int) -> Forecast:
+    """Return the forecast of the calls that judging would need. `asked` are the judges with the items that each gets;
+    `items` is the number of items in all, some of which may not be judged."""
+    found = [judge.forecast(own) for judge, own in asked]
+    estimates = [one for _, missing in found for one in missing]
+    costs = [one.cost for one in estimates if one.cost is not None]
+    return Forecast(
+        task=task,
+        condition="clean",
+        model=f"judge {' and '.join(judge.label for judge, _ in asked)}",
+        items=items,
+        stored=sum(cached for cached, _ in found),
+        calls=len(estimates),
+        unusable=0,
+        audio_minutes=0.0,
+        prompt_tokens=sum(one.prompt_tokens for one in estimates),
+        audio_tokens=0,
+        completion_tokens=sum(one.completion_tokens for one in estimates),
+        cost=round(sum(costs), 6) if costs else None,
+    )

@@ -20,7 +20,7 @@ from alm_bench.judges.calibration import (
     match_labels,
     store_calibration,
 )
-from alm_bench.judges.judge import Judge, Observe
+from alm_bench.judges.judge import Judge, Observe, forecast_calls
 from alm_bench.judges.labels import read_labels
 from alm_bench.judges.load import JudgeOptions, ModelIdentity, open_judges, refuse_own_judge, split_judge
 from alm_bench.judges.run_items import count_failures, judge_records, select_records
@@ -100,7 +100,7 @@ class Jury:
     def forecast_run(self, folder: Path) -> Forecast:
         """Return the forecast of the calls that judging a stored run would need, without those that are cached."""
         records, _ = read_records(folder)
-        return self._sum_estimates(read_header(folder).task.name, records, len(records))
+        return self._forecast(read_header(folder).task.name, records)
 
     def forecast_plan(self, plan: Plan) -> Forecast:
         """Return the forecast of the calls that judging a planned run would need.
@@ -109,31 +109,14 @@ class Jury:
         """
         answer = "x" * (CHARACTERS_PER_TOKEN * plan.spec.decoding.max_new_tokens)
         records = [item.record("ok", text=answer) for item in plan.items]
-        return self._sum_estimates(plan.spec.task, records, len(records))
+        return self._forecast(plan.spec.task, records)
 
-    def _sum_estimates(self, task: str, records: Sequence[Record], items: int) -> Forecast:
-        cached, estimates = 0, []
-        for judge in self.judges:
-            known, missing = judge.forecast([item for _, item in select_records(records, judge.preset)])
-            labelled = [build_labelled_item(number, answer) for number, answer in enumerate(self._labels)]
-            known_too, missing_too = judge.forecast(labelled) if labelled else (0, [])
-            cached += known + known_too
-            estimates += [*missing, *missing_too]
-        costs = [one.cost for one in estimates if one.cost is not None]
-        return Forecast(
-            task=task,
-            condition="clean",
-            model=f"judge {' and '.join(judge.label for judge in self.judges)}",
-            items=items,
-            stored=cached,
-            calls=len(estimates),
-            unusable=0,
-            audio_minutes=0.0,
-            prompt_tokens=sum(one.prompt_tokens for one in estimates),
-            audio_tokens=0,
-            completion_tokens=sum(one.completion_tokens for one in estimates),
-            cost=round(sum(costs), 6) if costs else None,
-        )
+    def _forecast(self, task: str, records: Sequence[Record]) -> Forecast:
+        labelled = [build_labelled_item(number, answer) for number, answer in enumerate(self._labels)]
+        asked = [
+            (judge, [*(item for _, item in select_records(records, judge.preset)), *labelled]) for judge in self.judges
+        ]
+        return forecast_calls(task, asked, len(records))
 
     def _describe(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
         """Return the notes on a judge: its agreement with people, and the labels of items of this run."""

@@ -18,7 +18,7 @@ def read_labels(path: Path, out: Path, columns: "tuple[str, ...] | list[str]" = 
 
     `columns` are other names of columns (`label=mark`). Raises DataError and UsageError.
     """
-    if path.suffix.lower() == ".json" and _holds_marks(path):
+    if holds_marks(path):
         return _read_marked_answers(path, out)
     items = read_labelled(path, columns)
     answers = [item for item in items if isinstance(item, LabelledAnswer)]
@@ -27,8 +27,9 @@ def read_labels(path: Path, out: Path, columns: "tuple[str, ...] | list[str]" = 
     return answers
 
 
-def _holds_marks(path: Path) -> bool:
-    document = read_json(path)
+def holds_marks(path: Path) -> bool:
+    """Return True for a JSON file of marks that a report has saved. Raises DataError for a file that is not JSON."""
+    document = read_json(path) if path.suffix.lower() == ".json" else None
     return isinstance(document, dict) and "alm_bench_marks" in document
 
 
