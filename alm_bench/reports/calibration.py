@@ -165,11 +165,8 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
     for name, reason in check.missing.items():
         first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
         rows.append([get_metric_heading(name), first, *("-" for _ in kinds)])
-    columns = [
-        Column("judge" if check.titles else "metric", overflow="middle"),
-        Column("all"),
-        *(Column(kind, 1) for kind in kinds),
-    ]
+    what = "judge" if check.titles else "metric"
+    columns = [Column(what, overflow="middle"), Column("all"), *(Column(kind, 1) for kind in kinds)]
     note = (
         f"Pairs of captions in which the {what} prefers the caption that people prefer, in %: {check.labelled:,} of "
         f"{check.items:,} pairs of {source}, without those that people do not decide (chance 50). The 95 % intervals "
