@@ -7,6 +7,7 @@ the modules of `alm_bench.judges.presets`, an installed package adds one through
 
 from functools import cache
 
+from alm_bench.core.options import parse_pairs
 from alm_bench.core.registry import Registry, check_instance, load_registry
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 
@@ -24,6 +25,8 @@ def load_presets() -> Registry[JudgePreset]:
     )
 
 
-def get_preset(name: str) -> JudgePreset:
-    """Return a preset by name. Raises UsageError, which lists the known names."""
-    return load_presets().get(name)
+def get_preset(text: str) -> JudgePreset:
+    """Return a preset by `NAME` or `NAME:option=value`. Raises UsageError for an unknown name or option."""
+    name, colon, options = text.partition(":")
+    preset = load_presets().get(name)
+    return preset.configure(parse_pairs(options.split(","), "--judge-preset")) if colon else preset

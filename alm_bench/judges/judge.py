@@ -86,8 +86,8 @@ class Judge:
         return len(cached), estimates
 
     def _build_calls(self, item: JudgeItem) -> list[list[JudgeCall]]:
-        """Return the calls about an item, one list per repeat; none for an item without an answer."""
-        if not item.answer.strip():
+        """Return the calls about an item, one list per repeat; none for an item that is decided without a call."""
+        if not item.answer.strip() or self.preset.decide(item) is not None:
             return []
         prompts = self.preset.build_prompts(item)
         limit = self.preset.max_new_tokens
@@ -97,8 +97,10 @@ class Judge:
         self, item: JudgeItem, calls: Sequence[Sequence[JudgeCall]], replies: "dict[str, Reply]"
     ) -> Judgement:
         """Return the judgement of an item from the replies to its calls."""
-        if not calls:
+        if not item.answer.strip():
             return self._record("no answer", Verdict(0.0, reason="the model gave no answer"))
+        if (decided := self.preset.decide(item)) is not None:
+            return self._record("judged", decided)
         found = [[replies[call.key] for call in repeat] for repeat in calls]
         texts = tuple(reply.text for repeat in found for reply in repeat if reply.text is not None)
         if (failed := next((reply.error for repeat in found for reply in repeat if reply.error), None)) is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from alm_bench.core import AudioRef
+from alm_bench.core import AudioRef, UsageError
 from alm_bench.core.files import hash_json
 from alm_bench.judges.replies import Fields, ReplyError, read_fields
 
@@ -90,12 +90,21 @@ class JudgePreset:
     max_new_tokens: ClassVar[int] = 256
     """Token limit of a reply."""
 
+    def configure(self, options: Mapping[str, str]) -> "JudgePreset":
+        """Return the preset with options (`--judge-preset NAME:option=value`). Raises UsageError for unknown ones.
+        [default: a preset has no options]"""
+        raise UsageError(f"judge preset {self.name} has no options, found {', '.join(options)}")
+
     def describe_unsuitable(self, item: JudgeItem) -> str | None:
         """Return the reason why an item cannot be judged by this preset; None if it can. [default: an open question
         with references]"""
         if item.options:
             return "a multiple-choice question"
         return None if item.references else "no reference"
+
+    def decide(self, item: JudgeItem) -> Verdict | None:
+        """Return the verdict on an item that needs no call; None for other items. [default: every item needs one]"""
+        return None
 
     def build_prompts(self, item: JudgeItem) -> list[str]:
         """Return the prompts about an item, one per call."""
@@ -111,8 +120,12 @@ class JudgePreset:
 
     @property
     def hash(self) -> str:
-        """First digits of a hash over the texts of the prompts."""
-        return hash_json([self.name, list(self.prompts)])[:12]
+        """First digits of a hash over the texts of the prompts, and over what else decides a verdict."""
+        return self.hash_with([])
+
+    def hash_with(self, parts: Sequence[object]) -> str:
+        """Return the hash over the prompts and further parts."""
+        return hash_json([self.name, list(self.prompts), *parts])[:12]
 
 
 def read_verdict(reply: str, key: str) -> tuple[Fields, Verdict | None]:
