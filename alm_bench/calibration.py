@@ -79,6 +79,9 @@ class Check:
     titles: Mapping[str, str] = field(default_factory=dict)
     """Names in tables of judges; empty for metrics, which have a title of their own."""
 
+    has_pairs: bool = False
+    """True for pairs of captions, False for answers."""
+
 
 def list_computable_metrics() -> list[str]:
     """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
@@ -180,7 +183,7 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
         found[name] = describe_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
     decided = sum(pair.votes != 0 for pair in pairs)
     clips = len({pair.clip for pair in pairs})
-    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights)
+    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
 
 
 def describe_pair_agreement(

@@ -122,7 +122,7 @@ def check_judges(
     labelled = sum(pair.votes != 0 for pair in pairs) or sum(answer.label is not None for answer in answers)
     clips = {pair.clip for pair in pairs} or {_get_cluster(number, answer) for number, answer in enumerate(answers)}
     titles = {key: f"{judge.label} ({judge.preset.name})" for key, (judge, _) in judged.items()}
-    check = Check(agreements, missing, len(items), labelled, len(clips), titles=titles)
+    check = Check(agreements, missing, len(items), labelled, len(clips), titles=titles, has_pairs=bool(pairs))
     outcomes = {key: _describe(judge, texts, found, agreements.get(key)) for key, (judge, found) in judged.items()}
     return JudgeCheck(check, outcomes, _compare_all(texts, {key: found for key, (_, found) in judged.items()}))
 

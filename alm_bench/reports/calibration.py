@@ -22,12 +22,12 @@ def build_check(check: Check, source: str, details: bool = False) -> list[Block]
     file."""
     answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
-    if pairs or not answers:
+    if check.has_pairs:
         return _build_pairs(check, pairs, source)
     blocks: list[Block] = [_build_answers(check, answers, source)]
     if any(one.by_model for one in answers.values()):
         blocks.append(_build_models(check, answers))
-    types = list(next(iter(answers.values())).by_type)
+    types = list(dict.fromkeys(key for one in answers.values() for key in one.by_type))
     blocks += [_build_type(check, answers, key) for key in types] if details else []
     return blocks
 
@@ -145,7 +145,7 @@ def _build_models(check: Check, answers: Mapping[str, AnswerAgreement]) -> Table
 
 
 def _build_type(check: Check, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
-    count = next(iter(answers.values())).by_type[key].n
+    count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
     is_judge = bool(check.titles)
     rows: list[Row] = [
         [_get_title(check, name), *_agreement_cells(one.by_type[key], is_judge)]

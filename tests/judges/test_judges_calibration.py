@@ -159,6 +159,18 @@ def test_a_judge_at_chance_is_named_as_such(tmp_path: Path) -> None:
     assert alm("judge-check", path, "--judge", judge, "--json").json["judges"]["scripted"]["warning"] is not None
 
 
+def test_a_judge_whose_replies_have_no_verdict_has_no_agreement(tmp_path: Path) -> None:
+    judge, _ = write_judge(tmp_path, json.dumps({"default": "What a fine question!"}))
+    path = write_labelled(tmp_path / "marks.csv", 12)
+    ran = alm("judge-check", path, "--judge", judge, "--json").json
+    assert ran["metrics"] == {}
+    assert ran["not_computed"] == {"scripted": "no verdict of 12 could be read"}
+    assert ran["judges"]["scripted"]["bounds"] == [0.0, 1.0]
+    text = alm("judge-check", path, "--judge", judge).out
+    assert "not computed: no verdict of 12 could be read" in text
+    assert "12 labelled answers" in text
+
+
 def test_two_judges_and_a_dry_run_and_a_sample(tmp_path: Path) -> None:
     judge, script = write_judge(tmp_path, json.dumps(SCRIPT))
     path = write_labelled(tmp_path / "marks.csv")

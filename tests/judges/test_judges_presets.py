@@ -82,7 +82,8 @@ def test_the_prompt_has_question_references_and_answer_without_reasoning() -> No
 
 def test_every_preset_has_prompts_of_its_own_and_a_hash_that_changes_with_them() -> None:
     presets = load_presets().entries
-    assert set(presets) == {"qa", "aura", "clair-a", "mmar-rubrics", "voicebench", "air-bench-chat", "caption"}
+    known = {"qa", "qa-word", "aura", "clair-a", "mmar-rubrics", "voicebench", "air-bench-chat", "caption"}
+    assert set(presets) == known
     assert len({preset.hash for preset in presets.values()}) == len(presets)
     for preset in presets.values():
         item = CHOICE if preset.name == "mmar-rubrics" else ITEM
@@ -147,6 +148,9 @@ def test_other_scales_are_no_verdict(reply: str) -> None:
 @pytest.mark.parametrize(
     ("preset", "reply", "score"),
     [
+        ("qa-word", "Partly.", 0.5),
+        ("qa-word", "Verdict: wrong", 0.0),
+        ("qa-word", "right, partly or wrong", None),
         ("clair-a", '{"score": 85, "reason": "x"}', 0.85),
         ("clair-a", '{"score": "100/100"}', 1.0),
         ("clair-a", '{"score": 101}', None),
