@@ -30,11 +30,11 @@ class Scripted(BaseAdapter):
     def generate(self, batch, decoding):
         assert decoding.method == "greedy"
         script = json.loads(Path(self.options.script).read_text())
-        with self._log.open("a") as log:
-            log.writelines(json.dumps(request.prompt) + "\\n" for request in batch)
         return [self._reply(request.prompt, script) for request in batch]
 
     def _reply(self, prompt, script):
+        with self._log.open("a") as log:
+            log.write(json.dumps(prompt) + "\\n")
         said = next((value for key, value in script.items() if key in prompt), script.get("default"))
         if isinstance(said, list):  # one reply after the other: it changes its mind
             before = self._log.read_text().splitlines().count(json.dumps(prompt))

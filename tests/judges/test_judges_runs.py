@@ -139,18 +139,16 @@ def test_an_item_without_an_answer_is_wrong_and_not_asked(tmp_path: Path) -> Non
     assert read_prompts(script) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (("--judge", "nobody"), "unknown model 'nobody'"),
-        (("--judge", "clap"), "a judge writes text of its own"),
-        (("--judge", "echo", "--judge-preset", "qq"), "unknown judge preset 'qq'; known: qa"),
-        (("--calibrate", "x.csv"), "--calibrate goes with --judge MODEL"),
-        (("--judge", "echo", "--calibrate", "nowhere.csv"), "nowhere.csv"),
-        (("--judge", "echo", "--judge", "echo"), "names a model twice"),
-        (("--judge", ":x=1"), "--judge takes MODEL"),
-    ],
-)
-def test_misuse_is_one_line_before_anything_runs(tmp_path: Path, options: tuple[str, ...], line: str) -> None:
-    assert line in refusal(run(tmp_path, *options, status=2))
+def test_misuse_is_one_line_before_anything_runs(tmp_path: Path) -> None:
+    faults = {
+        ("--judge", "nobody"): "unknown model 'nobody'",
+        ("--judge", "clap"): "a judge writes text of its own",
+        ("--judge", "echo", "--judge-preset", "qq"): "unknown judge preset 'qq'; known: qa",
+        ("--calibrate", "x.csv"): "--calibrate goes with --judge MODEL",
+        ("--judge", "echo", "--calibrate", "nowhere.csv"): "nowhere.csv",
+        ("--judge", "echo", "--judge", "echo"): "names a model twice",
+        ("--judge", ":x=1"): "--judge takes MODEL",
+    }
+    for options, line in faults.items():
+        assert line in refusal(run(tmp_path, *options, status=2))
     assert not list((tmp_path / "runs").glob("*/samples.jsonl"))
