@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from alm_bench.core import UsageError
+from alm_bench.core import REQUIREMENT, UsageError
 from alm_bench.judges.judge import Judge, Observe
 from alm_bench.judges.preset import JudgeItem, JudgePreset
 from alm_bench.parsing.document import Document
@@ -24,6 +24,7 @@ def build_item(record: Record) -> JudgeItem:
         question=None if question is None else str(question),
         answer=remove_reasoning(record.text or ""),
         references=list_references(record),
+        requirement=sample.metadata.get(REQUIREMENT),
         full_answer=record.text or "",
         options=tuple(map(str, sample.choices)) if len(sample.choices) > 1 else (),
         is_right=is_correct_option(sample, parsed.index if parsed else None) if len(sample.choices) > 1 else None,

@@ -1,5 +1,6 @@
 """Judges that follow a script: a module for `--judge FILE:Class`, and answers by what stands in the prompt."""
 
+import json
 from pathlib import Path
 
 JUDGE = '''"""A judge whose replies are the lines of a file, by a word in the prompt."""
@@ -58,10 +59,14 @@ def write_judge(folder: Path, script: str = "{}") -> tuple[str, Path]:
     return f"{folder / 'judge.py'}:Scripted:script={path}", path
 
 
+def write_own_judge(folder: Path, script: str) -> tuple[str, Path]:
+    """Write a judge with an identity of its own, whose replies no other test has cached."""
+    judge, path = write_judge(folder, script)
+    return f"{judge},weights={folder.name}", path
+
+
 def read_prompts(script: Path) -> list[str]:
     """Return the prompts that the judge has got, in order."""
-    import json
-
     log = script.with_suffix(".log")
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
