@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_rows import INVENTED
+from benchmark_rows import mmau_pro_rows
 from scripted_judge import read_prompts, verdict, write_own_judge
 from small_world import Ran, alm, model, only_run, stored
 
@@ -19,7 +19,8 @@ def run(tmp_path: Path, task: str, judge: str, *more: object) -> Ran:
 
 def test_open_questions_and_instructions_of_mmau_pro_are_judged(tmp_path: Path) -> None:
     """They stay out of the accuracy by rules, and have a judged figure beside it."""
-    INVENTED["mmau-pro"](tmp_path, Path())
+    (tmp_path / "mmau-pro").mkdir()
+    (tmp_path / "mmau-pro/test.jsonl").write_text("\n".join(map(json.dumps, mmau_pro_rows())))
     script = {"Requirement: Number Words (at most), N: 10\n": verdict("wrong"), "default": verdict("right")}
     judge, _ = write_own_judge(tmp_path, json.dumps(script))
     ran = run(tmp_path, "mmau-pro", judge)
