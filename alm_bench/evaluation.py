@@ -54,14 +54,13 @@ class Watch(Protocol):
     """Progress display of runs."""
 
     def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
-        """Return the progress display of one run's items, which is shown for the duration of the block."""
+        """Return the progress display of one run's items, shown for the duration of the block."""
 
     def count_captions(self) -> AbstractContextManager[StepCounter]:
-        """Return the progress display of the captions that SPICE parses, which is shown for the duration of the
-        block."""
+        """Return the progress display of the captions that SPICE parses, shown for the duration of the block."""
 
     def count_verdicts(self) -> AbstractContextManager[StepCounter]:
-        """Return the progress display of the calls of judges, which is shown for the duration of the block."""
+        """Return the progress display of the calls of judges, shown for the duration of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Job:
     """Prompt template."""
 
     data_named: bool = False
-    """True if the user said where the questions are."""
+    """True if the user named the data (`--data` or an annotations file). No notice about demo data is then printed."""
 
 
 @dataclass(slots=True)
@@ -95,7 +94,7 @@ class Outcome:
     """True if Ctrl-C ended a run."""
 
     failure: str | None = None
-    """Reason in one line why the runs failed (too many failed items, the budget is reached); None if they did not."""
+    """Reason in one line if the runs failed (too many failed items, or the cost limit is reached); else None."""
 
     judge_failures: list[str] = field(default_factory=list)
     """One line per run with failed calls of a judge."""
@@ -198,9 +197,9 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
 
 
 def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
-    """Print what was found in the files that are tasks: the columns, and the first item as the model will get it.
+    """Print a description of each question file that is used as a task, once per file.
 
-    Each file is described once.
+    It consists of the roles of the columns and the first item as the model will get it.
     """
     jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
     for job in jobs.values():
@@ -252,7 +251,7 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
     """Print one line for each task whose questions have a revision that its card does not list.
 
-    It follows the runs, so that an error that prevents them is the only line.
+    Call it after the runs. If an error prevents them, its message is then the only line.
     """
     from alm_bench.runner.items import describe_unknown_revision
 
@@ -274,6 +273,7 @@ class ModelLoader:
         self._adapter: Adapter | None = None
 
     def load(self, asked: RunOptions) -> "Adapter":
+        """Return the model of an evaluation. It is loaded unless the last call asked for the same model and options."""
         if asked.adapter is not None:
             return asked.load_model()
         recipe = asked.build_recipe()
@@ -291,11 +291,11 @@ class ModelLoader:
 
 
 def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Execute the runs of all members, one model after the other. `report` is called after each run.
+    """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
 
-    A member has the options of one evaluation. All names, options and data are checked before any model is loaded, and
-    all plans of a model before it answers. Raises UsageError, DataError and AdapterError. An interruption, a reached
-    budget and failed items do not raise; they are stored in the outcome.
+    `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
+    before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
+    AdapterError. An interruption, a reached cost limit and failed items raise nothing; they are stored in the outcome.
     """
     from alm_bench.judges.jury import Juries
 
@@ -322,7 +322,7 @@ def _run_member(
     report: "Callable[[Run], None]",
     outcome: Outcome,
 ) -> bool:
-    """Execute the runs of one member. Return True if the next member may be executed."""
+    """Execute the runs of one evaluation and add them to `outcome`. Return True if the next one may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
@@ -360,7 +360,10 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """Return the forecasts of the runs of all members, and of their judges. No request is sent to a model."""
+    """Return the forecasts of the runs of several evaluations, and of their judges.
+
+    `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
+    """
     from alm_bench.judges.jury import Juries
     from alm_bench.runner import dryrun
 
@@ -385,7 +388,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
 
 def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
-    """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
+    """Return the stored records that the planned run reuses: all that are not retried, or none with `options.fresh`."""
     from alm_bench.records.store import read_records
 
     records, _ = read_records(options.out / plan.run_id)
@@ -467,9 +470,9 @@ def judge_run(
 def configure_task(
     header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
 ) -> "tuple[RunHeader, Task]":
-    """Return the header of a run with the metrics and answer tags that it is scored with, and its task.
+    """Create the task of a run for scoring it with other metrics or answer tags. By default, the run's own are used.
 
-    By default, these are the run's own. Raises UsageError for an unknown task or metric.
+    Returns the run's header with these settings, and the task. Raises UsageError for an unknown task or metric.
     """
     from msgspec.structs import replace as replace_fields
 
@@ -492,8 +495,9 @@ def rescore_run(
 ) -> "tuple[Run, ReparseResult, str | None]":
     """Parse and score the stored texts of a run again, and store the result. With `jury`, also judge them.
 
-    Return the run, what changed, and a line about failed calls of judges, if any. By default, the answer tags and the
-    metrics are those of the run. Raises StoreError and UsageError.
+    Returns the run, the differences to the earlier parsing, and a line about failed calls of judges, if any. By
+    default, the answer tags and the metrics are those of the run. `solver` is the folder of the text-only run that
+    `--solvable-by` names. Raises StoreError and UsageError.
     """
     from msgspec.structs import replace as replace_fields
 

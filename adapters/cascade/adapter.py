@@ -150,6 +150,7 @@ class CascadeAdapter(DescribingAdapter):
         return Request(request.id, self._prompt.render(request, texts), choices=request.choices)
 
     def clean(self, text: str) -> str:
+        """Return a caption without surrounding white space and without an opening phrase of the prompt set."""
         caption = text.strip()
         for opening in self._asked.openings:
             if caption.lower().startswith(opening):

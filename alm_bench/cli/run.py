@@ -309,13 +309,14 @@ def check_report_name(path: Path | None, option: str) -> None:
 
 
 def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
-    """Write the HTML report of finished runs and print its path as the last line, on standard error beside JSON."""
+    """Write the HTML report of finished runs, and print its path: to standard error if JSON is printed."""
     if not folders:
         print_notice("no report: no run is finished")
         return
-    from alm_bench.html_report import write_report
+    from alm_bench.html_report import ReportOptions, write_report
 
-    written = write_report(folders, path)
+    with common.redirect_model_output():
+        written = write_report(folders, path, ReportOptions(events=True))
     if json_:
         print_notice(f"report: {written.path}")
     else:
