@@ -152,13 +152,6 @@ def test_judge_check_measures_agreement_and_later_tables_show_it(tmp_path: Path)
     assert "not calibrated" not in run.out
 
 
-def test_a_judge_at_chance_is_named_as_such(tmp_path: Path) -> None:
-    judge, _ = write_judge(tmp_path, json.dumps({"default": verdict("right")}))
-    path = write_labelled(tmp_path / "marks.csv")
-    assert "no better than chance" in alm("judge-check", path, "--judge", judge).out
-    assert alm("judge-check", path, "--judge", judge, "--json").json["judges"]["scripted"]["warning"] is not None
-
-
 def test_a_judge_whose_replies_have_no_verdict_has_no_agreement(tmp_path: Path) -> None:
     judge, _ = write_judge(tmp_path, json.dumps({"default": "What a fine question!"}))
     path = write_labelled(tmp_path / "marks.csv", 12)

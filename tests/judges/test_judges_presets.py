@@ -15,9 +15,20 @@ from alm_bench.judges.presets.aura import HIGH, LOW, Aura, combine_scores, score
 from alm_bench.judges.replies import BROKEN, CONTRADICTION, EMPTY, OTHER_SCALE, PROSE
 from alm_bench.records.judgement import Judgement
 
-ITEM = JudgeItem("1", "What barks?", "A dog.", ("a dog", "a puppy"), "<think>cat?</think>A dog.", cluster="1.wav")
+ITEM = JudgeItem(
+    "1", "What barks?", "A dog.", ("a dog", "a puppy"), full_answer="<think>cat?</think>A dog.", cluster="1.wav"
+)
 RUBRIC = [{"scoring_point": f"names fact {n}", "note": "", "choices": [0, 1]} for n in range(5)]
-CHOICE = JudgeItem("2", "Which?", "B", ("two",), "It is two, as fact 0 says.", ("one", "two"), True, {"rubric": RUBRIC})
+CHOICE = JudgeItem(
+    "2",
+    "Which?",
+    "B",
+    ("two",),
+    full_answer="It is two, as fact 0 says.",
+    options=("one", "two"),
+    is_right=True,
+    metadata={"rubric": RUBRIC},
+)
 
 
 NUMBERS = count()
@@ -78,6 +89,14 @@ def test_the_prompt_has_question_references_and_answer_without_reasoning() -> No
     for part in ("Question: What barks?", "\n- a dog\n- a puppy", "Answer: A dog.\n"):
         assert part in prompt
     assert "cat?" not in prompt
+
+
+def test_an_instruction_without_a_reference_is_checked_by_its_requirement() -> None:
+    item = JudgeItem("3", "Describe it.", "Rain.", requirement="at most ten words")
+    (prompt,) = get_preset("qa").build_prompts(item)
+    assert "Requirement: at most ten words\nReply to check: Rain.\n" in prompt
+    assert judge("qa", '{"verdict": "right"}', item).score == 1.0
+    assert get_preset("qa").describe_unsuitable(JudgeItem("4", "Describe it.", "Rain.")) == "no reference"
 
 
 def test_every_preset_has_prompts_of_its_own_and_a_hash_that_changes_with_them() -> None:

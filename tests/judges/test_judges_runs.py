@@ -9,6 +9,9 @@ import pytest
 from scripted_judge import read_prompts, verdict, write_judge
 from small_world import alm, model, only_run, refusal, stored
 
+import alm_bench as ab
+from alm_bench.core import Request
+
 QUESTIONS = 10
 
 
@@ -137,6 +140,23 @@ def test_an_item_without_an_answer_is_wrong_and_not_asked(tmp_path: Path) -> Non
     assert ran.run["tables"]["judges"][0]["no_answer"] == 10
     assert ran.run["metrics"]["judged"]["value"] == 0.0
     assert read_prompts(script) == []
+
+
+def test_judges_in_python(tmp_path: Path) -> None:
+    judge, script = write_judge(tmp_path, json.dumps(SCRIPT))
+
+    def say(request: Request) -> str:
+        return request.id
+
+    where: dict[str, Any] = {"out": tmp_path / "runs"}
+    (run,) = ab.evaluate(say, str(write_questions(tmp_path)), kind="open", judge=judge, **where)
+    assert run.summary.metrics["judged"].value == pytest.approx(0.85)
+    (run,) = ab.rescore(str(run.folder), judge=[f"{judge},label=second,weights=2"], **where)
+    assert [table["judge"] for table in run.summary.tables["judges"]] == ["scripted", "second"]
+    assert len(read_prompts(script)) == 20
+    script.write_text(json.dumps({"default": {"text": None, "error": "down"}}))
+    with pytest.raises(ab.RunFailedError, match="10 by third: down"):
+        ab.rescore(str(run.folder), judge=f"{judge},label=third,weights=3", **where)
 
 
 def test_misuse_is_one_line_before_anything_runs(tmp_path: Path) -> None:
