@@ -10,7 +10,6 @@ from scripted_judge import read_prompts, verdict, write_judge
 from small_world import alm, model, only_run, refusal, stored
 
 import alm_bench as ab
-from alm_bench.core import Request
 
 QUESTIONS = 10
 
@@ -144,10 +143,7 @@ def test_an_item_without_an_answer_is_wrong_and_not_asked(tmp_path: Path) -> Non
 
 def test_judges_in_python(tmp_path: Path) -> None:
     judge, script = write_judge(tmp_path, json.dumps(SCRIPT))
-
-    def say(request: Request) -> str:
-        return request.id
-
+    say = model(tmp_path / "answers.py", "    def answer(self, request):\n        return request.id\n", audio="None")
     where: dict[str, Any] = {"out": tmp_path / "runs"}
     (run,) = ab.evaluate(say, str(write_questions(tmp_path)), kind="open", judge=judge, **where)
     assert run.summary.metrics["judged"].value == pytest.approx(0.85)
