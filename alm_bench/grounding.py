@@ -131,7 +131,7 @@ def _answer_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", 
     from alm_bench.records.store import read_records
 
     asked, budget = settled.asked, settled.budget
-    summary, interrupted = run_plan(plan, asked, budget, executor, watch)
+    summary, interrupted, _ = run_plan(plan, asked, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:

@@ -121,11 +121,15 @@ def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 
+_NOT_TAKEN = ("config", "judge", "judge_preset", "judge_repeats", "calibrate")
+"""Options of `run` that an ablation does not have: it compares scores by rules."""
+
+
 def _add_run_options(command: Any) -> None:
     """Add every option of `run` to the command's signature; the command receives them in `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
-    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, "config")]
+    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, *_NOT_TAKEN)]
     first = [p for p in theirs if p.default is inspect.Parameter.empty]
     rest = [p for p in theirs if p.default is not inspect.Parameter.empty]
     command.__signature__ = inspect.Signature([*first, *own, *rest])

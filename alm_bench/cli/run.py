@@ -194,6 +194,10 @@ def run(
             autocompletion=complete_metrics,
         ),
     ] = None,
+    judge: common.JudgeModel = None,
+    judge_preset: common.JudgePresetName = "qa",
+    judge_repeats: common.JudgeRepeats = 1,
+    calibrate: common.Calibrate = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Exit 0 if at most this many items fail.")] = "0",
     max_cost: Annotated[
         float | None,

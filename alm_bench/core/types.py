@@ -295,6 +295,10 @@ class Arrangement:
     i."""
 
 
+REQUIREMENT = "requirement"
+"""Key in `Sample.metadata` of what an answer has to fulfil, in words, for items without a reference answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One item of a task, before a prompt template turns it into a `Request`."""

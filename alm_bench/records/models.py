@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from alm_bench.core.types import STATUSES, Metric, Metrics
+from alm_bench.records.judgement import JudgeNotes
 from alm_bench.scoring.blind import Margin
 
 SCHEMA_VERSION = 2
@@ -282,6 +283,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     batch_size: dict[str, Any] | None = None
     """Batch sizes that were requested and used; None before the first batch."""
 
+    judges: dict[str, JudgeNotes] = field(default_factory=dict)
+    """Judges of the answers, by `Judgement.key`."""
+
 
 class Usage(Struct, frozen=True, kw_only=True):
     """Sums of token counts and costs over the calls of a run. Only calls with counts that the server reports are
@@ -464,7 +468,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `tokenizer`, and tables that the task adds.
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `tokenizer`, and
+    tables that the task adds.
     """
 
     def __post_init__(self) -> None:

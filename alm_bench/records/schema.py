@@ -10,7 +10,8 @@ import msgspec
 from alm_bench.core import NOTHING, Arrangement, AudioRef, Likelihoods, Parsed, Sample, Scored, Status, StoreError
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records import version_1
-from alm_bench.records.models import SCHEMA_VERSION, from_json
+from alm_bench.records.judgement import Judgement
+from alm_bench.records.models import SCHEMA_VERSION, from_json, to_json
 
 RETRIED: tuple[Status, ...] = ("error",)
 """Statuses of items that a resumed run processes again. Items that were skipped because of an unusable clip are
@@ -115,6 +116,9 @@ class Record:
     embedding: str | None = None
     """Embedding of the item's clip or text, as `core.vectors` encodes it; None unless the task compares embeddings."""
 
+    judgements: tuple[Judgement, ...] = ()
+    """Verdicts of judge models on the answer, one per judge and preset."""
+
     @property
     def retried(self) -> bool:
         """True if a resumed run processes the item again."""
@@ -162,6 +166,7 @@ class Record:
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
             **({} if self.embedding is None else {"embedding": self.embedding}),
+            **({"judgements": to_json(self.judgements)} if self.judgements else {}),
         }
 
     @staticmethod
@@ -207,6 +212,7 @@ class _Line(msgspec.Struct):
     likelihood: dict[str, list[tuple[float, int]]] = {}
     embedding: str | None = None
     metadata: dict[str, Any] = {}
+    judgements: tuple[Judgement, ...] = ()
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -240,6 +246,7 @@ class _Line(msgspec.Struct):
             extra=self.extra,
             likelihood=self.likelihood,
             embedding=self.embedding,
+            judgements=self.judgements,
         )
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from alm_bench.core import STATUSES, HasTextBaselines, Metric, MetricError, Metrics, Scored, Task, TaskCard
-from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin
+from alm_bench.records.judged_summary import list_judged_metrics, summarise_judgements
+from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin, to_json
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
@@ -37,6 +38,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         name: {"accuracy": Metric.missing(reason)} for name, reason in header.baselines_missing.items()
     }
     spec = header.spec
+    judges = summarise_judgements(records, header.judges, task.card.groups)
     return RunSummary(
         task=header.task.name,
         task_version=header.task.version,
@@ -48,11 +50,16 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         skipped=status["skipped"],
         status={name: status[name] for name in STATUSES},
         main=_get_main_metric(task.card, score.metrics),
-        metrics=score.metrics,
+        metrics={**score.metrics, **list_judged_metrics(judges)},
         groups=score.groups,
         baselines={**score.blind, **missing},
         margins=compute_text_margins(task, rows),
-        tables={**score.tables, **build_choice_tables(rows), **_build_pair_table(task.card, rows)},
+        tables={
+            **score.tables,
+            **build_choice_tables(rows),
+            **_build_pair_table(task.card, rows),
+            **({"judges": to_json(judges)} if judges else {}),
+        },
         partial=len(rows) < header.items,
         run=run,
         fingerprint=header.fingerprint,

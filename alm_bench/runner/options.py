@@ -54,6 +54,7 @@ _NAMES = {
     **dict.fromkeys(("<class 'float'>", "float | None"), "a number"),
     **dict.fromkeys(("<class 'str'>", "str | None"), "a text"),
     "<class 'bool'>": "true or false",
+    "pathlib.Path | None": "a path",
     "list[str] | None": "a list of texts",
 }
 """Names of the types of options in error messages."""
@@ -128,6 +129,10 @@ class RunOptions:
     audio_root: str | None = None
     kind: str | None = None
     group_by: str | None = None
+    judge: list[str] | None = None
+    judge_preset: str = "qa"
+    judge_repeats: int = 1
+    calibrate: Path | None = None
     adapter: "Adapter | None" = None
     """Model that was given as an object; None if it is loaded by its name."""
 
