@@ -147,7 +147,7 @@ class CascadeAdapter(DescribingAdapter):
         return asked
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
-        return Request(request.id, self._prompt.render(request, texts), choices=request.choices)
+        return Request(request.id, self._prompt.render(request, texts), choices=request.choices, prefix=request.prefix)
 
     def clean(self, text: str) -> str:
         caption = text.strip()

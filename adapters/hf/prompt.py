@@ -27,7 +27,7 @@ class Row:
     """The request."""
 
     text: str = ""
-    """Rendered prompt with one placeholder per waveform."""
+    """Rendered prompt with one placeholder per waveform, followed by the given beginning of the answer."""
 
     waves: tuple[Wave, ...] = ()
     """Waveforms that the network gets."""
@@ -61,6 +61,9 @@ class Encoder:
 
     `family` may differ from that of the loaded checkpoint in its fields `content` and `text_first`.
     """
+
+    continues_answers = True
+    """True if the beginning of an answer can follow the rendered prompt."""
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
         self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
@@ -141,6 +144,7 @@ class Encoder:
         # Templates read only the part's type. A template that does not know parts would print an array in full.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text += row.request.prefix
         if row.request.prompt.strip() not in text:
             return replace(row, problem="the chat template leaves the question out")
         found, wanted = text.count(self.placeholder), len(row.waves)
@@ -180,6 +184,8 @@ class Encoder:
 
 class MistralEncoder(Encoder):
     """Turns requests into network inputs with mistral-common, which takes clips as base64 and returns tokens."""
+
+    continues_answers = False  # the processor's template always closes the last message
 
     def _render(self, row: Row) -> Row:
         return row
