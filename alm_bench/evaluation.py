@@ -114,7 +114,10 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     options = _select_task_options(names, run_options)
     conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
-        read_condition(condition)
+        if read_condition(condition).changes_reasoning:
+            raise UsageError(
+                f"{condition} changes the answers of a clean run: expected it in noise-ablation --conditions"
+            )
     jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 

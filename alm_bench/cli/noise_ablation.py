@@ -82,7 +82,7 @@ def noise_ablation(
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if report is not None:
-        plans = [plan for one in settled.tasks for plan in one.plans]
+        plans = [plan for found in measured for plan in found.plans]
         print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
     if failed := [reason for found in measured for reason in found.failed]:
         print_error(f"alm-bench: {'; '.join(failed)}")

@@ -1,21 +1,21 @@
-"""Effect of changed clips on a model's score, in comparison with clean clips, paired by item.
+"""Effect of changed clips, or of a changed chain of thought, on a model's score, paired by item.
 
-The effect shows how much of the score depends on the audio.
+The effect shows how much of the score depends on the audio, or on the model's own reasoning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from alm_bench.core import HasTextBaselines, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.scoring.blind import UNIFORM, compute_margin, select_rows_with_reference
+from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows_with_reference
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import has_main_score, list_main_scores
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clips, split
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,9 @@ class Effect:
     chance: float | None = None
     """Expected score of a uniform guess; None if it is not known."""
 
+    left_out: int | None = None
+    """Number of items without a chain of thought, which all figures leave out; None if clips were changed."""
+
 
 def build_missing_effect(reason: str) -> Effect:
     """Return an effect without values, for a given reason."""
@@ -59,15 +62,25 @@ def build_missing_effect(reason: str) -> Effect:
     return Effect(none, none, none, none, none, None, reason)
 
 
+def build_chainless_effect(left_out: int, reason: str = "no answered item has a chain of thought") -> Effect:
+    """Return the effect of a changed chain of thought if no item has a chain; `left_out` is the number of items."""
+    return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One item on clean clips and on changed clips."""
+    """One item on clean clips and on changed clips, or with and without a changed chain of thought."""
 
     clean: Scored
     """The item in the clean run."""
 
     noisy: Sequence[Scored]
-    """The item in each repeat with changed clips."""
+    """The item in each repeat with the change."""
+
+    @property
+    def changed(self) -> float:
+        """Share of repeats whose answer differs from the clean one, 0..1."""
+        return float(np.mean([_get_answer(row) != _get_answer(self.clean) for row in self.noisy]))
 
 
 def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
@@ -76,18 +89,45 @@ def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = Fa
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
+    return _compute_by_group(task, pairs, _ClipVerdict(keeps_evidence))
+
+
+def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerdict") -> dict[str, dict[str, Effect]]:
+    """Return the effects by grouping and key; `find_verdict` judges each of them."""
     kept = [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:
-        scored = _ItemScores.from_pairs(task, kept, keeps_evidence)
+        scored = _ItemScores.from_pairs(task, kept)
     except MetricError as error:
         return {"all": {"all": build_missing_effect(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
     parts = {"all": {"all": [pair.clean for pair in kept]}, **split([p.clean for p in kept], task.card.groups)}
     return {
-        grouping: {key: scored.compute_effect([place[id(row)] for row in rows]) for key, rows in keys.items()}
+        grouping: {
+            key: scored.compute_effect([place[id(row)] for row in rows], find_verdict) for key, rows in keys.items()
+        }
         for grouping, keys in parts.items()
+    }
+
+
+def compute_chain_effects(
+    task: Task, pairs: Sequence[Pair], left_out: Sequence[Scored], control: Sequence[Pair] = ()
+) -> dict[str, dict[str, Effect]]:
+    """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
+
+    `pairs` are the items with a chain, `left_out` those without. `control` are items of a run with unchanged chains:
+    their share of changed answers is subtracted before the verdict.
+    """
+    if not pairs:
+        return {"all": {"all": build_chainless_effect(len(left_out))}}
+    effects = _compute_by_group(task, pairs, _ChainVerdict({pair.clean.sample.id: pair.changed for pair in control}))
+    parts = {"all": {"all": list(left_out)}, **split(left_out, task.card.groups)}
+    return {
+        grouping: {
+            key: replace(effect, left_out=len(parts.get(grouping, {}).get(key, ()))) for key, effect in keys.items()
+        }
+        for grouping, keys in effects.items()
     }
 
 
@@ -106,23 +146,22 @@ class _ItemScores:
     changed: Sequence[float]
     blind: Mapping[str, Sequence[float]]
     bounded: bool
-    keeps_evidence: bool
 
     @staticmethod
-    def from_pairs(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_ItemScores":
+    def from_pairs(task: Task, kept: Sequence[Pair]) -> "_ItemScores":
         """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
         name, clean = list_main_scores(task, [pair.clean for pair in kept])
         repeats = [list_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
-        changed = [float(np.mean([_get_answer(row) != _get_answer(pair.clean) for row in pair.noisy])) for pair in kept]
+        changed = [pair.changed for pair in kept]
         rows = [pair.clean for pair in kept]
         known = isinstance(task, HasTextBaselines) and len(select_rows_with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
-        return _ItemScores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
+        return _ItemScores(name, kept, clean, noise, changed, blind, bounded)
 
-    def compute_effect(self, item_indices: Sequence[int]) -> Effect:
-        """Return the effect on the items at these indices."""
+    def compute_effect(self, item_indices: Sequence[int], find_verdict: "FindVerdict") -> Effect:
+        """Return the effect on the items at these indices, judged by `find_verdict`."""
         rows = [self.pairs[place].clean for place in item_indices]
         clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
         clip_ids, item_weights = list_clips(rows), compute_weights(rows)
@@ -147,16 +186,8 @@ class _ItemScores:
             return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
         if effect.drop.low is None:
             return replace(effect, reason="too few clips for an interval")
-        if margins[0] is None or margins[1] is None:
-            return replace(effect, reason="no text-only baseline is known item by item")
-        evidence = Evidence(
-            effect.drop,
-            self._get_lower_retention(effect.retention),
-            effect.changed.value or 0.0,
-            margins[0],
-            margins[1],
-        )
-        verdict, reason = judge(evidence, self.keeps_evidence)
+        found = Measurement(effect, margins, self._get_lower_retention(effect.retention), rows, changed)
+        verdict, reason = find_verdict(found)
         return replace(effect, verdict=verdict, reason=reason)
 
     def _order_for_drop(
@@ -174,6 +205,63 @@ class _ItemScores:
         if get_metric_spec(self.name).higher_is_better:
             return retention.low
         return 1 / retention.high if retention.high else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Measurements on one group of items that a verdict is based on."""
+
+    effect: Effect
+    """The effect without its verdict."""
+
+    margins: Sequence[Margin | None]
+    """Margins of the clean and of the changed score over the best text-only baseline."""
+
+    kept: float | None
+    """Lower bound of the share of the clean score that remains."""
+
+    rows: Sequence[Scored]
+    """Items of the clean run."""
+
+    changed: Sequence[float]
+    """Share of repeats whose answer differs, by item."""
+
+
+FindVerdict = Callable[[Measurement], tuple[Verdict | None, str | None]]
+"""Function that judges one group of items: returns a verdict, and the reason if there is none or it is "cannot
+tell"."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipVerdict:
+    """Judges changed clips."""
+
+    keeps_evidence: bool
+    """True if the changed clips may still contain the information that the answer needs."""
+
+    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
+        clean, noise = found.margins
+        if clean is None or noise is None:
+            return None, "no text-only baseline is known item by item"
+        evidence = Evidence(found.effect.drop, found.kept, found.effect.changed.value or 0.0, clean, noise)
+        return judge(evidence, self.keeps_evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChainVerdict:
+    """Judges changed chains of thought."""
+
+    control: Mapping[str, float]
+    """Share of repeats whose answer differs although the chain is unchanged, by item id; empty if not measured."""
+
+    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
+        if not self.control:
+            return judge_reasoning(found.effect.changed, found.effect.drop)
+        excess = [
+            value - self.control.get(row.sample.id, 0.0) for value, row in zip(found.changed, found.rows, strict=True)
+        ]
+        compute = compute_mean_interval if min(excess) < 0 else compute_share
+        return judge_reasoning(compute(excess, list_clips(found.rows), compute_weights(found.rows)), found.effect.drop)
 
 
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:
