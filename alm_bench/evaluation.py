@@ -115,9 +115,7 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
         if read_condition(condition).changes_reasoning:
-            raise UsageError(
-                f"{condition} changes the answers of a clean run: expected it in noise-ablation --conditions"
-            )
+            raise UsageError(f"{condition} changes the answers of a clean run: name it in noise-ablation")
     jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 

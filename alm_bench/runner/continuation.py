@@ -11,9 +11,7 @@ from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.plan import Plan
 from alm_bench.scoring.chains import find_chain
-
-NO_CHAIN = "no answered item has a chain of thought"
-"""Reason why a condition that changes the model's reasoning has no run."""
+from alm_bench.scoring.grounding import NO_CHAIN
 
 
 def start_answers(plan: Plan, clean: Sequence[Record]) -> Plan:
@@ -50,8 +48,8 @@ def check_continuation(condition: str, adapter: Adapter, answer_by: str) -> None
         return
     if not adapter.abilities.continuation:
         raise UsageError(
-            f"{condition}: {adapter.identity.label} does not continue a given beginning of its answer (it has no ability "
-            "continuation), expected another model or other conditions"
+            f"{condition}: {adapter.identity.label} does not continue a given beginning of its answer (it has no "
+            "ability continuation), expected another model or other conditions"
         )
     if answer_by != "generate":
         raise UsageError(f"{condition} changes written answers, expected --answer-by generate, found {answer_by}")

@@ -62,8 +62,12 @@ def build_missing_effect(reason: str) -> Effect:
     return Effect(none, none, none, none, none, None, reason)
 
 
-def build_chainless_effect(left_out: int, reason: str = "no answered item has a chain of thought") -> Effect:
-    """Return the effect of a changed chain of thought if no item has a chain; `left_out` is the number of items."""
+NO_CHAIN = "no answered item has a chain of thought"
+"""Reason why there is no effect of a changed chain of thought."""
+
+
+def build_chainless_effect(left_out: int, reason: str) -> Effect:
+    """Return the effect of a changed chain of thought if no chain can be changed; `left_out` is the number of items."""
     return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
 
 
@@ -120,7 +124,7 @@ def compute_chain_effects(
     their share of changed answers is subtracted before the verdict.
     """
     if not pairs:
-        return {"all": {"all": build_chainless_effect(len(left_out))}}
+        return {"all": {"all": build_chainless_effect(len(left_out), NO_CHAIN)}}
     effects = _compute_by_group(task, pairs, _ChainVerdict({pair.clean.sample.id: pair.changed for pair in control}))
     parts = {"all": {"all": list(left_out)}, **split(left_out, task.card.groups)}
     return {

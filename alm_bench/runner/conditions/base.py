@@ -18,7 +18,8 @@ class Condition:
     pairs.
 
     A subclass sets `kind` and overrides at least one of four methods: `change` (the sound of a clip), `requests`,
-    `samples` or `begin_answers` (the model's own reasoning). Random draws depend only on `name`, `seed`, `repeat` and the id of the clip.
+    `samples` or `begin_answers` (the model's own reasoning). Random draws depend only on `name`, `seed`, `repeat` and
+    the id of the clip or item.
     """
 
     name: str
