@@ -4,6 +4,7 @@ A lost clip is always reported: placeholders are counted in each rendered prompt
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -125,7 +126,7 @@ class Encoder:
 
     def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the conversation of a row; `clips` are its audio parts."""
-        text = row.request.prompt + self.suffix
+        text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
         content: Any = [*clips, {"type": "text", "text": text}]
@@ -196,6 +197,15 @@ class MistralEncoder(Encoder):
 
     def _clip(self, wave: Wave) -> dict[str, str]:
         return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
+
+
+def append_suffix(prompt: str, suffix: str) -> str:
+    """Append a checkpoint's suffix to a prompt, unless the prompt already asks for one of its tags."""
+    asked = any(tag in prompt for tag in _TAG.findall(suffix))
+    return prompt if asked else prompt + suffix
+
+
+_TAG = re.compile(r"<\w+>")
 
 
 def _format_lost_clip(tokens: int, clips: int) -> str:

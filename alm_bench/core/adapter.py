@@ -32,6 +32,9 @@ Answers = AnsweredRequest | list[AnsweredRequest]
 CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
 
+DEFAULT_PROMPTS = "letters"
+"""Prompt set of models that name no other, which every task has."""
+
 CACHE_MB = 256
 """Default cache size in MB, sufficient for about twenty pairs of clips of the published Mellow."""
 
@@ -181,7 +184,7 @@ class Adapter(Protocol):
     audio: AudioPolicy | None
     """Preprocessing of clips; None for a model that takes no audio."""
 
-    prompts: str = "letters"
+    prompts: str = DEFAULT_PROMPTS
     """Name of the prompt set that is used by default."""
 
     abilities: Abilities = Abilities()

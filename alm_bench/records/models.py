@@ -78,6 +78,10 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
     name: str | None = None
     """Name of the prompt set without the task; None if not known."""
 
+    format: str | None = None
+    """Form that outputs are asked to have, such as `<think> </think> <answer> </answer>`; None if the prompt set asks
+    for none."""
+
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
     """Decoding settings of a run; all except `method` are None if not known (see `core.Decoding`)."""
