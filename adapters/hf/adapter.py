@@ -186,7 +186,7 @@ class HFAdapter(BaseAdapter):
         if encoded.rows[place].joined:
             extra["joined"] = f"{JOIN_SECONDS:g} s of silence between two clips"
         if reasoning is not None:
-            extra["reasoning"] = reasoning
+            extra |= {"reasoning": reasoning, "reasoning_tokens": len(self._ids(reasoning))}
         if answer != text:
             extra["written"] = text
         return Output(answer, truncated=written.truncated, extra=extra)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alm_bench.parsing.document import Document, find_outer_reasoning, split_sentences
-from alm_bench.parsing.tags import Tag
+from alm_bench.parsing.tags import TAG_SIGNS, Tag
 from alm_bench.parsing.text import Span, find_word_spans, fold, split_words
 
 MIN_UNTAGGED_WORDS = 10
@@ -36,6 +36,9 @@ def find_reasoning(text: str, answer: Span | None, answer_tags: Sequence[str] = 
     are, if they have at least `MIN_UNTAGGED_WORDS` words. `answer` is the span of the parsed answer (`Parsed.span`),
     None if it is not known; an explanation after it is not reasoning.
     """
+    words = 0 if answer is None else count_words(text[: answer[0]])
+    if words < MIN_UNTAGGED_WORDS and not any(sign in text for sign in TAG_SIGNS):
+        return None  # most outputs, which need not be analysed
     document = Document(text, answer_tags)
     spans = [span for span in document.reasoning if split_words(fold(text[slice(*span)]))]
     if spans:
@@ -90,7 +93,7 @@ def _find_untagged(document: Document, answer: Span) -> Reasoning | None:
     """Return the sentences before the one with the answer; None if they have too few words."""
     start = next((span[0] for span in reversed(document.sentences) if span[0] <= answer[0]), 0)
     before = document.original[:start].strip()
-    if len(split_words(fold(before))) < MIN_UNTAGGED_WORDS:
+    if count_words(before) < MIN_UNTAGGED_WORDS:
         return None
     begin = document.original.index(before)
     return Reasoning(((begin, begin + len(before)),), start, tagged=False, complete=True)
