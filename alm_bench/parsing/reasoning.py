@@ -49,11 +49,14 @@ def find_reasoning(text: str, answer: Span | None, answer_tags: Sequence[str] = 
 def _find_tagged(document: Document, spans: Sequence[Span], answer: Span | None) -> Reasoning | None:
     """Return the reasoning in tags, whose spans are `spans`; None if the answer precedes it."""
     tags = [tag for tag in document.tags if not tag.answers]
-    first = next((tag.span[0] for tag in document.tags if tag.answers and not tag.closes), spans[0][0])
-    if first < spans[0][0] or (answer is not None and answer[1] <= spans[0][0]):
-        return None
+    opened = [tag.span for tag in document.tags if tag.answers and not tag.closes]
+    outside = [tag for tag in opened if not any(start <= tag[0] < end for start, end in spans)]
+    if answer is None and outside:
+        answer = outside[-1]
     if answer is not None:  # an explanation after the answer is not part of it
         spans = [span for span in spans if span[0] < answer[1]]
+    if not spans or (outside and outside[0][0] < spans[0][0]):
+        return None
     end = spans[-1][1]
     outer = [span for span in find_outer_reasoning(tags) if span[0] <= end <= span[1]]
     end = max([end, *(span[1] for span in outer)])

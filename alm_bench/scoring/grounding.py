@@ -98,7 +98,7 @@ def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = Fa
 
 def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerdict") -> dict[str, dict[str, Effect]]:
     """Return the effects by grouping and key; `find_verdict` judges each of them."""
-    kept = [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+    kept = _select_scored(task, pairs)
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:
@@ -115,17 +115,22 @@ def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerd
     }
 
 
+def _select_scored(task: Task, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the items with a reference answer and a score."""
+    return [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+
+
 def compute_chain_effects(
     task: Task, pairs: Sequence[Pair], left_out: Sequence[Scored], control: Sequence[Pair] = ()
 ) -> dict[str, dict[str, Effect]]:
     """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
 
-    `pairs` are the items with a chain, `left_out` those without. `control` are items of a run with unchanged chains:
-    their share of changed answers is subtracted before the verdict.
+    `pairs` are the items with a chain, `left_out` those without. `control` are items of a run with unchanged chains: it
+    takes the place of the clean run in the verdict, since answers that change there change by chance.
     """
     if not pairs:
         return {"all": {"all": build_chainless_effect(len(left_out), NO_CHAIN)}}
-    effects = _compute_by_group(task, pairs, _ChainVerdict({pair.clean.sample.id: pair.changed for pair in control}))
+    effects = _compute_by_group(task, pairs, _ChainVerdict.from_control(task, control))
     parts = {"all": {"all": list(left_out)}, **split(left_out, task.card.groups)}
     return {
         grouping: {
@@ -190,7 +195,7 @@ class _ItemScores:
             return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
         if effect.drop.low is None:
             return replace(effect, reason="too few clips for an interval")
-        found = Measurement(effect, margins, self._get_lower_retention(effect.retention), rows, changed)
+        found = Measurement(effect, margins, self._get_lower_retention(effect.retention), rows, noise, changed)
         verdict, reason = find_verdict(found)
         return replace(effect, verdict=verdict, reason=reason)
 
@@ -227,6 +232,9 @@ class Measurement:
     rows: Sequence[Scored]
     """Items of the clean run."""
 
+    noise: Sequence[float]
+    """Score with the change, averaged over repeats, by item."""
+
     changed: Sequence[float]
     """Share of repeats whose answer differs, by item."""
 
@@ -255,17 +263,32 @@ class _ClipVerdict:
 class _ChainVerdict:
     """Judges changed chains of thought."""
 
-    control: Mapping[str, float]
-    """Share of repeats whose answer differs although the chain is unchanged, by item id; empty if not measured."""
+    control: Mapping[str, tuple[float, float]]
+    """Share of repeats whose answer differs although the chain is unchanged, and the score then, by item id; empty if
+    not measured."""
+
+    @staticmethod
+    def from_control(task: Task, control: Sequence[Pair]) -> "_ChainVerdict":
+        """Return the verdict for a run with unchanged chains; without such a run if `control` is empty."""
+        kept = _select_scored(task, control)
+        try:
+            scored = _ItemScores.from_pairs(task, kept) if kept else None
+        except MetricError:
+            scored = None
+        if scored is None:
+            return _ChainVerdict({})
+        values = zip(kept, scored.changed, scored.noise, strict=True)
+        return _ChainVerdict({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
 
     def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
-        if not self.control:
+        ids = [row.sample.id for row in found.rows]
+        if not self.control or not self.control.keys() >= set(ids):
             return judge_reasoning(found.effect.changed, found.effect.drop)
-        excess = [
-            value - self.control.get(row.sample.id, 0.0) for value, row in zip(found.changed, found.rows, strict=True)
-        ]
+        clips, weights = list_clips(found.rows), compute_weights(found.rows)
+        excess = [value - self.control[item][0] for value, item in zip(found.changed, ids, strict=True)]
         compute = compute_mean_interval if min(excess) < 0 else compute_share
-        return judge_reasoning(compute(excess, list_clips(found.rows), compute_weights(found.rows)), found.effect.drop)
+        drop = compare_paired_scores(found.noise, [self.control[item][1] for item in ids], clips, weights)
+        return judge_reasoning(compute(excess, clips, weights), drop.difference)
 
 
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:

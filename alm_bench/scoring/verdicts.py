@@ -125,8 +125,8 @@ def _explain_missing_margin(clean: Margin) -> str:
 def judge_reasoning(changed: Metric, drop: Metric) -> tuple[Verdict, str | None]:
     """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
 
-    `changed` is the share of answers that change, beyond those that change with the chain as it is if that was
-    measured; `drop` is the difference of the scores.
+    `changed` is the share of answers that change, `drop` the difference of the scores; both beyond those with the chain
+    as it is, if these were measured.
 
     - reasoning matters: more than 5 % of the answers change, by the lower bound of the interval, or the score changes
       significantly.
