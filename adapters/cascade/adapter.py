@@ -147,7 +147,7 @@ class CascadeAdapter(DescribingAdapter):
         return asked
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
-        return Request(request.id, self._prompt.render(request, texts), choices=request.choices)
+        return Request(request.id, self._prompt.render(request, texts), choices=request.choices, prefix=request.prefix)
 
     def clean(self, text: str) -> str:
         """Return a caption without surrounding white space and without an opening phrase of the prompt set."""

@@ -25,7 +25,8 @@ class PromptTemplate:
     """Text with the placeholders {field} for the fields of a sample and, for multiple choice, {options}."""
 
     option: str = "{letter}) {text}"
-    """Format of one option, with the placeholders {letter}, {LETTER} and {text}."""
+    """Format of one option, with the placeholders {letter}, {LETTER}, {text} and {repr} (the text as Python writes a
+    string, in quotation marks)."""
 
     join: str = " "
     """Text between options."""
@@ -36,24 +37,40 @@ class PromptTemplate:
     name: str = ""
     """Name of the prompt set, without the task. It is not part of the hash."""
 
+    open_template: str | None = None
+    """Template for a question with fewer than two options; default: `template`."""
+
+    format: str | None = None
+    """Form that outputs are asked to have: the tags in their order, with text between an opening tag and its closing
+    tag, such as `<think> </think> <answer> </answer>`. None if the prompt asks for no tags. It is not part of the
+    hash."""
+
+    max_new_tokens: int | None = None
+    """Token limit that outputs of this form need, if it is higher than the task's. It is not part of the hash, since
+    the limit is part of the decoding."""
+
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the sha256 of everything that changes a rendered prompt."""
         parts = asdict(self)
-        del parts["name"]
+        for name in ("name", "format", "max_new_tokens"):
+            del parts[name]
+        if self.open_template is None:  # hashes are those of templates from before the field
+            del parts["open_template"]
         return hash_json(parts)[:12]
 
     def format_options(self, choices: Sequence[str]) -> str:
         """Return the text of the options."""
         letters = string.ascii_lowercase
         return self.join.join(
-            self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice)
+            self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice, repr=repr(choice))
             for i, choice in enumerate(choices)
         )
 
     def render(self, fields: Mapping[str, str], choices: Sequence[str] = ()) -> str:
         """Return the prompt for the fields and options of a sample."""
-        text = self.template.format(**fields, options=self.format_options(choices))
+        template = self.template if self.open_template is None or len(choices) > 1 else self.open_template
+        text = template.format(**fields, options=self.format_options(choices))
         return text.lower() if self.lowercase else text
 
 

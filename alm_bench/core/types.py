@@ -120,6 +120,10 @@ class Request:
     features: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     """Result of the adapter's `prepare` for each of `waves`; empty if it was not called."""
 
+    prefix: str = ""
+    """Beginning of the answer, which the model has to continue: its output is what follows. "" to answer from the
+    start. Only adapters with the ability `continuation` get one."""
+
 
 DecodingMethod = Literal["greedy", "nucleus", "top-k", "beam"]
 """Decoding method: most likely token, sampling from the nucleus (arXiv 1904.09751), sampling from the k most likely

@@ -20,14 +20,19 @@ def complete_record(
 ) -> Record:
     """Return the record of an item after the model's call.
 
-    An answer is parsed and graded; a failed call becomes an error. An output is also an error if its `extra` cannot be
-    stored as JSON or has an invalid cost or count. Text that a failed call returned, such as an answer whose options
-    could not be scored, is stored with the reason.
+    An answer is parsed and graded; a failed call becomes an error. If the model continued a given beginning of its answer, the text that leads to the answer is put before its output,
+    and the beginning is stored as `prefix`.
+
+    An output is also an error if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
+    failed call returned, such as an answer whose options could not be scored, is stored with the reason.
     """
     if (fault := find_extra_problem(output.extra)) is not None:
         output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
     text = None if output.text is None else replace_surrogates(output.text)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
+    if item.beginning is not None:
+        text = None if text is None else item.beginning.lead + text
+        extra = {**extra, "prefix": item.beginning.text}
     outcome = partial(
         item.record,
         preprocessing=preprocessing,

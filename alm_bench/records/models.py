@@ -79,6 +79,10 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
     name: str | None = None
     """Name of the prompt set without the task; None if not known."""
 
+    format: str | None = None
+    """Form that outputs are asked to have, such as `<think> </think> <answer> </answer>`; None if the prompt set asks
+    for none."""
+
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
     """Decoding settings of a run; all except `method` are None if not known (see `core.Decoding`)."""
@@ -468,8 +472,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `tokenizer`, and
-    tables that the task adds.
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `reasoning`
+    (scoring/reasoning.py), `tokenizer`, and tables that the task adds.
     """
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records import version_1
 from alm_bench.records.judgement import Judgement
 from alm_bench.records.models import SCHEMA_VERSION, from_json, to_json
+from alm_bench.scoring.chains import Beginning
 
 RETRIED: tuple[Status, ...] = ("error",)
 """Statuses of items that a resumed run processes again. Items that were skipped because of an unusable clip are
@@ -56,6 +57,9 @@ class PlannedItem:
 
     clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
     """Size in bytes of each clip that the model gets, including a spare clip; None for a clip without a file."""
+
+    beginning: Beginning | None = None
+    """Beginning of the answer that the model continues; None if it answers from the start."""
 
     def record(self, status: Status, **outcome: Any) -> "Record":
         """Return the record of the item; `outcome` are further fields of the record."""

@@ -18,6 +18,7 @@ from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solve
 from alm_bench.scoring.no_option import count_no_option_outputs
 from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
 from alm_bench.scoring.position import analyse_positions
+from alm_bench.scoring.reasoning import compute_reasoning
 
 
 def _remove_clip_names(record: Record) -> str:
@@ -59,6 +60,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
             **build_choice_tables(rows),
             **_build_pair_table(task.card, rows),
             **({"judges": to_json(judges)} if judges else {}),
+            **_build_reasoning_table(header, records),
         },
         partial=len(rows) < header.items,
         run=run,
@@ -149,6 +151,14 @@ def _build_pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
         groupings = card.groups if spec.first is not None else ()  # any two conditions: pairs grow with their square
         found += [asdict(figures) for figures in compute_pairs(known, spec, groupings)]
     return {"pairs": found} if found else {}
+
+
+def _build_reasoning_table(header: RunHeader, records: Sequence[Record]) -> dict[str, Any]:
+    """Return the table `reasoning`, a `ReasoningFigures` as a JSON object; {} for runs without reasoning whose prompt
+    asks for no form."""
+    answered = [(record.to_scored(), record.extra) for record in records]
+    found = compute_reasoning(answered, header.prompt.format, header.spec.answer_tags)
+    return {} if found is None else {"reasoning": asdict(found)}
 
 
 def build_choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
@@ -77,6 +78,8 @@ def build_breakdowns(summary: Summary) -> list[Block]:
         blocks.append(build_options(tables["options"]))
     if "no_option" in tables:
         blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOption))))
+    if (reasoning := read_reasoning(summary)) is not None:
+        blocks.append(Text(f"Reasoning: {describe_reasoning(reasoning)}."))
     if summary.reasons:
         columns = [Column("why an item did not end as ok", overflow="wrap"), Column("items")]
         blocks.append(Table(columns, [[reason, count] for reason, count in summary.reasons.items()]))

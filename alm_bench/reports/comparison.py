@@ -11,6 +11,7 @@ from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table,
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import build_difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
+from alm_bench.reports.reasoning import build_reasoning, compare_reasoning, convert_reasoning
 from alm_bench.scoring.main_score import score_item
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clips
@@ -306,6 +307,8 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
         blocks.append(Heading(f"{name} against {base}", name=max(name, base, key=len)))
         blocks += [Text(said)] if said else []
         blocks.append(Table(columns, rows, [note]))
+    if figures := compare_reasoning(runs):
+        blocks.append(build_reasoning([run.folder.name for run in runs], figures))
     return blocks
 
 
@@ -346,4 +349,5 @@ def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str,
         "runs": [run.folder.name for run in runs],
         "conclusions": [write_conclusion(runs, cells, run) for run in runs[1:]],
         "cells": [asdict(cell) for cell in cells],
+        **({"reasoning": convert_reasoning(figures)} if (figures := compare_reasoning(runs)) else {}),
     }

@@ -215,7 +215,7 @@ def _build_stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPromp
     """Return the prompt for the run header. For a replay, it is stored as not known."""
     if is_replay:
         return StoredPrompt(id=NOT_KNOWN, version=None, hash=None)
-    return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name)
+    return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name, format=prompt.format)
 
 
 def _build_stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
