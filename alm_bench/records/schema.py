@@ -9,6 +9,7 @@ import msgspec
 
 from alm_bench.core import NOTHING, Arrangement, AudioRef, Likelihoods, Parsed, Sample, Scored, Status, StoreError
 from alm_bench.core.foreign import dump_json, parse_json
+from alm_bench.core.languages import ItemLanguages
 from alm_bench.records import version_1
 from alm_bench.records.models import SCHEMA_VERSION, from_json
 
@@ -155,6 +156,7 @@ class Record:
             "option_order": None if sample.arranged is None else asdict(sample.arranged),
             **({} if sample.targets is None else {"targets": list(sample.targets)}),
             **({"metadata": dict(sample.metadata)} if sample.metadata else {}),
+            **({} if sample.languages is None else {"languages": asdict(sample.languages)}),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
             "clip_sizes": dict(self.clip_sizes),
             "preprocessing": list(self.preprocessing),
@@ -207,6 +209,7 @@ class _Line(msgspec.Struct):
     likelihood: dict[str, list[tuple[float, int]]] = {}
     embedding: str | None = None
     metadata: dict[str, Any] = {}
+    languages: ItemLanguages | None = None
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -222,6 +225,7 @@ class _Line(msgspec.Struct):
             arranged=self.option_order,
             targets=self.targets,
             metadata=self.metadata or NOTHING,
+            languages=self.languages,
         )
         return Record(
             index=self.index,

@@ -10,6 +10,7 @@ from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMarg
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
+from alm_bench.scoring.language_table import build_language_tables, compute_answer_language
 from alm_bench.scoring.main_score import has_main_score, list_main_scores
 from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
@@ -32,6 +33,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
     records = sorted(records, key=lambda record: record.index)
     rows = [record.to_scored() for record in records]
     score = task.score(rows)
+    metrics = {**score.metrics, **compute_answer_language(rows)}
     status = Counter(record.status for record in records)
     missing: dict[str, Metrics] = {
         name: {"accuracy": Metric.missing(reason)} for name, reason in header.baselines_missing.items()
@@ -48,11 +50,16 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         skipped=status["skipped"],
         status={name: status[name] for name in STATUSES},
         main=_get_main_metric(task.card, score.metrics),
-        metrics=score.metrics,
+        metrics=metrics,
         groups=score.groups,
         baselines={**score.blind, **missing},
         margins=compute_text_margins(task, rows),
-        tables={**score.tables, **build_choice_tables(rows), **_build_pair_table(task.card, rows)},
+        tables={
+            **score.tables,
+            **build_choice_tables(rows),
+            **_build_pair_table(task.card, rows),
+            **build_language_tables(task, rows),
+        },
         partial=len(rows) < header.items,
         run=run,
         fingerprint=header.fingerprint,

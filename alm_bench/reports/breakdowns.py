@@ -9,7 +9,9 @@ from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.languages import build_languages
 from alm_bench.scoring.known_agreement import describe_agreement
+from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.pairs import ALL, PairFigures
@@ -72,6 +74,8 @@ def build_breakdowns(summary: Summary) -> list[Block]:
         blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
     if "pairs" in tables:
         blocks += build_pairs(msgspec.convert(tables["pairs"], list[PairFigures]))
+    if "languages" in tables:
+        blocks += build_languages(msgspec.convert(tables["languages"], LanguageTable))
     if "options" in tables:
         blocks.append(build_options(tables["options"]))
     if "no_option" in tables:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core.languages import ItemLanguages, normalise_language
 from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
 from alm_bench.scoring.multiple_choice import compute_mean, compute_mean_score, drop_skipped_rows
 from alm_bench.task_bases import OpenTask
@@ -88,6 +89,12 @@ class Ccfqa(OpenTask):
                         "clip": clip.id,
                     },
                     metadata={"question": question.texts[asked]},  # it is spoken in the clip, and in no prompt
+                    languages=ItemLanguages(
+                        question=normalise_language(asked),
+                        audio=normalise_language(asked),
+                        answer=normalise_language(answer),
+                        question_id=question.id,
+                    ),
                 )
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
