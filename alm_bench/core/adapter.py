@@ -81,6 +81,10 @@ class Abilities:
     decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
+    spoken_languages: tuple[str, ...] | None = None
+    """Codes of the languages whose speech the model understands (`core.languages`); None if that is not declared. A run
+    whose clips speak another language is rejected."""
+
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
     them."""

@@ -32,6 +32,7 @@ class ForwardingAdapter(BaseAdapter):
             event_presence=listener_abilities.event_presence,
             delivery=listener_abilities.delivery,
             max_clips=listener_abilities.max_clips,
+            spoken_languages=listener_abilities.spoken_languages,
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:

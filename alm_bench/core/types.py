@@ -54,6 +54,9 @@ class AudioRef:
     content: str | None = field(default=None, compare=False, repr=False)
     """Key of synthesised bytes, which distinguishes clips with the same id and path. Equal keys mean equal bytes."""
 
+    is_question: bool = False
+    """True for a clip in which the item's question is spoken (`--speak`). Conditions do not change it."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioPolicy:

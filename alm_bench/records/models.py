@@ -162,6 +162,8 @@ class StoredSpec(Struct, frozen=True, kw_only=True):
     task_options: dict[str, str] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
     answer_tags: tuple[str, ...] = ()
+    speak: str | None = None
+    also_written: bool = False
 
 
 class FitRows(Struct, frozen=True, kw_only=True):
@@ -269,6 +271,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
 
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
+
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions; None for written questions."""
 
     environment: dict[str, Any] = field(default_factory=dict)
     """Versions of packages, commit, and description of the machine."""
@@ -403,6 +408,10 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
+
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions, and whether they were also written; None for written questions.
+    """
 
     options: str
     """Option order; if it is shuffled, with its seed and the number of orders per question."""

@@ -57,9 +57,21 @@ class PlannedItem:
     clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
     """Size in bytes of each clip that the model gets, including a spare clip; None for a clip without a file."""
 
+    spoken: str | None = None
+    """Text that the clip of the question speaks; None for a written question."""
+
     def record(self, status: Status, **outcome: Any) -> "Record":
         """Return the record of the item; `outcome` are further fields of the record."""
-        return Record(self.index, self.sample, self.prompt, status, self.baselines, self.clip_sizes, **outcome)
+        return Record(
+            self.index,
+            self.sample,
+            self.prompt,
+            status,
+            self.baselines,
+            self.clip_sizes,
+            spoken=self.spoken,
+            **outcome,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,9 @@ class Record:
     embedding: str | None = None
     """Embedding of the item's clip or text, as `core.vectors` encodes it; None unless the task compares embeddings."""
 
+    spoken: str | None = None
+    """Text that the clip of the question spoke; None for a written question."""
+
     @property
     def retried(self) -> bool:
         """True if a resumed run processes the item again."""
@@ -147,6 +162,7 @@ class Record:
             "scores": dict(self.scores),
             "baselines": [msgspec.structs.asdict(baseline) for baseline in self.baselines],
             "prompt": self.prompt,
+            **({} if self.spoken is None else {"spoken": self.spoken}),
             "fields": dict(sample.fields),
             "choices": list(sample.choices),
             "target": sample.target,
@@ -210,6 +226,7 @@ class _Line(msgspec.Struct):
     embedding: str | None = None
     metadata: dict[str, Any] = {}
     languages: ItemLanguages | None = None
+    spoken: str | None = None
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -244,6 +261,7 @@ class _Line(msgspec.Struct):
             extra=self.extra,
             likelihood=self.likelihood,
             embedding=self.embedding,
+            spoken=self.spoken,
         )
 
 

@@ -67,6 +67,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         parser=task.parser,
         condition=spec.condition,
         condition_version=header.condition_version,
+        speech=header.speech,
         options=_describe_order(spec),
         questions=len({row.sample.question for row in drop_skipped_rows(rows)}),
         answer_by=spec.answer_by,

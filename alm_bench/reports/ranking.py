@@ -39,6 +39,7 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
         summary.items,
         summary.selection_key,
         summary.condition,
+        summary.speech,
         summary.options,
     )
     versions = (summary.condition_version, summary.metric_versions.get(summary.main))
@@ -47,10 +48,11 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
 
 
 def comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
-    """Return the settings that runs of several tasks must share to be averaged: kind of data, condition, option order,
-    and whether options were scored by likelihood."""
+    """Return the settings that runs of several tasks must share to be averaged: kind of data, condition, voice, option
+    order, and whether options were scored by likelihood."""
     likelihood = summary.answer_by == "likelihood"
-    return (summary.data == "demo", summary.condition, summary.condition_version, summary.options, likelihood)
+    condition = (summary.condition, summary.condition_version, summary.speech)
+    return (summary.data == "demo", *condition, summary.options, likelihood)
 
 
 def _format_size(parameters: int | None) -> str:
