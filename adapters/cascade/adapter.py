@@ -56,7 +56,7 @@ class CascadeOptions:
 
 
 class CascadeAdapter(DescribingAdapter):
-    """a captioning model (captioner=mellow) or a speech recogniser (listen=whisper), and a reader of its text (llm=text)"""
+    """a captioner (captioner=mellow) or a speech recogniser (listen=whisper), and a reader of its text (llm=text)"""
 
     Options = CascadeOptions
 
