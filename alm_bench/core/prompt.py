@@ -44,11 +44,16 @@ class PromptTemplate:
     translate_by: Literal["question", "answer"] = "question"
     """Language of the item by which its text is chosen from `translations`."""
 
+    output_format: str = ""
+    """Format of answers in several parts that the prompt asks for (`parsing.parts`); "" for answers in one piece."""
+
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the sha256 of everything that changes a rendered prompt."""
         parts = asdict(self)
         del parts["name"]
+        if not self.output_format:
+            del parts["output_format"]
         if not self.translations:  # the hashes of prompt sets in one language are those of version 0.1
             del parts["translations"], parts["translate_by"]
         return hash_json(parts)[:12]

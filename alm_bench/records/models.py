@@ -471,7 +471,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `languages` (scoring/language_table.py),
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `languages` (scoring/language_table.py), `parts`
+    (scoring/part_scores.py),
     `tokenizer`, and tables that the task adds.
     """
 

@@ -12,6 +12,7 @@ from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.core.languages import ItemLanguages
 from alm_bench.records import version_1
 from alm_bench.records.models import SCHEMA_VERSION, from_json
+from alm_bench.scoring.part_scores import read_parts
 
 RETRIED: tuple[Status, ...] = ("error",)
 """Statuses of items that a resumed run processes again. Items that were skipped because of an unusable clip are
@@ -60,6 +61,9 @@ class PlannedItem:
     spoken: str | None = None
     """Text that the clip of the question speaks; None for a written question."""
 
+    output_format: str | None = None
+    """Format of answers in several parts; None for answers in one piece."""
+
     def record(self, status: Status, **outcome: Any) -> "Record":
         """Return the record of the item; `outcome` are further fields of the record."""
         return Record(
@@ -70,6 +74,7 @@ class PlannedItem:
             self.baselines,
             self.clip_sizes,
             spoken=self.spoken,
+            output_format=self.output_format,
             **outcome,
         )
 
@@ -131,6 +136,16 @@ class Record:
     spoken: str | None = None
     """Text that the clip of the question spoke; None for a written question."""
 
+    output_format: str | None = None
+    """Format of answers in several parts; None for answers in one piece."""
+
+    @property
+    def answer_text(self) -> str | None:
+        """Text that is parsed: the answer of an output in several parts, "" if it has none; else the whole output."""
+        if self.output_format is None or self.text is None:
+            return self.text
+        return read_parts(self.text, self.output_format).answer or ""
+
     @property
     def retried(self) -> bool:
         """True if a resumed run processes the item again."""
@@ -141,7 +156,7 @@ class Record:
         predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
         solvers = tuple(baseline.name for baseline in self.baselines)
         return Scored(
-            self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers, self.embedding
+            self.sample, self.status, self.answer_text, self.parsed, self.scores, predictions, solvers, self.embedding
         )
 
     def to_json_line(self) -> str:
@@ -163,6 +178,7 @@ class Record:
             "baselines": [msgspec.structs.asdict(baseline) for baseline in self.baselines],
             "prompt": self.prompt,
             **({} if self.spoken is None else {"spoken": self.spoken}),
+            **({} if self.output_format is None else {"output_format": self.output_format}),
             "fields": dict(sample.fields),
             "choices": list(sample.choices),
             "target": sample.target,
@@ -227,6 +243,7 @@ class _Line(msgspec.Struct):
     metadata: dict[str, Any] = {}
     languages: ItemLanguages | None = None
     spoken: str | None = None
+    output_format: str | None = None
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -262,6 +279,7 @@ class _Line(msgspec.Struct):
             likelihood=self.likelihood,
             embedding=self.embedding,
             spoken=self.spoken,
+            output_format=self.output_format,
         )
 
 

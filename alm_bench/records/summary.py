@@ -17,6 +17,7 @@ from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
 from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
+from alm_bench.scoring.part_scores import PartsItem, score_parts
 from alm_bench.scoring.position import analyse_positions
 
 
@@ -33,7 +34,8 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
     records = sorted(records, key=lambda record: record.index)
     rows = [record.to_scored() for record in records]
     score = task.score(rows)
-    metrics = {**score.metrics, **compute_answer_language(rows)}
+    part_metrics, part_tables = score_parts(_list_part_items(records))
+    metrics = {**score.metrics, **compute_answer_language(rows), **part_metrics}
     status = Counter(record.status for record in records)
     missing: dict[str, Metrics] = {
         name: {"accuracy": Metric.missing(reason)} for name, reason in header.baselines_missing.items()
@@ -59,6 +61,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
             **build_choice_tables(rows),
             **_build_pair_table(task.card, rows),
             **build_language_tables(task, rows),
+            **part_tables,
         },
         partial=len(rows) < header.items,
         run=run,
@@ -86,6 +89,23 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         task_options=_list_question_options(task, spec),
         metric_versions={**list_metric_versions(score.metrics), **score.tables.get("weights", {})},
     )
+
+
+def _list_part_items(records: Sequence[Record]) -> list[PartsItem]:
+    """Return the items whose outputs have several parts."""
+    return [
+        PartsItem(
+            record.sample,
+            record.text,
+            record.output_format,
+            record.spoken,
+            record.extra.get("completion_tokens") or record.extra.get("tokens"),
+            record.extra.get("tokens_before_answer"),
+            record.seconds,
+        )
+        for record in records
+        if record.output_format is not None and record.text is not None
+    ]
 
 
 def _get_main_metric(card: TaskCard, metrics: Metrics) -> str:

@@ -146,6 +146,7 @@ def prepare(
     if synthesiser is not None:
         spoken = speak_questions(synthesiser, samples, requests, spec.also_written)
         prompts, requests = [request.prompt for request in requests], list(spoken.requests)
+    requests = add_instruction(requests, condition.instruction)
     blind, missing_baselines = _predict_baselines(task, data, questions) if condition.answerable else ({}, {})
     model_baselines = _predict_text_only(adapter, requests) if condition.answerable else {}
     # The task's own are preferred as the text-only solver: they are the same for every model of the task.
@@ -154,6 +155,8 @@ def prepare(
         for index, sample in enumerate(samples)
     ]
     planned = _plan_items(samples, requests, predictions, adapter.audio is not None)
+    if output_format := condition.output_format or prompt.output_format:
+        planned = [replace(item, output_format=output_format) for item in planned]
     if spoken is not None:
         planned = [replace(item, spoken=text) for item, text in zip(planned, prompts, strict=True)]
     binding = _drop_runtime_options(spec, task, adapter)
@@ -180,6 +183,13 @@ def prepare(
         environment=dict(_describe_environment()),
     )
     return Plan(spec, task, adapter, requests, planned, header, fit)
+
+
+def add_instruction(requests: Sequence[Request], instruction: str) -> list[Request]:
+    """Return the requests with the text of a condition after the prompt."""
+    if not instruction:
+        return list(requests)
+    return [replace(request, prompt=f"{request.prompt}\n{instruction}".strip()) for request in requests]
 
 
 def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:

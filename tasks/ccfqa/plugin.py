@@ -27,6 +27,9 @@ LANGUAGES: Mapping[str, str] = {
 }
 """Names of the languages by ISO 639-3 code, as prompts name them."""
 
+CORE = "eng"
+"""Language of translations and responses in answers of several parts."""
+
 BASELINE = "always the most frequent answer"
 
 
@@ -88,7 +91,16 @@ class Ccfqa(OpenTask):
                         **question.groups,
                         "clip": clip.id,
                     },
-                    metadata={"question": question.texts[asked]},  # it is spoken in the clip, and in no prompt
+                    # The question is spoken in the clip, and in no prompt. The parts are references of answers in four
+                    # parts: transcript, translation and response in English.
+                    metadata={
+                        "question": question.texts[asked],
+                        "parts": {
+                            "transcript": question.texts[asked],
+                            "translation": question.texts[CORE],
+                            "response": question.answers[CORE],
+                        },
+                    },
                     languages=ItemLanguages(
                         question=normalise_language(asked),
                         audio=normalise_language(asked),
