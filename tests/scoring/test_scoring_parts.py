@@ -132,7 +132,7 @@ def test_conditions_ask_for_the_answer_alone_or_in_parts(data: Path) -> None:
     adapter = model(Path("speaker.py"), BODY)
     options = ("--tasks", "ccfqa", "--task-arg", "ccfqa.question_language=fra", "--data", data)
     ran = alm("noise-ablation", "--model", adapter, *options, "--conditions", "parts:direct,parts:full", "--json")
-    direct, full = ran.json["effects"] if "effects" in ran.json else ran.json
+    direct, full = ran.json["runs"]
     assert (direct["condition"], full["condition"]) == ("parts:direct", "parts:full")
     assert (direct["noise"]["value"], full["noise"]["value"]) == (0, pytest.approx(5 / 6))
     line = refusal(alm("noise-ablation", "--model", adapter, *options, "--conditions", "parts:none"))
