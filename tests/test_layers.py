@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "reports": "calibration core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
-    "train": "core audio data demo mellow records reports plugins runner",
+    "train": "core audio data demo mellow parsing records reports plugins runner",
     "task_bases": "core data parsing scoring",
     "tasks": "core audio data demo parsing scoring task_bases",
     "adapters": "core audio data mellow plugins",

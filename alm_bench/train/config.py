@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from alm_bench.core import UsageError
 from alm_bench.core.errors import rank_names
+from alm_bench.train.parts_config import PartsConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
@@ -137,6 +138,9 @@ class StageConfig:
 
     spec_augment: bool = False
     """Mask random bands of time and frequency (SpecAugment)."""
+
+    parts: PartsConfig | None = None
+    """Settings of the objective `parts`, the table `[stage.parts]`. Default: those of `PartsConfig`."""
 
     random_crop: bool = False
     """Crop long clips at a new random position at each step. Log-mels are then not cached."""

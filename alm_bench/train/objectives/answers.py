@@ -81,7 +81,7 @@ class Answers(Objective):
             first.append(corpus.place[clip_key(row.clips[0])])
             second.append(_select_second_clip(data, row.clips, step, index))
             prompts.append(data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt))
-            answers.append(_encode_answer(data, answer))
+            answers.append(_encode_answer(data, cls.write_answer(data, answer, step)))
         used = sorted({clip for clip in (*first, *second) if clip >= 0})
         new = {clip: index for index, clip in enumerate(used)} | {-1: -1}
         batch = AnswerBatch(
@@ -95,6 +95,11 @@ class Answers(Objective):
         else:
             batch.logmel = data.load_logmels(used, step)
         return batch
+
+    @classmethod
+    def write_answer(cls, data: StageData, answer: str, step: int) -> str:
+        """Return a row's answer as it is trained at a step. Default: the answer itself."""
+        return answer
 
     def forward(self, batch: AnswerBatch) -> Tensor:
         loss, _ = self.model.answer_loss(self.sequences(batch), batch.answers)
