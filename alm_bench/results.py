@@ -180,18 +180,19 @@ class Results(_Printable):
         mb: float = BUDGET_MB,
         folder: bool = False,
         data: "str | Path" = "auto",
+        events: bool = False,
     ) -> "Path":
         """Write an offline HTML report of the runs, as `alm-bench report` does, and return its path.
 
         `clips` names the items whose clips are embedded, `mb` limits their size in MB, `folder` writes all other clips
-        to a folder beside the file, and `data` is the data folder of clips that are no longer at their paths. Raises
-        UsageError and StoreError.
+        to a folder beside the file, `data` is the data folder of clips that are no longer at their paths, and `events`
+        adds the sound events that the models' event heads find in the clips. Raises UsageError and StoreError.
         """
         from pathlib import Path
 
         from alm_bench.html_report import ReportOptions, write_report
 
-        options = ReportOptions(clips, mb, folder, str(data))
+        options = ReportOptions(clips, mb, folder, str(data), events)
         return write_report([run.folder for run in self.runs], Path(to), options).path
 
     def to_dataset(self) -> "Dataset":

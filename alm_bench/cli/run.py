@@ -319,9 +319,10 @@ def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
     if not folders:
         print_notice("no report: no run is finished")
         return
-    from alm_bench.html_report import write_report
+    from alm_bench.html_report import ReportOptions, write_report
 
-    written = write_report(folders, path)
+    with common.redirect_model_output():
+        written = write_report(folders, path, ReportOptions(events=True))
     if json_:
         print_notice(f"report: {written.path}")
     else:

@@ -12,6 +12,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.files import write_atomically
 from alm_bench.html_report.ablations import build_ablation_view, find_ablations
 from alm_bench.html_report.clips import ClipLibrary
+from alm_bench.html_report.events import ReportEvents, collect_events
 from alm_bench.html_report.selection import ClipChoice, select_items
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
@@ -44,6 +45,12 @@ class ReportOptions:
 
     data: str = "auto"
     """Data folder in which clips are searched that are no longer at their paths."""
+
+    events: bool = False
+    """True to show the sound events of the clips, as the event heads of the models present them."""
+
+    event_names: Path | None = None
+    """File with the names of the event classes, for models whose checkpoint does not name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +103,14 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     beside = path.with_name(path.stem + "_clips") if options.folder else None
     written = 0 if beside is None else library.write_rest(beside)
     left_out = library.close(f"the report was made with --clips {options.clips} --mb {options.mb:g}")
+    events = collect_events(runs, library, options.event_names) if options.events else ReportEvents({}, ())
     ablations = [build_ablation_view(clean, changed) for clean, changed in find_ablations(runs)]
     clean = [run for run in runs if run.is_clean] or runs
     names = document.name_runs(runs)
     pairs, matrices = build_comparisons(clean, {run.summary.run: _as_paired(run) for run in clean}, names)
     view = {
         "title": _make_title(runs),
-        "warnings": document.build_warnings(runs),
+        "warnings": [*document.build_warnings(runs), *events.warnings],
         "overview": document.build_overview_table(runs),
         "cards": [document.build_run_card(run) for run in clean],
         "pictures": [(task, [draw_picture(chart) for chart in charts]) for task, charts in build_task_charts(clean)],
@@ -114,7 +122,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
         "footer": _describe_clips(library, written, left_out, options),
     }
     clips = [clip.entry for clip in library.clips]
-    data = document.build_data(runs, library.list_clips, clips, [one["data"] for one in ablations])
+    data = document.build_data(runs, library.list_clips, clips, [one["data"] for one in ablations], events.runs)
     page = render_page(data, view, library.media, None if beside is None else beside.name)
     write_atomically(path, page, "--to")
     return WrittenReport(path, path.stat().st_size, library.embedded, written, left_out)

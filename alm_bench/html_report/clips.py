@@ -178,6 +178,10 @@ class ClipLibrary:
         """Number of clips in the page."""
         return sum("audio" in clip.entry for clip in self.clips)
 
+    def locate(self, index: int) -> AudioRef | str:
+        """Return a reference to a clip's bytes; if there is none, a sentence with the reason."""
+        return self._locate(self.clips[index])
+
     def _encode(self, indices: Sequence[int]) -> Iterator[tuple[int, EncodedClip | str]]:
         """Yield each clip with its encoding, or with a sentence on why there is none."""
         refs = {index: self._locate(self.clips[index]) for index in indices}

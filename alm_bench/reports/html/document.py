@@ -89,8 +89,10 @@ def build_data(
     list_clips: Callable[[ReportRun, Record], Sequence[int]],
     clips: Sequence[Entry],
     ablations: Sequence[Entry],
+    events: Mapping[str, Entry],
 ) -> Entry:
-    """Return the JSON of the page. `list_clips` returns the indices of an answer's clips in `clips`."""
+    """Return the JSON of the page. `list_clips` returns the indices of an answer's clips in `clips`; `events` are the
+    sound events of a run's clips, by the run's folder."""
     questions, names = QuestionTable(), name_runs(runs)
     entries = []
     for run in runs:
@@ -116,6 +118,7 @@ def build_data(
                 "main": run.summary.main,
                 "higher": get_metric_spec(run.summary.main).higher_is_better,
                 "answers": answers,
+                "events": events.get(run.summary.run),
             }
         )
     return {"runs": entries, "questions": questions.entries, "clips": list(clips), "ablations": list(ablations)}

@@ -21,6 +21,7 @@ SCRIPTS = (
     "filters.js",
     "list.js",
     "player.js",
+    "events.js",
     "marks.js",
     "item.js",
     "conditions.js",

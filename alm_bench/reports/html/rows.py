@@ -125,7 +125,7 @@ def build_answer(
         "text": record.text,
         "rule": None if parsed is None else parsed.rule,
         "parsed": None if parsed is None else parsed.value,
-        "span": None if parsed is None else _utf16_span(record.text, parsed.span),
+        "span": _find_span(record),
         "chosen": chosen,
         "clips": list(clips),
         "scores": {name: _number(score) for name, score in (scores or record.scores).items()},
@@ -159,10 +159,14 @@ def _number(value: float | None) -> float | None:
     return round(value, 6) if value is not None and math.isfinite(value) else None
 
 
-def _utf16_span(text: str | None, span: tuple[int, int] | None) -> list[int] | None:
-    """Return a span of characters as indices of UTF-16 units, which is how browsers count."""
-    if text is None or span is None:
+def _find_span(record: Record) -> list[int] | None:
+    if record.text is None or record.parsed is None or record.parsed.span is None:
         return None
+    return to_utf16_span(record.text, record.parsed.span)
+
+
+def to_utf16_span(text: str, span: tuple[int, int]) -> list[int]:
+    """Return a span of characters as indices of UTF-16 units, which is how browsers count."""
     if text.isascii():
         return list(span)
     return [len(text[:index].encode("utf-16-le", "surrogatepass")) // 2 for index in span]
