@@ -268,6 +268,10 @@ class Adapter(Protocol):
         """
         return Estimate(math.ceil(len(request.prompt) / CHARACTERS_PER_TOKEN), decoding.max_new_tokens)
 
+    def count_tokens(self, text: str) -> int | None:
+        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        return None
+
     def log_to(self, folder: Path) -> None:
         """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no
         log]"""

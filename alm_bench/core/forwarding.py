@@ -56,6 +56,9 @@ class ForwardingAdapter(BaseAdapter):
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
         return self.answerer.estimate(request, seconds, decoding)
 
+    def count_tokens(self, text: str) -> int | None:
+        return self.answerer.count_tokens(text)
+
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         return self.listener.order(requests)
 

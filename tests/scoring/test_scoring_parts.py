@@ -79,6 +79,9 @@ BODY = """
     def generate(self, batch, decoding):
         return [Output(self.write(request), extra={"completion_tokens": 20}) for request in batch]
 
+    def count_tokens(self, text):
+        return len(text.split(">")) - 1
+
     def write(self, request):
         n = int(request.id)
         chain = f"<transcript>q {n}</transcript><translation>Question {n}?</translation><response>{n}</response>"
@@ -120,10 +123,14 @@ def test_a_run_scores_the_answer_and_every_part(data: Path) -> None:
     assert run["tables"]["parts"]["status"] == {"ok": 4, "missing": 1, "no_answer": 1}
     assert run["status"]["unparsed"] == 1
     assert run["reasons"] == {"parts no_answer": 1}
-    assert run["metrics"]["tokens_before_answer"]["n"] == 5
+    tokens = run["metrics"][
+        "tokens_before_answer"
+    ]  # four items have seven tags before the answer, one has a single tag
+    assert (tokens["value"], tokens["n"]) == (pytest.approx((4 * 7 + 1) / 5), 5)
+    assert run["tables"]["parts"]["counted"] == 5
     printed = alm("score", "latest", "--details").out
     assert "parts of the outputs" in printed
-    assert "by the share of characters" in printed
+    assert "by the model's tokenizer for 5 of 6 outputs" in " ".join(printed.split())
     again = stored(only_run(Path("results/runs")))
     assert [record["scores"]["accuracy"] for record in again] == [1, 1, 1, 1, 1, 0], "scored again from the whole text"
 
