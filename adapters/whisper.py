@@ -84,7 +84,7 @@ class WhisperAdapter(BaseAdapter):
             device=device,
             trained_on=("speech",),
             settings=settings,
-            note="hears words alone" if multilingual else "hears English words alone",
+            note="transcribes speech only" if multilingual else "transcribes English speech only",
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:

@@ -132,7 +132,7 @@ def _select_caption_prompt(
 
 
 def _build_identity(parts: Mapping[str, Adapter], prompt: str, settings: Mapping[str, str]) -> AdapterIdentity:
-    """Return the identity of a cascade. The first of the parts is the model that hears."""
+    """Return the identity of a cascade. The first part is the model that gets the clips."""
     both = {name: part.identity for name, part in parts.items()}
     listener, llm = both.values()
     weights, sizes = [part.weights for part in both.values()], [part.parameters for part in both.values()]

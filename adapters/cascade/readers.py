@@ -150,7 +150,7 @@ class CaptionReader(ClipReader):
 class TranscriptReader(ClipReader):
     """Transcripts of a spoken question or, for a written one, of the speech in the item's clips.
 
-    Of an item with a spoken question, the other clips are not used: a cascade of this kind hears words alone.
+    Of an item with a spoken question, the other clips are not used, since a transcript contains words only.
     """
 
     role: ClassVar = "listen"
@@ -192,4 +192,6 @@ def _select_clips(request: Request, prompt: str, first: int, second: int | None,
 def check_roles(listen: str, captioner: str, default: str) -> None:
     """Raise UsageError if both a transcribing and a captioning model are named."""
     if listen != "none" and captioner != default:
-        raise UsageError(f"listen={listen} and captioner={captioner}: a cascade has one model that hears, expected one")
+        raise UsageError(
+            f"listen={listen} and captioner={captioner}: a cascade gives its clips to one of them, expected one"
+        )

@@ -95,7 +95,7 @@ def detect_language(text: str) -> DetectedLanguage:
 
 
 def check_language(text: str, expected: str) -> Verdict:
-    """Return whether a text is in the language with the code `expected`."""
+    """Compare the language of a text with the expected one, given by its code."""
     code = normalise_language(expected)
     code = WRITTEN_AS.get(code, code)
     detected = detect_language(text)

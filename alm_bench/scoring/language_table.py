@@ -109,7 +109,7 @@ def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
 
 
 def check_answer(row: Scored) -> Verdict | None:
-    """Return whether an item's answer is in the expected language; None without a text or an expected language."""
+    """Return the verdict on the language of an item's answer; None without a text or an expected language."""
     expected = _get_answer_language(row)
     return None if expected is None or not (row.text or "").strip() else check_language(row.text or "", expected)
 

@@ -83,6 +83,14 @@ def test_a_question_is_heard_and_not_written(here: Path) -> None:
     assert len(Path("calls.txt").read_text().split()) == 4 + 2, "clips are cached"
 
 
+def test_an_ablation_of_spoken_questions_leaves_them_as_they_are(here: Path) -> None:
+    ran = alm("noise-ablation", *RUN[1:], "--speak", COMMAND, "--conditions", "silence")
+    assert ran.status == 0, ran.err
+    assert "mmau [spoken by " in ran.out
+    (silent,) = Path("results/runs").glob("*silence*")
+    assert all(record["text"] == record["spoken"] + "|" for record in stored(silent)), "the question is still heard"
+
+
 def test_a_question_may_be_written_as_well_and_is_another_run(here: Path) -> None:
     spoken, both, written = (
         alm(*RUN, *extra, "--json").run for extra in (("--speak", COMMAND), ("--speak", COMMAND, "--also-written"), ())
@@ -218,7 +226,7 @@ def test_a_cascade_transcribes_the_spoken_question(here: Path) -> None:
         assert "asked by voice" in record["text"]
     assert run["model"].startswith("cascade[Recogniser+Reader")
     both = ("--model-arg", "captioner=echo")
-    assert "one model that hears" in refusal(alm("run", "--model", "cascade", *parts, *both, *rest))
+    assert "gives its clips to one of them" in refusal(alm("run", "--model", "cascade", *parts, *both, *rest))
     captions = ("--model-arg", "captioner=./parts.py:Recogniser", "--model-arg", "llm=./parts.py:Reader")
     failed = alm("run", "--model", "cascade", *captions, *rest, "--json", "--max-failures", "4")
     assert "listen=whisper" in next(iter(failed.run["reasons"]))

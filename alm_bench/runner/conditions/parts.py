@@ -16,7 +16,7 @@ INSTRUCTIONS = Path(__file__).with_suffix(".toml")
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What a condition adds to every prompt."""
+    """Text that a condition adds to every prompt."""
 
     version: int
     """Version of the text."""
