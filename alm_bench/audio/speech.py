@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from alm_bench.core import AudioError, AudioRef, UsageError
-from alm_bench.core.files import cache_folder, compute_sha256, hash_json, write_atomically
+from alm_bench.core.files import cache_folder, compute_sha256, hash_json, is_file, write_atomically
 from alm_bench.core.languages import normalise_language
 
 ESPEAK = "espeak-ng"
@@ -161,5 +161,6 @@ def _read_version(command: tuple[str, ...]) -> str:
         done = subprocess.run([ESPEAK, "--version"], capture_output=True, text=True, check=False)
         words = done.stdout.split("Data at")[0].split()
         return words[-1] if words else "of unknown version"
-    files = [Path(found) for part in command if (found := shutil.which(part)) or Path(found := part).is_file()]
+    named = [Path(shutil.which(part) or part) for part in command]
+    files = [path for path in named if is_file(path)]
     return hashlib.sha256("".join(map(compute_sha256, files)).encode()).hexdigest()[:8]

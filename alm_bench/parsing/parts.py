@@ -116,7 +116,7 @@ class PartsFormat:
         names = [self.parts[int((match.lastgroup or "p0")[1:])] for match in found]
         texts: dict[str, str] = {}
         unclosed = False
-        starts = {}
+        starts: dict[str, int] = {}
         for place, (name, match) in enumerate(zip(names, found, strict=True)):
             end = found[place + 1].start() if place + 1 < len(found) else len(text)
             body, closed = self._cut(text[match.end() : end], self.parts.index(name))
@@ -208,7 +208,9 @@ def read_formats(path: Path) -> dict[str, PartsFormat]:
     tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {}
     for name, table in tables.items():
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
         try:
             found[name] = PartsFormat(name=name, **values)
         except TypeError as error:
