@@ -52,11 +52,10 @@ class Watch(Protocol):
     """Progress display of runs."""
 
     def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
-        """Return the progress display of one run's items, which is shown for the duration of the block."""
+        """Return the progress display of one run's items, shown for the duration of the block."""
 
     def count_captions(self) -> AbstractContextManager[StepCounter]:
-        """Return the progress display of the captions that SPICE parses, which is shown for the duration of the
-        block."""
+        """Return the progress display of the captions that SPICE parses, shown for the duration of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Job:
     """Prompt template."""
 
     data_named: bool = False
-    """True if the user said where the questions are."""
+    """True if the user named the data (`--data` or an annotations file). No notice about demo data is then printed."""
 
 
 @dataclass(slots=True)
@@ -90,7 +89,7 @@ class Outcome:
     """True if Ctrl-C ended a run."""
 
     failure: str | None = None
-    """Reason in one line why the runs failed (too many failed items, the budget is reached); None if they did not."""
+    """Reason in one line if the runs failed (too many failed items, or the cost limit is reached); else None."""
 
     @property
     def summaries(self) -> "list[RunSummary]":
@@ -187,9 +186,9 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
 
 
 def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
-    """Print what was found in the files that are tasks: the columns, and the first item as the model will get it.
+    """Print a description of each question file that is used as a task, once per file.
 
-    Each file is described once.
+    It consists of the roles of the columns and the first item as the model will get it.
     """
     jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
     for job in jobs.values():
@@ -241,7 +240,7 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
     """Print one line for each task whose questions have a revision that its card does not list.
 
-    It follows the runs, so that an error that prevents them is the only line.
+    Call it after the runs. If an error prevents them, its message is then the only line.
     """
     from alm_bench.runner.items import describe_unknown_revision
 
@@ -263,6 +262,7 @@ class ModelLoader:
         self._adapter: Adapter | None = None
 
     def load(self, asked: RunOptions) -> "Adapter":
+        """Return the model of an evaluation. It is loaded unless the last call asked for the same model and options."""
         if asked.adapter is not None:
             return asked.load_model()
         recipe = asked.build_recipe()
@@ -280,11 +280,11 @@ class ModelLoader:
 
 
 def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Execute the runs of all members, one model after the other. `report` is called after each run.
+    """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
 
-    A member has the options of one evaluation. All names, options and data are checked before any model is loaded, and
-    all plans of a model before it answers. Raises UsageError, DataError and AdapterError. An interruption, a reached
-    budget and failed items do not raise; they are stored in the outcome.
+    `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
+    before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
+    AdapterError. An interruption, a reached cost limit and failed items raise nothing; they are stored in the outcome.
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
@@ -307,7 +307,7 @@ def _run_member(
     report: "Callable[[Run], None]",
     outcome: Outcome,
 ) -> bool:
-    """Execute the runs of one member. Return True if the next member may be executed."""
+    """Execute the runs of one evaluation and add them to `outcome`. Return True if the next one may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
@@ -342,7 +342,10 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """Return the forecasts of the runs of all members. No request is sent to a model."""
+    """Return the forecasts of the runs of several evaluations.
+
+    `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
+    """
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
@@ -363,7 +366,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
 
 def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
-    """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
+    """Return the stored records that the planned run reuses: all that are not retried, or none with `options.fresh`."""
     from alm_bench.records.store import read_records
 
     records, _ = read_records(options.out / plan.run_id)
@@ -420,9 +423,9 @@ def run_plan(
 def configure_task(
     header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
 ) -> "tuple[RunHeader, Task]":
-    """Return the header of a run with the metrics and answer tags that it is scored with, and its task.
+    """Create the task of a run for scoring it with other metrics or answer tags. By default, the run's own are used.
 
-    By default, these are the run's own. Raises UsageError for an unknown task or metric.
+    Returns the run's header with these settings, and the task. Raises UsageError for an unknown task or metric.
     """
     from msgspec.structs import replace as replace_fields
 
@@ -437,9 +440,11 @@ def configure_task(
 def rescore_run(
     folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
 ) -> "tuple[Run, ReparseResult]":
-    """Parse and score the stored texts of a run again, and store the result. Return the run and what changed.
+    """Parse and score the stored texts of a run again, and store the result.
 
-    By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
+    Returns the run, and the differences to the earlier parsing. By default, the answer tags and the metrics are those
+    of the run. `solver` is the folder of the text-only run that `--solvable-by` names. Raises StoreError and
+    UsageError.
     """
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run

@@ -13,7 +13,7 @@ from alm_bench.core import Decoding, Request, Wave
 from alm_bench.core.foreign import dump_json, replace_surrogates
 
 SMALL_BYTES = 16_384
-"""Size of a piece from which on it is sent by itself."""
+"""Size in bytes from which on a piece is sent by itself."""
 
 
 def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:
@@ -49,7 +49,7 @@ def _join_parts(clips: Sequence[tuple[bytes, bytes, bytes]]) -> Iterator[bytes]:
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
-    """Return the clips of a request as they are sent; two clips as one if they are to be joined."""
+    """Return the encoded clips of a request. Two clips are joined to one if the option `join` is set."""
     if options.audio == "none":
         return []
     if request.features:
@@ -58,7 +58,7 @@ def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
 
 
 def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
-    """Join neighbouring pieces as long as they are small, so that fewer of them are sent."""
+    """Join neighbouring small pieces of a body, so that the body is sent in fewer pieces."""
     joined = [b""]
     for piece in pieces:
         if max(len(piece), len(joined[-1])) < SMALL_BYTES:

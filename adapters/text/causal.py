@@ -36,6 +36,7 @@ class ModelFiles:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """Arguments for `from_pretrained` of transformers besides `home`."""
         return {} if self.gguf is None else {"gguf_file": self.gguf}
 
     @property
@@ -173,8 +174,9 @@ class CausalModel:
         return getattr(self.model.config, "_commit_hash", None)
 
     def encode_chat(self, prompt: str) -> list[int]:
-        """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
-        one.
+        """Return the token ids of a prompt in the chat template.
+
+        No special tokens are added, since the template contains them all, including the first one.
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
@@ -205,6 +207,10 @@ class CausalModel:
         return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
     def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
+        """Decode generated tokens up to the first end token.
+
+        Without one, the text is truncated if it has `limit` tokens.
+        """
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)

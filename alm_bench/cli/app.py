@@ -118,7 +118,7 @@ def _format_usage_error(error: Any) -> str:
 
 
 def _find_unknown_name(message: str) -> str:
-    """Return the unknown name in the parser's message, which stands in quotes; "" without quotes."""
+    """Return the unknown name, which the parser's message contains in quotes; "" without quotes."""
     return message.split("'")[1] if message.count("'") >= 2 else ""
 
 

@@ -155,7 +155,7 @@ def join_map(given: list[str] | None) -> str | None:
 def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
-    """Return the options of a task that is made of a file, without those that are not given."""
+    """Return the options of a task whose questions come from a file; options that are None are left out."""
     given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -71,6 +71,7 @@ def ls(
 
 
 def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.plugins import catalogue
 
     rows = [
@@ -96,6 +97,7 @@ def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_models() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     import dataclasses
 
     from alm_bench.plugins import catalogue
@@ -138,6 +140,7 @@ def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.scoring.metrics import OPEN, list_broken_metrics, list_metric_specs
 
     specs = list_metric_specs()
@@ -177,6 +180,7 @@ _INSTALLED = {
 
 
 def _list_runs(out: Path) -> tuple[list[dict[str, Any]], "list[SkippedFolder]"]:
+    """Return one row per run in the folder `out`, and the folders that cannot be read."""
     from alm_bench.records.run import find_run_folders, read_folders
 
     folders, closed = find_run_folders(out)

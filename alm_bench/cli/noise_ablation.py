@@ -89,6 +89,7 @@ def noise_ablation(
 
 
 def _show(settled: "PlannedAblations", measured: "Sequence[AblationResult]", json_: bool, details: bool) -> None:
+    """Print the effects of all tasks, as JSON or as tables."""
     from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, build_task_json
     from alm_bench.reports.provenance import name_task
@@ -109,6 +110,7 @@ def _show(settled: "PlannedAblations", measured: "Sequence[AblationResult]", jso
 
 
 def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
+    """Write a plot of the effects to `file`, and print its path."""
     from alm_bench.reports.plots.files import write_ablation
     from alm_bench.runner.conditions import read_condition
 

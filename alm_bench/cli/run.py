@@ -315,7 +315,7 @@ def check_report_name(path: Path | None, option: str) -> None:
 
 
 def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
-    """Write the HTML report of finished runs and print its path as the last line, on standard error beside JSON."""
+    """Write the HTML report of finished runs, and print its path: to standard error if JSON is printed."""
     if not folders:
         print_notice("no report: no run is finished")
         return

@@ -1,4 +1,4 @@
-"""Disk cache of results that take long to compute, with a hash of the inputs as the key."""
+"""Disk cache of results that take long to compute. Its keys are hashes of the inputs."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class DiskCache:
     """
 
     def __init__(self, path: Path, table: str = "entries") -> None:
-        """`table` is an identifier of SQL, the project's own."""
+        """`table` is the name of the SQL table. It is not escaped, so it must be a plain identifier."""
         self.path, self._table = path, table
 
     def get(self, key: str) -> Value | None:

@@ -88,8 +88,8 @@ class PromptTemplate:
 def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
     """Return the prompt templates of a task's `prompts.toml` by name.
 
-    The file has one table per prompt set. `base` names another file of this kind, relative to this one, whose prompt
-    sets are added, except those that this file has, too.
+    The file has one table per prompt set. Its key `base` names another such file, by a path relative to this one. The
+    prompt sets of that file are added, unless this file has a set of the same name.
     """
     sets = tomllib.loads(path.read_text(encoding="utf-8"))
     base = sets.pop("base", None)
@@ -106,7 +106,7 @@ def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> 
 
 
 def render(sample: Sample, template: PromptTemplate) -> Request:
-    """Return the request for a sample. It contains everything but the reference answer."""
+    """Return the request for a sample, with its prompt, clips and options, and without the reference answer."""
     return Request(
         id=sample.id,
         prompt=template.select_language(sample.languages).render(sample.fields, sample.choices),

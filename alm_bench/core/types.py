@@ -180,8 +180,10 @@ class Decoding:
             raise UsageError(f"beam search takes a finite length_penalty, found {self.length_penalty}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings by name, without those that belong to top-k sampling or beam search alone if the method
-        is another. The fingerprints of greedy and nucleus runs are therefore those of version 0.1."""
+        """Return the settings by name. Settings of top-k sampling and of beam search are left out for other methods.
+
+        Greedy and nucleus runs therefore have the same fingerprints as in version 0.1, which had no other methods.
+        """
         own = {"top_k": ("top-k",), "beams": ("beam",), "length_penalty": ("beam",)}
         return {name: value for name, value in asdict(self).items() if self.method in own.get(name, (self.method,))}
 
@@ -267,7 +269,8 @@ class Parsed:
     """Text of the selected option, or another parsed value (a label, a number)."""
 
     span: tuple[int, int] | None = None
-    """Part of the text that determined the result: index of its first character, and of the one after its last."""
+    """Start and end of the part of the text that determined the result. The end is the index after the last character.
+    """
 
     indices: tuple[int, ...] | None = None
     """Selected options in ascending order, for a question that may have several correct ones; `index` is None then."""
@@ -320,7 +323,7 @@ class Sample:
     """Correct answer as it is written in the source file, for official scoring rules that compare texts."""
 
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Key of the item in each grouping, and its clip as `clip` if several items share clips."""
+    """Keys of the item by grouping. If several items share a clip, the grouping `clip` contains the clip's id."""
 
     skip: str | None = None
     """Reason why the item is excluded from the project's own metrics (its answer is not among its options). The model

@@ -37,7 +37,7 @@ class AudioIndex:
         return _find_paths(self.names, name)
 
     def find_by_stem(self, name: str) -> list[PurePosixPath]:
-        """Return the paths of files with this base name, whatever their audio suffix."""
+        """Return the paths of files whose base names equal `name` apart from the audio suffix."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name, not a path)
         return _find_paths(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 

@@ -66,8 +66,11 @@ class Demo:
     values."""
 
     def compute_revision(self, sizes: Mapping[str, int]) -> str:
-        """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
-        these data and, if `sizes` are given, a hash of them."""
+        """Return the data revision that a run records.
+
+        It consists of the version of the scenes (WORLD), the version of these data, and a hash of `sizes` if there are
+        any.
+        """
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision

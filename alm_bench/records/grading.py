@@ -19,10 +19,11 @@ def complete_record(
     preprocessing: tuple[str, ...] = (),
     seconds: float | None = None,
 ) -> Record:
-    """Return the record of an item after the model's call: an answer is parsed and graded, a failed call is an error.
+    """Return the record of an item after the model's call.
 
-    An output is an error too if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
-    failed call returned, such as an answer whose options could not be scored, is stored with the reason.
+    An answer is parsed and graded; a failed call becomes an error. An output is also an error if its `extra` cannot be
+    stored as JSON or has an invalid cost or count. Text that a failed call returned, such as an answer whose options
+    could not be scored, is stored with the reason.
     """
     if (fault := find_extra_problem(output.extra)) is not None:
         output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
@@ -46,7 +47,7 @@ def complete_record(
 
 
 def grade_record(record: Record, task: Task) -> Record:
-    """Return the record with its stored answer parsed and graded. Status, parsed answer and scores are computed anew.
+    """Parse and grade the stored answer of a record again. Return the record with new status, parsed answer and scores.
 
     Each method of scoring options by log-likelihood yields a score of its own. If no text was generated, the option
     that the main method selects is the parsed answer.
@@ -87,6 +88,7 @@ def _parse_answer(record: Record, text: str, task: Task) -> tuple[Parsed, str]:
 
 
 def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
+    """Return the status of a record with this parsed answer, and the reason unless the status is `ok`."""
     if record.sample.skip is not None:
         return "skipped", record.sample.skip
     if parsed.status == "ok":

@@ -289,7 +289,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Sums of token counts and costs over a run's calls, as far as the model's server reports them."""
+    """Sums of token counts and costs over the calls of a run. Only calls with counts that the server reports are
+    included.
+    """
 
     calls: int
     """Number of items with reported token counts or a cost."""
@@ -462,8 +464,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Result of the audio-delivery check; None if it was not run."""
 
     task_options: dict[str, str] = field(default_factory=dict)
-    """Options of the task that select or change its questions (a language, a track), without those that only affect
-    scoring and without the path of the annotations, whose revision is stored.
+    """Options of the task that select or change its questions, such as a language or a track. Options that only affect
+    scoring are left out, and so is the path of the annotations, whose revision is stored.
     """
 
     metric_versions: dict[str, str] = field(default_factory=dict)
@@ -490,8 +492,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def selection_key(self) -> tuple[Any, ...]:
-        """Key that is equal for two runs on the same selection of items, even if one is older than the field
-        `selection`.
+        """Key of the selected items. It is equal for runs with the same selection, also if one of them is older than
+        the field `selection`.
         """
         if self.selection is not None and self.selection.method == "random":
             return ("random", self.selection.count, self.selection.seed, self.selection.groups)
@@ -545,7 +547,7 @@ class ItemScores(Struct, frozen=True, kw_only=True):
     """Cluster of each item for confidence intervals: its clip, or its question if the task does not name a clip."""
 
     accuracy: tuple[float, ...]
-    """Accuracy of each item, or its value of the task's main metric if that is another one."""
+    """Accuracy of each item. If the task's main metric is another one, its value for each item."""
 
     baselines: dict[str, tuple[float, ...]]
     """Scores of each text-only baseline, by name."""

@@ -59,13 +59,14 @@ def get_margin_cell(summary: Summary, grouping: str, key: str) -> Cell:
 
 
 def count_baseline_items(metrics: Metrics) -> int:
-    """Return the largest number of items that a metric of a text-only baseline is computed on."""
+    """Return the number of items of a text-only baseline: the largest `n` of its metrics."""
     return max((metric.n for metric in metrics.values()), default=0)
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
-    """Return what `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
-    reasons.
+    """Return the blocks that `--details` adds to a report.
+
+    They show groups, confusion matrix, option positions, options, outputs without an option, and reasons.
     """
     tables = summary.tables
     blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
@@ -113,7 +114,10 @@ def _list_agreements(summary: Summary, names: Sequence[str]) -> list[str]:
 
 
 def _count_items(metrics: Metrics) -> int:
-    """Return the number of items in the denominator; columns of official metrics may be computed on more items."""
+    """Return the number of items in the denominator of the main metrics.
+
+    It is the `n` of the answered share. Official metrics may be computed on more items.
+    """
     return metrics["answered"].n if "answered" in metrics else count_baseline_items(metrics)
 
 

@@ -15,8 +15,10 @@ SHARE = "share"
 
 
 def build_check(check: Check, source: str, details: bool = False) -> list[Block]:
-    """Return the table of a check with one row per metric, and with `details` the breakdowns. `source` names the
-    file."""
+    """Return a table of agreement with people, with one row per metric, and a table by model if models are known.
+
+    With `details`, one more table per type of questions follows. `source` is the name of the file with the labels.
+    """
     answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
     if pairs or not answers:
@@ -77,6 +79,7 @@ def _describe_weights(check: Check) -> str:
 
 
 def _not_computed(reason: str) -> str:
+    """Return the text `not computed`, with the reason."""
     return reason if reason.startswith("not computed") else f"not computed: {reason}"
 
 
@@ -86,13 +89,20 @@ def _missing_cells(reason: str, has_orders: bool) -> list[Cell]:
 
 
 def describe_orders(orders: Sequence[PairOrder]) -> str:
-    """Return `5 of 6`: how many pairs of models, of those that people separate, the metric orders as people do."""
+    """Return a text such as `5 of 6`: the number of pairs of models that the metric orders as people do.
+
+    Only pairs that differ significantly by people's labels are counted. Returns `-` if there are none.
+    """
     separated = [order for order in orders if order.is_significant]
     return f"{sum(order.agrees for order in separated)} of {len(separated)}" if separated else "-"
 
 
 def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
-    """Return the table of models: people's mean label, its estimate from labels and scores, and each metric's mean."""
+    """Return a table with one row per model: people's mean label, and one column per metric.
+
+    If all answers are labelled, a metric's column holds the metric's mean. Otherwise it holds the mean label of all
+    answers, estimated from the labels and the metric's scores.
+    """
     models = list(next(iter(answers.values())).by_model)
     first = next(iter(answers.values())).by_model
     partly = any(rates.people.n != rates.metric.n for rates in first.values())
@@ -140,7 +150,7 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
 
 
 def to_check_json(check: Check, source: str) -> dict[str, Any]:
-    """Return a check as it is printed with `--json`; correlations and rates are numbers, or null with a reason."""
+    """Return a check as the JSON object that `--json` prints; missing values are null, with a reason."""
     metrics = {name: _to_json(one) for name, one in check.agreements.items()}
     return {
         "source": source,

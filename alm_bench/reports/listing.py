@@ -56,7 +56,7 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
 
 
 def build_listing(what: str, rows: Rows) -> Table:
-    """Return a table of `rows`. `what` is a key of `_COLUMNS`, whose keys all rows must have."""
+    """Return a table of `rows` with the columns `_COLUMNS[what]`. Each row has a value for the key of each column."""
     columns = _COLUMNS[what]
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 

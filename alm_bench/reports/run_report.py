@@ -62,7 +62,10 @@ def _build_details(summary: Summary) -> list[Block]:
 
 
 def build_closing(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
-    """Return the blocks after the last report: the overview and, for a terminal, commands to continue with."""
+    """Return the blocks after the last report: the overview and, for a terminal, commands that inspect the runs.
+
+    In a terminal, a single run gets no overview.
+    """
     if form == "markdown":
         return [build_overview(summaries)]
     overview = [build_overview(summaries)] if len(summaries) > 1 else []

@@ -66,5 +66,5 @@ class Budget:
 
 
 def take_within(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
-    """Yield `elements` until the budget is reached, which is checked before each of them."""
+    """Yield `elements` until the cost limit is reached. The limit is checked before each element."""
     return itertools.takewhile(lambda _: not budget.reached, elements)

@@ -206,9 +206,10 @@ def _plan_items(
     predictions: Sequence[Mapping[str, int | None]],
     has_audio: bool,
 ) -> list[PlannedItem]:
-    """Return the items of a run. `predictions` are those of text-only baselines, the preferred solver last.
+    """Return the items of a run.
 
-    Questions share clips and guesses: one object stands for all that are equal.
+    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, the preferred
+    solver last. To save memory, items with equal predictions or equal clip sizes share one object for them.
     """
     known_baselines: dict[Baselines, Baselines] = {}
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
@@ -335,8 +336,8 @@ class SecondClips:
     """Second clips for models that always take two clips: the first clip of another item of the task, chosen at random.
 
     The choice is seeded by the id of the first clip. All questions about one clip therefore get the same second clip,
-    and a limit on the number of items changes nothing. If the file of the chosen clip is missing, only the items that
-    would have got it get another clip.
+    and a limit on the number of items does not change it. If the file of the chosen clip is missing, the next one in
+    the random order of this item is used; the choice for other items does not change.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -355,10 +356,9 @@ class SecondClips:
 def _predict_baselines(
     task: Task, data: DataRoot, samples: Sequence[Sample]
 ) -> tuple[dict[str, Mapping[str, int]], dict[str, str]]:
-    """Return the predictions of the text-only baselines that the task fits, and the reasons why others are not
-    available.
+    """Return the predictions of the task's fitted text-only baselines, and the reasons why others are not available.
 
-    The predictions are option indices by baseline and question id, the reasons are by baseline.
+    Predictions are option indices by baseline and question id. Reasons are texts by baseline.
     """
     if not isinstance(task, FitsTextBaselines):
         return {}, {}

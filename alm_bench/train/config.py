@@ -101,8 +101,9 @@ class StageConfig:
     """Number of passes over the rows, if `steps` is not given. Default: 1."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Relative sampling shares of parts of the data, by subtype of ReasonAQA or by pattern such as `acd-*`. Parts that
-    match no key are not used. Empty: rows are sampled by the weights of their sources."""
+    """Relative sampling shares by part of the data. A key is a subtype of ReasonAQA or a pattern such as `acd-*`; parts
+    that match no key are not used. Empty: rows are sampled by the weights of their sources.
+    """
 
     curriculum: float = 0.0
     """Share of the steps, 0 to 1, during which rows progress from easy to hard, by their `difficulty`. 0: no
@@ -252,8 +253,10 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
 
 
 def build_config(table: Mapping[str, Any], source: str) -> TrainConfig:
-    """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
-    UsageError."""
+    """Create a recipe from the JSON object in a run's folder. The value null marks a setting that was not given.
+
+    Raises UsageError.
+    """
     config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), source)
     return config
 

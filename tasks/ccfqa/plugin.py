@@ -122,7 +122,9 @@ class Ccfqa(OpenTask):
         return {**super().compute_metrics(rows), "official_f1": official}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the accuracy per item of the baseline that gives the most frequent answer of the answer language."""
+        """Return the accuracy of each row under the baseline that gives the most frequent answer of the row's answer
+        language.
+        """
         frequent: dict[str, Counter[str]] = {}
         for row in rows:
             frequent.setdefault(row.sample.groups["answer language"], Counter())[row.sample.gold or ""] += 1
@@ -169,6 +171,7 @@ def _read_questions(path: Path, data: DataRoot) -> Iterator[Question]:
 
 
 def _check_part(row: Mapping[str, Any], code: str, where: str) -> Mapping[str, str]:
+    """Return the part of a row for the language `code`. Raises DataError if a field is missing."""
     part = row.get(code)
     if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in ("audio", "question", "answer")):
         raise DataError(f"{where}: {code} is {part!r:.80}, expected an object with audio, question and answer")

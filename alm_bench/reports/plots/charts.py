@@ -1,4 +1,4 @@
-"""Charts as data: what is drawn, without how it is drawn."""
+"""Charts as data: values, titles and links. `svg.py` draws them."""
 
 import math
 from collections.abc import Sequence

@@ -58,7 +58,7 @@ def _draw_chart(chart: Chart) -> tuple[str, float]:
 
 
 def _draw_file(title: str, charts: Sequence[Chart], head: Sequence[str]) -> str:
-    """Return charts as one SVG with its own style; `head` are lines of text above the first chart."""
+    """Return charts as one SVG with its own style; `head` holds SVG elements, one line each, above the first chart."""
     parts, top = list(head), _TITLE_HEIGHT * len(head)
     for chart in charts:
         body, height = _draw_chart(chart)
@@ -91,7 +91,7 @@ def _text(text: str, longest: int = 300) -> str:
 
 
 def _label(x: float, y: float, text: str, anchor: str = "start", kind: str = "", width: float = 0) -> str:
-    """Return a text at a position; `width` is the space that it may take, in pixels."""
+    """Return an SVG text element at a position. `width` is the space in pixels to which the text is cut off."""
     longest = int(width / _CHARACTER) if width else 90
     name = f' class="{kind}"' if kind else ""
     whole = f"<title>{_text(text)}</title>" if len(text) > longest else ""
@@ -103,7 +103,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _link(body: str, link: str | None, title: str) -> str:
-    """Return marks with a title, within a link if there is one."""
+    """Return a group of SVG elements (`body`) with a tooltip (`title`), inside a link if there is one."""
     named = f"<title>{_text(title)}</title>"
     if link is None:
         return f"<g>{named}{body}</g>"
@@ -111,6 +111,7 @@ def _link(body: str, link: str | None, title: str) -> str:
 
 
 def _style(number: int, series: Series) -> str:
+    """Return the class of a series' style: one colour per model, and one for baselines and chance."""
     return f"s{number % COLOURS}" if series.role == "model" else "b"
 
 

@@ -112,8 +112,7 @@ class Answers(Objective):
         return self.model.build_sequences(tokens[list(batch.first)], second, batch.prompts)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
-        """Return the share of rows, per part of the data, whose answer is generated word for word by greedy
-        decoding."""
+        """Return, for each part of the data, the share of rows whose answer greedy decoding reproduces exactly."""
         corpus, tokenizer = data.corpus, data.tokenizer
         model = merge_lora(self.model).eval()  # the engine requires merged weights
         merged_objective, device = Answers(model), next(model.parameters()).device
