@@ -172,6 +172,9 @@ class HFAdapter(BaseAdapter):
         )
         return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._ids(text))
+
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 

@@ -132,11 +132,12 @@ class Encoder:
         text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
-        content: Any = [*clips, {"type": "text", "text": text}]
+        # a question that is only spoken has no text part at all, as in a voice chat
+        content: Any = [*clips, {"type": "text", "text": text}] if text or not clips else [*clips]
         if self.family.content == "string":
             placeholders = self.placeholder * len(clips)
             content = text + placeholders if self.family.text_first else placeholders + text
-        elif self.family.text_first:
+        elif self.family.text_first and text:
             content = [content[-1], *clips]
         user = {"role": "user", "content": content}
         if not self.system or self.family.system == "fold":

@@ -1,7 +1,7 @@
 """Construction of the body of a chat completion request."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,13 +35,20 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
     end = b"}%s],%s" % (given, _encode_fields(decoding, options, bool(request.prefix))[1:])
     if not clips:
         return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
+    if not prompt:  # a question that is only spoken has no text part at all
+        start, end = start + b"[", b"]" + end
+        return join_small_pieces([start, *_join_parts(clips), end])
     text = dump_json({"type": "text", "text": prompt}).encode()
     if options.clip_order == "clip-first":
         start, end = start + b"[", b",%s]%s" % (text, end)
     else:
         start, end = b"%s[%s," % (start, text), b"]" + end
-    pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
-    return join_small_pieces([start, *pieces, end])
+    return join_small_pieces([start, *_join_parts(clips), end])
+
+
+def _join_parts(clips: Sequence[tuple[bytes, bytes, bytes]]) -> Iterator[bytes]:
+    """Yield the encoded clips with commas between them."""
+    return itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:

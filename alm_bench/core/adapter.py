@@ -89,6 +89,10 @@ class Abilities:
     decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
+    spoken_languages: tuple[str, ...] | None = None
+    """Codes of the languages whose speech the model understands (`core.languages`); None if that is not declared. A run
+    whose clips speak another language is rejected."""
+
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
     them."""
@@ -274,6 +278,10 @@ class Adapter(Protocol):
         """
         tokens = math.ceil((len(request.prompt) + len(request.prefix)) / CHARACTERS_PER_TOKEN)
         return Estimate(tokens, decoding.max_new_tokens)
+
+    def count_tokens(self, text: str) -> int | None:
+        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        return None
 
     def log_to(self, folder: Path) -> None:
         """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no

@@ -92,6 +92,17 @@ class Condition:
         """Return the number of runs under the condition: `repeats` if it is random, else 1."""
         return repeats if self.random else 1
 
+    @property
+    def instruction(self) -> str:
+        """Text that is added after every prompt, and is not spoken with a spoken question; "" for no text."""
+        return ""
+
+    @property
+    def output_format(self) -> str:
+        """Format of answers in several parts that `instruction` asks for; "" for answers in one piece, in which case
+        the format of the prompt set is used."""
+        return ""
+
     def change(self, clip: str) -> Change | None:
         """Return a function that changes the waveform of the clip with the id `clip`; None to leave it unchanged."""
         return None
