@@ -88,7 +88,7 @@ check: $(VENV)/.installed-dev
 	rm -rf build $(VENV)/types
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/types .
 	rm -rf build
-	MYPYPATH=$(VENV)/types $(BIN)/mypy -p alm_bench
+	MYPYPATH=$(VENV)/types $(BIN)/mypy --num-workers $(WORKERS) -p alm_bench
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -61,7 +61,7 @@ class MellowAdapter(BaseAdapter):
 
     Options = MellowOptions
     prompts = "native"
-    abilities = Abilities(max_clips=2, decodings=get_args(DecodingMethod))
+    abilities = Abilities(continuation=True, max_clips=2, decodings=get_args(DecodingMethod))
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
@@ -141,11 +141,17 @@ class MellowAdapter(BaseAdapter):
         return [_split_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
     def _build_questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
+        """Return the questions for the requests without a problem, in order."""
         from alm_bench.mellow.inference import Question
         from alm_bench.mellow.prompt import select_clip_pair
 
         return [
-            Question(request.id, request.prompt, *select_clip_pair(request.features or request.waves, self.layout))
+            Question(
+                request.id,
+                request.prompt,
+                *select_clip_pair(request.features or request.waves, self.layout),
+                prefix=request.prefix,
+            )
             for request, problem in zip(batch, problems, strict=True)
             if problem is None
         ]

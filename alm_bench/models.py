@@ -5,11 +5,12 @@ import inspect
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
-from alm_bench.core.adapter import find_missing_attribute, wrap_as_adapter
+from alm_bench.core.adapter import find_missing_attribute, read_abilities, wrap_as_adapter
 from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
@@ -20,8 +21,11 @@ class FunctionAdapter(BaseAdapter):
     """Adapter that calls a plain function. Clips are decoded to `request.waves`, mono at 16 kHz.
 
     Its identity is the name of the function, with a hash of its source and of the plain values that it is bound to (see
-    `hash_function`). A function that depends on anything else has a new identity in every process, so that its runs
+    `hash_function`). If the function is bound to other values, it has a new identity in every process, and its runs
     cannot be resumed.
+
+    A function that continues a given beginning of its answer (`request.prefix`) declares it as an adapter does:
+    `function.abilities = Abilities(continuation=True)`.
     """
 
     summary = "a plain function"
@@ -29,6 +33,7 @@ class FunctionAdapter(BaseAdapter):
     def __init__(self, function: Callable[[Request], str]) -> None:
         super().__init__(NoOptions(), Runtime())
         self._function = function
+        self.abilities = replace(self.abilities, continuation=read_abilities(function).continuation)
         inner = function.func if isinstance(function, functools.partial) else function
         name = getattr(inner, "__name__", type(inner).__name__).strip("<>")
         known = hash_function(function)
@@ -42,10 +47,10 @@ class FunctionAdapter(BaseAdapter):
 def hash_function(function: Callable[..., Any]) -> str | None:
     """Return a hash of a function's source and of the values that it is bound to.
 
-    These values are its defaults, the cells of its closure, the arguments of a `functools.partial`, and the attributes
-    of a callable object or of a method's object. Returns None if there is no source, or if a value is not plain (a
-    text, number, path, None, or a list, tuple or mapping of such values), since objects cannot be distinguished by
-    their printed form.
+    These values are its defaults, the variables of its closure, the arguments of a `functools.partial`, and the
+    attributes of a callable object or of a method's object. Returns None if there is no source, or if any value is not
+    plain. Plain values are texts, numbers, paths, None, and lists, tuples and mappings of them; other objects cannot be
+    distinguished by their printed form.
     """
     parts = _describe_function(function)
     return None if parts is None else hash_json(parts)

@@ -4,6 +4,7 @@ A lost clip is always reported: placeholders are counted in each rendered prompt
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +28,7 @@ class Row:
     """The request."""
 
     text: str = ""
-    """Rendered prompt with one placeholder per waveform."""
+    """Rendered prompt with one placeholder per waveform, followed by the given beginning of the answer."""
 
     waves: tuple[Wave, ...] = ()
     """Waveforms that the network gets."""
@@ -59,8 +60,11 @@ class EncodedBatch:
 class Encoder:
     """Turns requests into network inputs with the processor's chat template.
 
-    `family` may differ from that of the loaded checkpoint in its fields `content` and `text_first`.
+    `family` may differ from `loaded.family` in the fields `content` and `text_first`, which options can override.
     """
+
+    continues_answers = True
+    """True if the beginning of an answer can follow the rendered prompt."""
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
         self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
@@ -72,6 +76,7 @@ class Encoder:
         loaded.tokenizer.padding_side = "left"
 
     def rows(self, batch: Sequence[Request]) -> list[Row]:
+        """Return one row per request, in order, with a rendered prompt or a problem."""
         return [self._prepare_row(place, request) for place, request in enumerate(batch)]
 
     def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
@@ -105,6 +110,7 @@ class Encoder:
         return (self.encode_rows(kept) if kept else None), lost
 
     def _prepare_row(self, place: int, request: Request) -> Row:
+        """Return the row of a request: two clips are joined if necessary, and clips that are too long are a problem."""
         row = Row(place, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
@@ -116,20 +122,22 @@ class Encoder:
         return self._render(row)
 
     def _join_clips(self, waves: Sequence[Wave]) -> Wave:
+        """Return the waveforms as one, with silence of `JOIN_SECONDS` between them."""
         silence = np.zeros(round(JOIN_SECONDS * self.rate), dtype=np.float32)
         parts = [part for wave in waves for part in (silence, wave)][1:]
         return np.concatenate(parts)
 
     def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the conversation of a row; `clips` are its audio parts."""
-        text = row.request.prompt + self.suffix
+        text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
-        content: Any = [*clips, {"type": "text", "text": text}]
+        # a question that is only spoken has no text part at all, as in a voice chat
+        content: Any = [*clips, {"type": "text", "text": text}] if text or not clips else [*clips]
         if self.family.content == "string":
             placeholders = self.placeholder * len(clips)
             content = text + placeholders if self.family.text_first else placeholders + text
-        elif self.family.text_first:
+        elif self.family.text_first and text:
             content = [content[-1], *clips]
         user = {"role": "user", "content": content}
         if not self.system or self.family.system == "fold":
@@ -138,9 +146,14 @@ class Encoder:
         return [{"role": "system", "content": system}, user]
 
     def _render(self, row: Row) -> Row:
+        """Return the row with its prompt in the chat template.
+
+        If the template leaves out a clip or the question, the row has a problem instead.
+        """
         # Templates read only the part's type. A template that does not know parts would print an array in full.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text += row.request.prefix
         if row.request.prompt.strip() not in text:
             return replace(row, problem="the chat template leaves the question out")
         found, wanted = text.count(self.placeholder), len(row.waves)
@@ -157,7 +170,7 @@ class Encoder:
         return replace(row, text=text)
 
     def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
-        """Encode the rows as one batch, without a check that each kept its clips."""
+        """Encode the rows as one batch, without a check for lost clips."""
         text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
         bos = getattr(self.tokenizer, "bos_token", None)
         if bos and rows[0].text.startswith(bos):
@@ -169,6 +182,7 @@ class Encoder:
         return self.count_tokens(rows, inputs)
 
     def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
+        """Build the batch of `rows`, whose network inputs are `inputs`, and count the tokens of each row."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         return EncodedBatch(
             rows=tuple(rows),
@@ -181,6 +195,8 @@ class Encoder:
 class MistralEncoder(Encoder):
     """Turns requests into network inputs with mistral-common, which takes clips as base64 and returns tokens."""
 
+    continues_answers = False  # the processor's template always closes the last message
+
     def _render(self, row: Row) -> Row:
         return row
 
@@ -192,10 +208,20 @@ class MistralEncoder(Encoder):
         return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
 
 
+def append_suffix(prompt: str, suffix: str) -> str:
+    """Append a checkpoint's suffix to a prompt, unless the prompt already asks for one of its tags."""
+    asked = any(tag in prompt for tag in _TAG.findall(suffix))
+    return prompt if asked else prompt + suffix
+
+
+_TAG = re.compile(r"<\w+>")
+
+
 def _format_lost_clip(tokens: int, clips: int) -> str:
     return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 
 
 def encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
+    """Return the encoder for the library that the family uses."""
     kinds = {"processor": Encoder, "mistral": MistralEncoder}
     return kinds[family.encoder](loaded, family, system, suffix)

@@ -36,6 +36,7 @@ class ModelFiles:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """Arguments for `from_pretrained` of transformers besides `home`."""
         return {} if self.gguf is None else {"gguf_file": self.gguf}
 
     @property
@@ -172,13 +173,13 @@ class CausalModel:
         """Commit of a hub repository; None for local files."""
         return getattr(self.model.config, "_commit_hash", None)
 
-    def encode_chat(self, prompt: str) -> list[int]:
+    def encode_chat(self, prompt: str, prefix: str = "") -> list[int]:
         """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
-        one.
+        one. `prefix` is the beginning of the answer.
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return self.encode_text(text)
+        return self.encode_text(text + prefix)
 
     def encode_plain(self, prompt: str) -> list[int]:
         return list(self.tokenizer(prompt)["input_ids"])
@@ -205,6 +206,10 @@ class CausalModel:
         return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
     def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
+        """Decode generated tokens up to the first end token.
+
+        Without one, the text is truncated if it has `limit` tokens.
+        """
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)

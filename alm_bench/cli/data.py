@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 app = typer.Typer(
-    help="Show, verify and download the data of tasks; write training rows from captions and filter them.",
+    help="Show, verify and download data; write training rows.",
     no_args_is_help=True,
 )
 app.command("get")(data_get.get)
@@ -88,6 +88,7 @@ def _report_all(
 
 
 def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
+    """Return the report on the files and clips of a task. `named` is the split; `headers` opens every clip."""
     from alm_bench.data import inspect
 
     split = pick_split(entry, named)
@@ -100,6 +101,7 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
 
 
 def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int) -> dict[str, Any]:
+    """Return a report on files and clips as a JSON object. `items` is the number of items of the split."""
     part = entry.card.describe_part(split, items) if items and root.kind == "real" else None
     return {
         "task": report.task,

@@ -1,4 +1,4 @@
-"""`alm-bench report`: write one HTML file in which runs are read, seen and heard, without a network."""
+"""`alm-bench report`: write one HTML file with scores, items and clips of runs, which works offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_runs
 from alm_bench.cli.run import check_report_name
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
@@ -37,6 +38,18 @@ def report(
     folder: Annotated[
         bool, typer.Option("--folder", help="Write all other clips to a folder beside the file.")
     ] = False,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events",
+            help="Show the sound events that the model's event head finds in each clip, and mark the words of its "
+            "sentences that name absent ones. Loads the model.",
+        ),
+    ] = False,
+    event_names: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Names of the event classes: AudioSet's class_labels_indices.csv."),
+    ] = None,
     data: common.DataChoice = "auto",
     out: common.Out = RUNS,
     json_: common.Json = False,
@@ -49,7 +62,11 @@ def report(
     from alm_bench.html_report import ReportOptions, write_report
 
     check_report_name(to, "--to")
-    written = write_report([find_run(run, out) for run in runs], to, ReportOptions(clips, mb, folder, data))
+    if event_names is not None and not events:
+        raise UsageError("--event-names goes with --events")
+    options = ReportOptions(clips, mb, folder, data, events, event_names)
+    with common.redirect_model_output():
+        written = write_report([find_run(run, out) for run in runs], to, options)
     if json_:
         common.print_json(
             {

@@ -69,8 +69,11 @@ class Demo:
     """Names of parameters of `build` that are also options of the task, so that a run can change the data."""
 
     def compute_revision(self, sizes: Mapping[str, float]) -> str:
-        """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
-        these data and, if `sizes` (parameters of `build`) are given, a hash of them."""
+        """Return the data revision that a run records.
+
+        It consists of the version of the scenes (WORLD), the version of these data, and a hash of `sizes` (parameters
+        of `build`) if there are any.
+        """
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision

@@ -41,6 +41,10 @@ def encode_scene(scene: Scene) -> bytes:
 
 
 def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
+    """Return the bytes of a clip: those of the file `path`, or synthesised ones if it does not exist.
+
+    With `keep`, a synthesised clip is stored at `path`.
+    """
     try:
         return path.read_bytes()
     except OSError:
@@ -99,6 +103,7 @@ class DemoRoot(LocalRoot):
         self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
+        """Return the scenes in the file `index`, by the clip's path; empty if the file does not exist."""
         if index not in self._scenes:
             path = self.path / index
             packed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

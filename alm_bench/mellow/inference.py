@@ -54,6 +54,9 @@ class Question:
     second: Wave | Clip | None
     """Second clip, None if the question is about one clip."""
 
+    prefix: str = ""
+    """Beginning of the answer, which generation continues."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -150,7 +153,14 @@ class Answerer:
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
         layout, tokenizer = self.model.config.prompt, self.tokenizer
-        ids = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
+        ids = [
+            # The beginning of an answer follows the prompt and its padding, as every answer does.
+            [
+                *self.protocol.prompt_ids(question.prompt, tokenizer, layout),
+                *tokenizer.encode(question.prefix, add_special_tokens=False).ids,
+            ]
+            for question in questions
+        ]
         prompts = [self.engine.embed([layout.separator, *prompt]) for prompt in ids]
         if not self._use_cache:  # clips and prompt in one pass
             return [
@@ -202,11 +212,11 @@ class Answerer:
 
 @contextmanager
 def use_one_thread(threads_after: int) -> Iterator[None]:
-    """Context manager in which torch uses one thread for operations that the calling thread starts. The other threads
-    remain available to the network. The number of threads does not affect rounding here.
+    """Context manager in which torch uses one thread for operations that the calling thread starts.
 
-    `threads_after`: the number of threads to restore. It is an argument because torch reports 1 while another thread is
-    inside this context.
+    The other threads remain available to the network. The operations must be such that their rounding does not depend
+    on the number of threads. `threads_after` is the number of threads that is restored. It is an argument because torch
+    reports 1 while another thread is inside this context.
     """
     torch.set_num_threads(1)
     try:

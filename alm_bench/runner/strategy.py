@@ -62,8 +62,8 @@ def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapte
 
 
 class CaptionFirst(DescribingAdapter):
-    """Adapter whose model first describes all clips of an item together. It then answers the question, with the
-    description before it and with the clips."""
+    """Adapter whose model first describes all clips of an item in one text. The model is then asked the question, in a
+    prompt that contains the description, with the clips."""
 
     def __init__(self, adapter: Adapter, name: str, prompt: DescribePrompt) -> None:
         super().__init__(adapter, adapter, prompt.hash, prompt.max_new_tokens)
@@ -80,7 +80,7 @@ class CaptionFirst(DescribingAdapter):
     def build_description_requests(self, request: Request) -> Sequence[Request]:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two
         name = " ".join(ref.id for ref in request.audio)
-        return [replace(request, id=name, prompt=prompt, choices=())]
+        return [replace(request, id=name, prompt=prompt, choices=(), prefix="")]
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return replace(request, prompt=self._prompt.answer.format(caption=texts[0], question=request.prompt))

@@ -33,8 +33,11 @@ from alm_bench.train.checkpoint import (
 )
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
+from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
+from alm_bench.train.mixture import list_rows
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
+from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
 from alm_bench.train.sampler import StepRows
@@ -134,6 +137,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
+        self.pass_rates = get_pass_rates(prepared.corpus)
         self._encoded = prepared.encoded
 
     def run(self) -> Path:
@@ -155,6 +159,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.folder.truncate_log(self.position)
             self.folder.save_network_config(self.model.config, self.prepared.tokenizer)
+            write_held_out_questions(self.prepared.holdouts, self.folder.path)
         for number in range(self.position.stage, len(self.config.stage)):
             try:
                 self._run_stage(number, tensors)
@@ -169,8 +174,9 @@ class Trainer:
             tensors = None
         self._save_weights(LAST, self.model)
         if self.accelerator.is_main_process:
-            sources = self.prepared.corpus.sources
-            write_report(self.folder.path, self.config, merge_lora(self.model), sources, self.folder.read_log())
+            write_report(
+                self.folder.path, self.config, merge_lora(self.model), self.prepared.corpus, self.folder.read_log()
+            )
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -183,6 +189,11 @@ class Trainer:
         started, done, unsaved = time.perf_counter(), 0, False
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)
+            if number == 0 and step == 0 and self.prepared.holdouts:
+                entry["holdout"] = [holdout.as_json() for holdout in self.prepared.holdouts]
+            if step == 0 and uses_pass_rates(stage.config):
+                rates = self.pass_rates[list_rows(self.prepared.corpus, stage.config)]
+                entry["selection"] = describe_selection(rates, stage.config)
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
@@ -320,6 +331,7 @@ class Trainer:
             "lr": learning,
             "norm": norm,
             **self._average_metrics(stage),
+            **self._measure_pass_rate(stage, step),
         }
 
     def _average_metrics(self, stage: Stage) -> dict[str, float]:
@@ -328,6 +340,14 @@ class Trainer:
             name: self._sum_over_processes(total) / max(1.0, self._sum_over_processes(count))
             for name, (total, count) in sorted(stage.plain.pop_metrics().items())
         }
+
+    def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
+        """Return the log entry with the mean measured pass rate of a step's rows; empty if they have none, or if the
+        objective trains on something else than rows."""
+        if stage.kind.count(self.prepared.corpus) != len(self.pass_rates):
+            return {}
+        mean = float(self.pass_rates[stage.steps[step]].mean())
+        return {} if math.isnan(mean) else {"pass_rate": round(mean, 4)}
 
     def _sum_over_processes(self, value: float) -> float:
         """Return the sum of `value` over all processes."""

@@ -21,6 +21,7 @@ from alm_bench.mellow.prompt import Protocol, select_protocol
 from alm_bench.train.batches import Corpus, collect_clips
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import load_cached_logmels
+from alm_bench.train.holdout import Holdout, divide_source, is_divisible
 from alm_bench.train.lora import add_lora
 from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
@@ -51,17 +52,19 @@ class TrainingSetup:
     validation: Corpus | None = None
     """Validation rows and clips, None if the recipe has none."""
 
+    holdouts: Sequence[Holdout] = ()
+    """Divisions of people's own data into training and validation rows."""
+
     encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
-    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill it.
-    Trainings of networks with the same encoder can share it."""
+    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
+    it. Trainings of networks with the same encoder can share it."""
 
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
     DataError, CheckpointError or UsageError."""
     check_objectives(config)
-    sources = [read_source(part, config.missing_audio) for part in config.data]
-    validation_sources = [read_source(part, config.missing_audio) for part in config.validation]
+    sources, validation_sources, holdouts = read_training_sources(config)
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
@@ -71,7 +74,22 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
         _build_corpus(validation_sources, model.config, protocol, cache, report) if validation_sources else None
     )
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
-    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
+    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation, holdouts)
+
+
+def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Source], list[Holdout]]:
+    """Read the sources of a recipe: those to train on, those to validate on, and the divisions by which validation rows
+    were held out. Rows are held out of people's own data if the recipe has no `[[validation]]`. Raises DataError."""
+    sources = [read_source(part, config.missing_audio) for part in config.data]
+    if config.validation:
+        return sources, [read_source(part, config.missing_audio) for part in config.validation], []
+    training: list[Source] = []
+    holdouts: list[Holdout] = []
+    for source in sources:
+        if is_divisible(source):
+            holdouts.append(divide_source(source, config.seed))
+        training.append(holdouts[-1].training if is_divisible(source) else source)
+    return training, [holdout.validation for holdout in holdouts], holdouts
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
@@ -170,7 +188,7 @@ def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> tor
             raise UsageError("a tag file is trained on alone: its classes are the encoder's outputs")
         if len(tagged[0].classes) != encoder.classes:
             raise UsageError(
-                f"{sources[0].config.file} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
+                f"{sources[0].config.name} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
                 "the classes file that goes with it, or set model.config.encoder.classes"
             )
         return tagged[0].build_targets(encoder.steps, encoder.seconds)

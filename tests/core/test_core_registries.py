@@ -254,6 +254,7 @@ lr = 3e-3
 """
 
 
+@pytest.mark.slow
 def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(site.parent / "cache"))
     Path("level.toml").write_text(RECIPE)

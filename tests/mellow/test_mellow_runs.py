@@ -23,7 +23,7 @@ def texts(folder: Path, *arguments: object, status: int = 0) -> dict[str, str]:
     return {row["id"]: row["text"] for row in stored(only_run(folder))}
 
 
-@pytest.mark.parametrize("how", [(), SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("how", [(), pytest.param(SAMPLED, marks=pytest.mark.slow)], ids=["greedy", "sampled"])
 def test_neither_batch_size_nor_reuse_nor_resuming_changes_an_answer(
     how: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

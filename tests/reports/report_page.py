@@ -105,6 +105,21 @@ def build_long_run(count: int) -> ReportRun:
     return ReportRun.create(summarise(header, task, records, "long"), header, records, task)
 
 
+EVENT_HEAD = """
+    audio = AudioPolicy(rate=8000, seconds=1.0)
+
+    def answer(self, request):
+        return "A dog barks, and it rains."
+
+    def event_presence(self, waves):
+        import numpy as np
+        from alm_bench.core import EventPresence
+        print("a model may print")
+        return [EventPresence(np.array([[0.9, 0.1]]), np.zeros((4, 4)), 1.0, NAMES) for wave in waves]
+"""
+"""Body of a model with an event head of two classes, whose names replace NAMES."""
+
+
 class TableReader(HTMLParser):
     """Reads the texts of all table rows of a page, as lists of cells."""
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_page import HOSTILE, build_long_run, checked_runs, hostile_runs, measured_runs
+import small_world
+from report_page import EVENT_HEAD, HOSTILE, build_long_run, checked_runs, hostile_runs, measured_runs
 
+import alm_bench as ab
 from alm_bench.html_report import ReportOptions, write_page, write_report
 
 REQUIRED = "ALM_BENCH_NEEDS_CHROMIUM"
@@ -224,6 +226,29 @@ def test_the_clips_of_every_ablation_play(checked: Opened) -> None:
     assert [box.locator("audio").count() > 0 for box in boxes.all()] == [True, True]
     ready = "() => [...document.querySelectorAll('[data-ablation] audio')].every((one) => one.duration > 0.2)"
     checked.page.wait_for_function(ready)
+
+
+def test_event_curves_share_the_time_axis_of_the_spectrogram(browser: Any, tmp_path: Path) -> None:
+    data = small_world.mmau(tmp_path / "data", 2)
+    names = "('dog barking', 'rain falling')"
+    body = EVENT_HEAD.replace("NAMES", names).replace("[[0.9, 0.1]]", "[[0.1, 0.2], [0.9, 0.3]]")
+    head = small_world.model(tmp_path / "head.py", body, audio="AudioPolicy(rate=8000, seconds=1.0)")
+    (run,) = ab.evaluate(head, "mmau", data=data, out=tmp_path / "runs")
+    write_report([run.folder], tmp_path / "r.html", ReportOptions(clips="all", events=True))
+    opened = Opened(browser, tmp_path / "r.html", viewport={"width": 1280, "height": 860})
+    opened.go("view=items")
+    opened.page.locator(".row a").first.click()
+    picture = opened.page.locator("#item .spectrogram img").first.bounding_box()
+    curves = opened.page.locator("#item .spectrogram svg.curves").first.bounding_box()
+    assert picture
+    assert curves
+    assert (curves["x"], curves["width"]) == (picture["x"], picture["width"])
+    assert curves["y"] >= picture["y"] + picture["height"] - 1, "below the spectrogram"
+    events = opened.page.locator("#item .events li").all_inner_texts()
+    assert [text.strip() for text in events] == ["dog barking 0.90: 0.5–1.0 s", "rain falling 0.30"]
+    assert opened.find_violations() == []
+    assert opened.complaints == []
+    opened.page.context.close()
 
 
 def test_marks_are_stored_and_saved(opened: Opened) -> None:

@@ -10,7 +10,7 @@ import pytest
 import small_world
 import soundfile
 from PIL import Image
-from report_page import HOSTILE, TableReader, guess, read_tables
+from report_page import EVENT_HEAD, HOSTILE, TableReader, guess, read_tables
 from small_world import alm, refusal
 
 import alm_bench as ab
@@ -295,3 +295,42 @@ def test_tables_of_a_page_are_read_back() -> None:
     reader = TableReader()
     reader.feed("<table><tr><th>a</th><td>1 &amp; 2</td></tr></table>")
     assert reader.rows == [["a", "1 & 2"]]
+
+
+def test_the_events_of_clips_and_the_event_words_of_sentences_are_shown(families: Path, tmp_path: Path) -> None:
+    file = tmp_path / "head.py"
+    names = "('dog barking', 'rain falling')"
+    head = small_world.model(file, EVENT_HEAD.replace("NAMES", names), audio="AudioPolicy(rate=8000, seconds=1.0)")
+    runs = [
+        one.folder for one in ab.evaluate(head, "clotho,mmau", data=families, out=tmp_path / "runs", metrics="rouge_l")
+    ]
+    page = tmp_path / "r.html"
+    write_report(runs, page, ReportOptions(clips="all"))
+    plain = read_data(page.read_text(encoding="utf-8"))
+    assert [one["events"] for one in plain["runs"]] == [None, None]
+    alm("report", *map(str, runs), "--to", str(page), "--clips", "all", "--events")
+    data = read_data(page.read_text(encoding="utf-8"))
+    captions, choices = sorted((one for one in data["runs"]), key=lambda one: one["task"])
+    assert captions["events"]["clips"].keys() == {str(n) for one in captions["answers"] for n in one["clips"]}
+    (first, second) = captions["events"]["clips"]["0"]["curves"]
+    assert first == {"name": "dog barking", "values": [90], "peak": 0.9, "spans": [[0.0, 1.0]]}
+    assert (second["name"], second["spans"]) == ("rain falling", [])
+    text = "A dog barks, and it rains."
+    for words in captions["events"]["words"].values():
+        assert [(text[start:end], state) for start, end, state in words] == [
+            ("dog", "present"),
+            ("barks", "present"),
+            ("rains", "absent"),
+        ]
+    assert len(captions["events"]["words"]) == len(captions["answers"])
+    assert choices["events"]["words"] == {}, "options are words of the question"
+    file.write_text(file.read_text().replace("0.9", "0.8"))
+    alm("report", *map(str, runs), "--to", str(page), "--events")
+    changed = page.read_text(encoding="utf-8")
+    assert [one["events"] for one in read_data(changed)["runs"]] == [None, None]
+    assert "weights are not those of the run any more" in changed
+    file.unlink()
+    alm("report", *map(str, runs), "--to", str(page), "--events")
+    assert "no event curves: the model cannot be loaded" in page.read_text(encoding="utf-8")
+    message = refusal(alm("report", str(runs[0]), "--to", str(page), "--event-names", "names.csv"))
+    assert "--event-names goes with --events" in message

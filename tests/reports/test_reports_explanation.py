@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from report_page import EVENT_HEAD
 from small_world import alm, model, refusal, tone
 
 from alm_bench.core import EventPresence, UsageError
@@ -98,24 +99,10 @@ def test_a_picture_and_a_page_are_written_whatever_the_texts_are(tmp_path: Path)
     assert "2.5-5.0" in page
 
 
-HEAD = """
-    audio = AudioPolicy(rate=8000, seconds=1.0)
-
-    def answer(self, request):
-        return "A dog barks, and it rains."
-
-    def event_presence(self, waves):
-        import numpy as np
-        from alm_bench.core import EventPresence
-        print("a model may print")
-        return [EventPresence(np.array([[0.9, 0.1]]), np.zeros((4, 4)), 1.0, NAMES) for wave in waves]
-"""
-
-
 def test_ask_explains_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tone(tmp_path / "a.wav", 300)
-    listens = model(tmp_path / "head.py", HEAD.replace("NAMES", "('dog barking', 'rain falling')"))
+    listens = model(tmp_path / "head.py", EVENT_HEAD.replace("NAMES", "('dog barking', 'rain falling')"))
     asked = ("ask", "--audio", "a.wav", "What happens?", "--model")
     ran = alm(*asked, listens, "--explain", "out.html", "--json")
     assert ran.json["explanation"] == "out.html"
@@ -129,7 +116,7 @@ def test_ask_explains_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         }
     ]
     assert ">barks</mark>" in Path("out.html").read_text()
-    nameless = model(tmp_path / "nameless.py", HEAD.replace("NAMES", "None"))
+    nameless = model(tmp_path / "nameless.py", EVENT_HEAD.replace("NAMES", "None"))
     numbered = alm(*asked, nameless, "--explain", "o.png")
     assert numbered.out == "A dog barks, and it rains.\n"
     assert "curves are numbered and no words marked: use --event-names" in numbered.err

@@ -162,6 +162,7 @@ def test_gradient_checkpointing_changes_no_loss(recipe: Callable[..., TrainConfi
         assert ours[2] == pytest.approx(theirs[2], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_validation_rows_are_answered_on_a_schedule(
     recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
 ) -> None:

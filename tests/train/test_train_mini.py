@@ -47,6 +47,7 @@ def _all_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_all_threads")
 def test_the_first_steps_are_those_of_the_committed_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "load_cached_logmels", OnDemand)

@@ -72,6 +72,7 @@ def test_two_processes_train_as_one(recipe: Callable[..., TrainConfig], reasonaq
     assert one[-1]["loss"] < one[0]["loss"]
 
 
+@pytest.mark.slow
 def test_killed_at_every_point_of_a_save_and_resumed(
     recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
 ) -> None:

@@ -6,10 +6,13 @@ function badge(result) {
   return el("span", { class: "badge " + result }, RESULTS[result]);
 }
 
-/** Return the raw text, with the characters that the parser decided by marked. */
-function markedText(answer) {
+/** Return the raw text. Marked are the characters that the parser decided by, or, in sentences of a model with an event head, the words that name events. */
+function markedText(entry) {
+  const { answer } = entry;
   if (answer.text === undefined) return el("p", { class: "note" }, "No text was generated" + (answer.reason ? ": " : "."), answer.reason ? isolated(answer.reason) : null);
   const { text, span } = answer;
+  const words = entry.run.events && entry.run.events.words[entry.id];
+  if (words) return el("div", null, el("pre", { class: "raw", tabindex: 0, "aria-label": "Raw text", role: "region", dir: "auto" }, markEventWords(text, words)), explainEventWords(entry.run.events.threshold));
   const parts = span ? [text.slice(0, span[0]), el("mark", null, text.slice(span[0], span[1])), text.slice(span[1])] : [text || " "];
   return el("pre", { class: "raw", tabindex: 0, "aria-label": "Raw text", role: "region", dir: "auto" }, parts);
 }
@@ -40,8 +43,9 @@ function buildAnswer(entry) {
   const { answer } = entry;
   const parsed = answer.rule ? ["Parsed by the rule ", el("code", null, answer.rule), answer.parsed === undefined ? ": nothing selected." : [" as ", isolated(shorten(answer.parsed, 300)), "."]] : [];
   return [
-    markedText(answer),
+    markedText(entry),
     el("p", null, parsed, answer.text !== undefined && answer.reason ? [" ", isolated(answer.reason)] : null),
+    answer.prefix ? el("details", null, el("summary", null, "Given beginning of the answer"), el("pre", { class: "raw", dir: "auto" }, answer.prefix)) : null,
     answer.reasoning ? el("details", null, el("summary", null, "Reasoning"), el("pre", { class: "raw", dir: "auto" }, answer.reasoning)) : null,
   ];
 }
@@ -62,7 +66,7 @@ function clipTitle(entry, number, total) {
 
 function buildClips(deck, entry) {
   const clips = entry.answer.clips || [];
-  return clips.map((clip, number) => deck.build(clip, clipTitle(entry, number, clips.length)));
+  return clips.map((clip, number) => deck.build(clip, clipTitle(entry, number, clips.length), findEvents(entry.run, clip)));
 }
 
 /** Return the answers under other conditions, each with its clips. */

@@ -31,7 +31,7 @@ class Deck {
   }
 
   /** Return a player of a clip; a sentence with the reason if the page does not have the clip. */
-  build(index, title) {
+  build(index, title, events) {
     const clip = CLIPS[index];
     const name = title + (clip.name ? ": " + clip.name : "");
     const heading = el("figcaption", null, el("strong", null, title), " ", isolated(clip.name || "", "name"));
@@ -41,19 +41,19 @@ class Deck {
     const audio = el("audio", { controls: true, preload: "metadata", "aria-label": name, src: this.source(clip) });
     const player = { audio, name };
     this.players.push(player);
-    const figure = el("figure", { class: "clip" }, heading, this.picture(clip, name, audio), audio);
+    const figure = el("figure", { class: "clip" }, heading, this.picture(clip, name, audio, events), events ? buildEventList(events) : null, audio);
     audio.addEventListener("play", () => this.started(player));
     audio.addEventListener("loadedmetadata", () => this.apply());
     this.apply();
     return figure;
   }
 
-  picture(clip, name, audio) {
+  picture(clip, name, audio, events) {
     if (!clip.image && !clip.imageFile) return null;
     const head = el("span", { class: "playhead", "aria-hidden": "true" });
     const source = clip.imageFile || "data:image/png;base64," + document.getElementById(clip.image).textContent;
     const image = el("img", { src: source, alt: "Log-mel spectrogram of " + name + ", " + clip.seconds.toFixed(1) + " s", width: 640, height: 128 });
-    const box = el("div", { class: "spectrogram", title: "click to seek" }, image, head);
+    const box = el("div", { class: "spectrogram", title: "click to seek" }, image, events ? drawEventCurves(events, clip.seconds, name) : null, head);
     box.addEventListener("click", (event) => {
       const area = image.getBoundingClientRect();
       if (audio.duration) audio.currentTime = ((event.clientX - area.left) / area.width) * audio.duration;
