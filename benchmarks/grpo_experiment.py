@@ -1,7 +1,7 @@
 """Reinforcement learning on the demo world: what GRPO gains over more supervised steps, what an order of difficulty
 does, and whether a reward that only listening earns keeps a text shortcut from being learned (docs/reasoning.md).
 
-    python benchmarks/grpo_experiment.py run base gain curriculum grounded --seeds 1 2 3 --out results/grpo
+    python benchmarks/grpo_experiment.py run gain choice curriculum grounded --seeds 1 2 3 --out results/grpo
     python benchmarks/grpo_experiment.py table --out results/grpo
 
 Each run is stored as a JSON file and not repeated. One thread computes; processes with other seeds can run beside it.
@@ -25,6 +25,7 @@ from alm_bench.core.files import replace_atomically, write_atomically
 from alm_bench.demo.root import create_training_root
 from alm_bench.demo.training import MCQ
 from alm_bench.mellow.checkpoint import load as load_network
+from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.model import Mellow
@@ -33,9 +34,11 @@ from alm_bench.parsing import parse_choice
 from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.tasks.mmau.demo import build_mmau_items
+from alm_bench.train.batches import StageData
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.features import encode_all
 from alm_bench.train.loop import Trainer
+from alm_bench.train.objectives.grpo import Grpo
 from alm_bench.train.rollouts import draw_groups
 from alm_bench.train.setup import TrainingSetup, build_network, prepare
 
@@ -47,6 +50,17 @@ WORLDS = {"plain": 0.0, "shortcut": 0.6, "misleading": -1.0}
 
 CURVE_EVERY = 25
 """Number of steps between points of the learning curves."""
+
+STOP_AT = 0.6
+"""Share of right answers to multiple-choice rows of the training data, which the recipe of the base model does not
+train on, at which it is stopped."""
+
+CHECK_EVERY = 10
+"""Number of steps between checks of this share."""
+
+
+class StopEarly(Exception):  # noqa: N818  a training that has reached its aim
+    """Raised to end a training before its last step."""
 
 
 @dataclass(slots=True)
@@ -121,6 +135,19 @@ class Experiment:
         model, tokenizer = build_network(config.model, config.seed, config.trained_on)
         return replace(self.worlds[key], model=model, tokenizer=tokenizer)
 
+    def check_rows(self, trainer: Trainer) -> float:
+        """Return the share of right greedy answers among the multiple-choice rows of the first 300 training rows."""
+        stage = load_config("demo-grpo").stage[0]
+        prepared = trainer.prepared
+        data = StageData(
+            prepared.corpus, trainer.model.config, prepared.tokenizer, prepared.protocol, stage, prepared.encoded[False]
+        )
+        objective = Grpo(trainer.model)
+        objective.set_up(data, 0)
+        with torch.no_grad():
+            measured = objective.measure(data, 300, torch.autocast("cpu", enabled=False))
+        return float(measured["answered"]["audiocaps_mcq"])
+
     def answer(self, model: Mellow, world: str, clips: str) -> list[bool]:
         """Return True per item whose greedy answer is right."""
         items, right = self.items, []
@@ -158,10 +185,12 @@ def train(
     recipe: str,
     changes: Mapping[str, str],
     worlds: Sequence[tuple[str, str]] = (("plain", "clean"),),
+    stop_at: float | None = None,
 ) -> None:
     """Train a recipe, and store what it answers to the held-out items, and its curves, unless it is stored already.
 
-    `worlds`: pairs of a world and clips on which it answers.
+    `worlds`: pairs of a world and clips on which it answers. `stop_at`: share of right answers to multiple-choice rows
+    of the training data at which it is stopped.
     """
     path = experiment.out / f"{name}.json"
     if path.is_file():
@@ -180,9 +209,17 @@ def train(
                 right = experiment.answer(setup.model, world, clips)
                 curve[-1][f"{world}/{clips}"] = float(np.mean(right))
             print(name, json.dumps(curve[-1]), flush=True)
+        if stop_at is not None and (entry["step"] + 1) % CHECK_EVERY == 0:
+            share = experiment.check_rows(trainer)
+            print(name, entry["step"] + 1, f"steps, {share:.3f} of the rows", flush=True)
+            if share >= stop_at:
+                raise StopEarly
 
     trainer = Trainer(config, setup, observe, fresh=(config.out / name / "config.json").is_file())
-    trainer.run()
+    try:
+        trainer.run()
+    except StopEarly:
+        save_folder(config.out / name / "last", trainer.model, setup.tokenizer)
     seconds = time.process_time() - started
     answers = {f"{world}/{clips}": experiment.answer(trainer.model, world, clips) for world, clips in worlds}
     result = {
@@ -223,7 +260,7 @@ CHOICE = "{audiocaps_mcq = 1}"
 def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int, changes: Mapping[str, str]) -> None:
     """Run the named parts of the experiment with one seed."""
     seeded = {"seed": str(seed)}
-    train(experiment, f"base-{seed}", "demo-sft", seeded, EVERYWHERE)
+    train(experiment, f"base-{seed}", "demo-sft", {**seeded, "stage.0.steps": "80"}, EVERYWHERE, STOP_AT)
     start = {
         **seeded,
         "model.init": str(experiment.out / "runs" / f"base-{seed}" / "last"),
@@ -233,6 +270,7 @@ def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int
     if "gain" in parts:
         train(experiment, f"grpo-{seed}", "demo-grpo", rl)
         train(experiment, f"sft-{seed}", "demo-sft", sft)
+    if "choice" in parts:
         train(experiment, f"sft-choice-{seed}", "demo-sft", {**sft, "stage.0.mix": CHOICE})
     if "curriculum" in parts:
         train(experiment, f"curriculum-{seed}", "demo-grpo", {**rl, "stage.0.curriculum": "0.6"})
@@ -366,9 +404,13 @@ def print_costs(results: Mapping[str, Any]) -> None:
         print(f"| {name} | {runs[0]['steps']} | {seconds:.0f} | {memory:.0f} |")
 
 
+PARTS = ("run", "table", "base", "gain", "choice", "curriculum", "grounded")
+"""What to do: `run` with the names of parts, or `table`."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["run", "table", "base", "gain", "curriculum", "grounded"])
+    parser.add_argument("what", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the GRPO recipe")
