@@ -63,7 +63,8 @@ def difficulty(
 ) -> None:
     """Measure how often a model answers each training row right.
 
-    The pass rate of a row is the share of sampled answers that are right. Rows are those of the recipe's GRPO stage, or all rows if it has none.
+    The pass rate of a row is the share of sampled answers that are right. Rows are those of the recipe's GRPO stage, or
+    all rows if it has none.
 
     Writes a table, which a recipe names as `pass_rates` of its data. The same command resumes.
     """
