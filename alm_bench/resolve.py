@@ -93,8 +93,8 @@ def select_demo_options(entry: "TaskEntry", options: Mapping[str, str]) -> dict[
 def find_demo(entry: "TaskEntry", variant: Mapping[str, float] | None = None) -> "DemoRoot":
     """Return the demo data of a task. They are written if they do not exist yet.
 
-    `variant`: options that change the data (`select_demo_options`). Raises UsageError for a task without demo data,
-    StoreError if they cannot be written.
+    `variant` holds the options that change them (`select_demo_options`). Raises UsageError for a task without demo
+    data, StoreError if they cannot be written.
     """
     from alm_bench.demo import create_demo_root
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 app = typer.Typer(
-    help="Show, verify and download the data of tasks; write training rows from captions and filter them.",
+    help="Show, verify and download data; write training rows.",
     no_args_is_help=True,
 )
 app.command("get")(data_get.get)

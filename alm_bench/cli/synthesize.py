@@ -124,9 +124,10 @@ def synthesize(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print calls, tokens and cost; call no model.")] = False,
     json_: common.Json = False,
 ) -> None:
-    """Write training questions from captions with a language model, and filter them.
+    """Write training rows from captions.
 
-    The rows have ReasonAQA's format. Every answer is stored: the same command resumes and repeats no call.
+    A language model writes the questions, and filters remove faulty ones. The rows have ReasonAQA's format. Every
+    answer is stored: the same command resumes and repeats no call.
 
     Exits 1 if calls failed or the cost limit was reached.
     """
@@ -176,7 +177,9 @@ def filter_rows(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the filtered data set.")] = OUT / "filtered",
     json_: common.Json = False,
 ) -> None:
-    """Filter training rows in ReasonAQA's format, and write a data card.
+    """Filter training rows.
+
+    The files have ReasonAQA's format. A data card is written beside the remaining rows.
 
     Exits 1 if calls of a model failed or the cost limit was reached.
     """

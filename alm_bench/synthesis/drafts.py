@@ -65,7 +65,8 @@ def _split_blocks(text: str) -> Iterator[str]:
     """Yield the text of each question: from its mark (`Question:`, or a number if there are no such marks) to the next
     one."""
     marks = list(_QUESTION.finditer(text)) or list(_NUMBERED.finditer(text))
-    for mark, end in zip(marks, [*(mark.start() for mark in marks[1:]), len(text)], strict=True):
+    ends = [mark.start() for mark in marks[1:]] + [len(text)] * bool(marks)
+    for mark, end in zip(marks, ends, strict=True):
         yield text[mark.end() : end]
 
 

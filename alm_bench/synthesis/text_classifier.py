@@ -43,7 +43,7 @@ def compute_option_probabilities(rows: Sequence[QuestionRow], seed: int = 0) -> 
         inside = folds == fold
         if not inside.any() or inside.all():
             continue
-        model = LogisticRegression(C=1.0, max_iter=300, solver="lbfgs")
+        model = LogisticRegression(C=1.0, max_iter=300, solver="liblinear")
         model.fit(features[~inside], right[~inside])
         scores[inside] = model.decision_function(features[inside])
     return {

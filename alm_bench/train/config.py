@@ -13,6 +13,7 @@ from typing import Any, Literal
 from alm_bench.core import UsageError
 from alm_bench.core.errors import rank_names
 from alm_bench.train.grpo_config import GrpoConfig, check_grpo
+from alm_bench.train.parts_config import PartsConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
@@ -218,6 +219,9 @@ class StageConfig:
 
     grpo: GrpoConfig | None = None
     """Settings of the objective `grpo`, the table `[stage.grpo]`. Default: those of `GrpoConfig`."""
+
+    parts: PartsConfig | None = None
+    """Settings of the objective `parts`, the table `[stage.parts]`. Default: those of `PartsConfig`."""
 
     random_crop: bool = False
     """Crop long clips at a new random position at each step. Log-mels are then not cached."""

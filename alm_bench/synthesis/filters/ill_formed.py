@@ -13,8 +13,8 @@ LEAST_WORDS = 3
 MOST_WORDS = 60
 """Largest number of words of a question, without its options."""
 
-_REPEATS = 3
-"""Number of times that the same four words may not occur in one text."""
+_REPEATS, _RUN = 3, 6
+"""Number of times that the same run of words may not occur in one text, and the length of the run."""
 
 _CAPTION = re.compile(
     r"\b(?:caption|transcript|(?:described|mentioned|stated|written) (?:above|below)"
@@ -54,7 +54,7 @@ def _find_fault(row: QuestionRow) -> str | None:
     if _LEFTOVER.search(row.question) or (not row.choices and _LEFTOVER.search(row.answer)):
         return "leftover of the output format"
     for text in (words, _WORDS.findall(row.answer.lower())):
-        runs = Counter(zip(text, text[1:], text[2:], text[3:], strict=False))
+        runs = Counter(zip(*(text[start:] for start in range(_RUN)), strict=False))
         if runs and max(runs.values()) >= _REPEATS:
             return "text repeats itself"
     return None

@@ -74,10 +74,10 @@ def _find_problem(row: QuestionRow) -> Problem | None:
     if len(names) < 2:
         return "fewer than two options", f"{len(names)}"
     for choice, name in zip(row.choices, names, strict=True):
+        if _PLACEHOLDER.fullmatch(choice.strip()):
+            return "placeholder as option", repr(choice)
         if not name:
             return "empty option", repr(choice)
-        if _PLACEHOLDER.fullmatch(name) and not name.isdecimal():
-            return "placeholder as option", repr(choice)
     if len(set(names)) < len(names):
         return "repeated option", next(repr(name) for name in names if names.count(name) > 1)
     return ("answer not among the options", repr(row.answer)) if row.target is None else None

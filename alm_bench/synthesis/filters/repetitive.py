@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from alm_bench.core.rng import derive_integer
+from alm_bench.parsing.likeness import FUNCTION_WORDS
 from alm_bench.synthesis.filters.base import FilterSettings, Finding, RowFilter
 from alm_bench.synthesis.rows import QuestionRow
 
@@ -18,13 +19,14 @@ _JACCARD = 0.6
 than what near-duplicates have, so that few of them are missed."""
 
 _GRAM = 4
+_FILLERS = frozenset(("audio", "clip", "file", "recording", "track", "sample", "sound", "sounds", "can", "you", "do"))
 _SHARE, _LEAST_REPEATS = 0.005, 3
 _WORDS = re.compile(r"[^\W_]+(?:'\w+)?")
 
 
 class Repetitive(RowFilter):
     """Finds near-duplicate questions beyond the number that may be kept (`FilterSettings.repeats`), drawn by the seed.
-    Options are not compared.
+    Options are not compared, and neither are function words and words such as `audio` and `clip`.
 
     Candidates are found by MinHash (datasketch), so that the time grows with the number of rows and not with its
     square; their similarity is computed by rapidfuzz. Of one clip, the same question is kept only once.
@@ -35,7 +37,7 @@ class Repetitive(RowFilter):
     order = 40
 
     def check(self, rows: Sequence[QuestionRow], settings: FilterSettings) -> Iterator[Finding]:
-        clusters = cluster_texts([normalise_text(row.question) for row in rows])
+        clusters = cluster_texts([build_question_key(row.question) for row in rows])
         limit = max(_LEAST_REPEATS, round(_SHARE * len(rows))) if settings.repeats is None else settings.repeats
         sizes = Counter(clusters)
         ranks = sorted(range(len(rows)), key=lambda index: derive_integer("repetitive", settings.seed, rows[index].id))
@@ -56,9 +58,11 @@ class Repetitive(RowFilter):
 
 
 @lru_cache(maxsize=65536)
-def normalise_text(text: str) -> str:
-    """Return the words of a text in lower case, without punctuation."""
-    return " ".join(_WORDS.findall(text.casefold()))
+def build_question_key(text: str) -> str:
+    """Return the words of a question in lower case by which questions are compared; all words if it has no others than
+    function words and fillers."""
+    words = _WORDS.findall(text.casefold())
+    return " ".join([word for word in words if word not in FUNCTION_WORDS and word not in _FILLERS] or words)
 
 
 def cluster_texts(texts: Sequence[str]) -> list[int]:
