@@ -7,7 +7,7 @@ import msgspec
 from alm_bench.core import Metric
 from alm_bench.records.judgement import JudgedTable
 from alm_bench.records.models import RunSummary as Summary
-from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, convert_to_cell
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.calibration import SHARE, build_correlation_cell
 from alm_bench.reports.figures import build_metric_cell, format_value
@@ -152,8 +152,8 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
 
 def _bounds_cell(table: JudgedTable) -> Cell:
     if table.low is None or table.high is None:
-        return as_cell("-")
-    return as_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
+        return convert_to_cell("-")
+    return convert_to_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
 
 
 def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from alm_bench.reports.blocks import Block, Column, Row, Table, Text
+from alm_bench.reports.blocks import Block, Column, RuleAccuracy, Table, Text
 from alm_bench.reports.figures import build_metric_cell
 from alm_bench.scoring.other_parsers import REFUSAL
-from alm_bench.scoring.other_parsers import Row as RuleRow
+from alm_bench.scoring.other_parsers import RuleAccuracy as RuleRow
 
 
 def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleRow]) -> list[Block]:
@@ -21,7 +21,7 @@ def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, 
         Column("if all were empty", 2),
         Column(f'if all were "{REFUSAL}"', 2),
     ]
-    cells: list[Row] = []
+    cells: list[RuleAccuracy] = []
     for row in rows:
         figures = [build_metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
         cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])

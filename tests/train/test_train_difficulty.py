@@ -40,7 +40,7 @@ from alm_bench.train.pass_rates import build_histogram, describe_selection, get_
 from alm_bench.train.setup import prepare
 from alm_bench.train.sources import Row, Source, read_source
 
-SAMPLING = Decoding("nucleus", 8, 1.0, 1.0)
+SAMPLING = Decoding("sample_nucleus", 8, 1.0, 1.0)
 DRAWS = 8
 
 
