@@ -120,7 +120,9 @@ def check_judges(
         else:
             agreements[key] = _calibrate(JudgedAnswers(judge, answers, judgements), source)
     labelled = sum(pair.votes != 0 for pair in pairs) or sum(answer.label is not None for answer in answers)
-    clips: set[Hashable] = {pair.clip for pair in pairs} or {_get_cluster(number, answer) for number, answer in enumerate(answers)}
+    clips: set[Hashable] = {pair.clip for pair in pairs} or {
+        _get_cluster(number, answer) for number, answer in enumerate(answers)
+    }
     titles = {key: f"{judge.label} ({judge.preset.name})" for key, (judge, _) in judged.items()}
     check = MetricCheck(agreements, missing, len(items), labelled, len(clips), titles=titles, has_pairs=bool(pairs))
     outcomes = {key: _describe(judge, texts, found, agreements.get(key)) for key, (judge, found) in judged.items()}

@@ -160,8 +160,11 @@ def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
     """Return the mean scores by one grouping, with a column per judge."""
     keys = list(tables[0].groups[grouping])
     rows: list[Row] = [
-        [key, tables[0].groups[grouping][key].n]
-        + [build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables]
+        [
+            key,
+            tables[0].groups[grouping][key].n,
+            *(build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables),
+        ]
         for key in keys
     ]
     return Table([Column(grouping, overflow="end"), Column("n", 1), *(Column(_name(one)) for one in tables)], rows)
