@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import ReadsOwnFile, UsageError
+from alm_bench.core.adapter import DEFAULT_PROMPTS
 from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
@@ -24,7 +25,7 @@ from alm_bench.tracking import find_tracker
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.judges.jury import Jury
-    from alm_bench.plugins import AdapterEntry
+    from alm_bench.plugins import AdapterEntry, TaskEntry
     from alm_bench.records.models import RunHeader, RunSummary
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
@@ -123,7 +124,8 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     options = _select_task_options(names, run_options)
     conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
-        read_condition(condition)
+        if read_condition(condition).changes_reasoning:
+            raise UsageError(f"{condition} changes the answers of a clean run: name it in noise-ablation")
     jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
@@ -176,13 +178,25 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
         options, name = dict(task.build_stored_options(split)), entry.card.name
-    spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    prompt = pick_prompt(entry.load_prompts(), _choose_prompt_set(asked, entry), name)
+    tokens = max(entry.card.max_new_tokens, prompt.max_new_tokens or 0)
+    spec = asked.build_spec(name, split, root.kind, tokens, options)
     if entry.card.is_retrieval:
         spec = replace(spec, answer_by="embedding")
     named = own_file or asked.data != "auto" or "annotations" in options
-    prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
+
+
+def _choose_prompt_set(options: RunOptions, entry: "TaskEntry") -> str:
+    """Return the name of the prompt set: the user's, or the model's own.
+
+    If a task does not have the set of a model that writes text, such as `r1-aqa`, the model gets the set `letters`.
+    """
+    known, own = entry.load_prompts(), options.prompts
+    if options.prompt is None and own not in known and not options.entry.abilities.choices_only:
+        return DEFAULT_PROMPTS if DEFAULT_PROMPTS in known else own
+    return own
 
 
 def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:

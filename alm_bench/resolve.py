@@ -48,6 +48,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     from alm_bench.data import LocalRoot, fetch_hub_root, open_local_root
 
     annotations = options.get("annotations")
+    variant = select_demo_options(entry, options)
+    if variant and choice not in ("auto", "demo"):
+        raise UsageError(
+            f"task {entry.card.name}: {', '.join(variant)}= changes the demo data, found --data {choice}: "
+            "use --data demo"
+        )
     if choice == "hub":
         if split not in entry.card.hub:
             known = ", ".join(entry.card.hub) or "none"
@@ -55,12 +61,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
                 f"{entry.card.name} has no data set on the Hugging Face hub for split {split}; splits there: {known}"
             )
         return fetch_hub_root(entry.card.hub[split])
-    if choice == "demo":
+    if choice == "demo" or variant:
         if annotations:
             raise UsageError(
                 f"task {entry.card.name}: annotations= names a file of questions, which does not go with --data demo"
             )
-        return find_demo(entry)
+        return find_demo(entry, variant)
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
@@ -77,17 +83,25 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     return find_demo(entry)
 
 
-def find_demo(entry: "TaskEntry") -> "DemoRoot":
+def select_demo_options(entry: "TaskEntry", options: Mapping[str, str]) -> dict[str, float]:
+    """Return those task options that change the demo data (`Demo.options`), as numbers. An option of 0 is left out."""
+    names = getattr(entry.load_demo(), "options", ()) if options else ()
+    values = {name: float(options[name]) for name in names if name in options}
+    return {name: value for name, value in values.items() if value}
+
+
+def find_demo(entry: "TaskEntry", variant: Mapping[str, float] | None = None) -> "DemoRoot":
     """Return the demo data of a task. They are written if they do not exist yet.
 
-    Raises UsageError for a task without demo data, StoreError if they cannot be written.
+    `variant` holds the options that change them (`select_demo_options`). Raises UsageError for a task without demo
+    data, StoreError if they cannot be written.
     """
     from alm_bench.demo import create_demo_root
 
     demo = entry.load_demo()
     if demo is None:
         raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
-    return create_demo_root(demo)
+    return create_demo_root(demo, None, **(variant or {}))
 
 
 def split_names(text: str, what: str) -> list[str]:

@@ -38,6 +38,9 @@ Details = Annotated[
     ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
+RecipeChanges = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
+]
 Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the model in tables, with --model replay."),

@@ -1,11 +1,12 @@
-"""`alm-bench data`: show which files of a task are present, check them, and download missing ones."""
+"""`alm-bench data`: show which files of a task are present, check them, and download missing ones. The commands of
+training rows are in `synthesize.py`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli import common, data_get
+from alm_bench.cli import common, data_get, synthesize
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot, UsageError
 from alm_bench.resolve import pick_split, resolve_data, resolve_data_choice, select_tasks
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from alm_bench.data import DataReport
     from alm_bench.plugins import TaskEntry
 
-app = typer.Typer(help="Show, verify and download the data of tasks.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, verify and download data; write training rows.",
+    no_args_is_help=True,
+)
 app.command("get")(data_get.get)
+app.command("synthesize")(synthesize.synthesize)
+app.command("filter")(synthesize.filter_rows)
 
 Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")]
 

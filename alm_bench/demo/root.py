@@ -121,7 +121,7 @@ def _normalise_name(name: str) -> str:
     return str(PurePosixPath(name))
 
 
-def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
+def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: float) -> DemoRoot:
     """Return the data root of a task's demo data below `cache` (default: `demo` in the user's cache folder), and write
     the files if they do not exist. `sizes` are passed to `demo.build`.
 
@@ -154,7 +154,7 @@ def _find_demo_folder(cache: Path | None) -> Path:
     return cache or cache_folder("demo")
 
 
-def _write_files(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
+def _write_files(path: Path, demo: Demo, sizes: Mapping[str, float]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
         if (path / _COMPLETE).is_file():

@@ -79,6 +79,10 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
     name: str | None = None
     """Name of the prompt set without the task; None if not known."""
 
+    format: str | None = None
+    """Form that outputs are asked to have, such as `<think> </think> <answer> </answer>`; None if the prompt set asks
+    for none."""
+
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
     """Decoding settings of a run; all except `method` are None if not known (see `core.Decoding`)."""
@@ -163,6 +167,8 @@ class StoredSpec(Struct, frozen=True, kw_only=True):
     task_options: dict[str, str] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
     answer_tags: tuple[str, ...] = ()
+    speak: str | None = None
+    also_written: bool = False
 
 
 class FitRows(Struct, frozen=True, kw_only=True):
@@ -270,6 +276,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
 
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
+
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions; None for written questions."""
 
     environment: dict[str, Any] = field(default_factory=dict)
     """Versions of packages, commit, and description of the machine."""
@@ -410,6 +419,10 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions, and whether they were also written; None for written questions.
+    """
+
     options: str
     """Option order; if it is shuffled, with its seed and the number of orders per question."""
 
@@ -468,7 +481,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `tokenizer`, and
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `reasoning`
+    (scoring/reasoning.py), `languages` (scoring/language_table.py), `parts` (scoring/part_scores.py), `tokenizer`, and
     tables that the task adds.
     """
 

@@ -30,6 +30,7 @@ from alm_bench.reports.figures import (
 )
 from alm_bench.reports.judges import build_judges, format_judges
 from alm_bench.reports.provenance import build_provenance, build_task_title, format_decoding, order_name, prompt_name
+from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.reports.renderers import Form
 from alm_bench.scoring.judged import JUDGED
 from alm_bench.scoring.known_agreement import describe_agreement
@@ -95,6 +96,8 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
         for name in order_metrics(summary)
         if name not in (main, "answered", JUDGED) and is_metric_shown(summary, name)
     ]
+    if (reasoning := read_reasoning(summary)) is not None:
+        lines.append(("reasoning", describe_reasoning(reasoning)))
     if others:
         texts = [keep_together(f"{get_title(name)} {_format_value(metrics[name], name)}") for name in others]
         lines.append(("also", "; ".join(texts)))

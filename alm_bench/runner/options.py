@@ -118,6 +118,8 @@ class RunOptions:
     solvable_by: str | None = None
     answer_tag: list[str] | None = None
     missing_audio: str = "error"
+    speak: str | None = None
+    also_written: bool = False
     metrics: str | None = None
     max_failures: str = "0"
     max_cost: float | None = None
@@ -255,6 +257,15 @@ class RunOptions:
         given = {name: value for name, value in own.items() if value is not None}
         return Decoding(method, limit, self.top_p, self.temperature, self.seed, **given)
 
+    def _check_speech(self) -> None:
+        """Raise UsageError for a synthesiser that is not there, and for `also_written` without one."""
+        if self.speak is not None:
+            from alm_bench.audio.speech import Synthesiser
+
+            Synthesiser.parse(self.speak)
+        elif self.also_written:
+            raise UsageError("--also-written goes with --speak, found no --speak")
+
     def check(self) -> None:
         """Raise UsageError for invalid values."""
         self._check_executor()
@@ -268,6 +279,7 @@ class RunOptions:
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         check_device_and_dtype(self.device, self.dtype)
         answer_tags(self.answer_tag)
+        self._check_speech()
         self._check_numbers()
         Tolerance.read(self.max_failures)
         parse_batch_size(self.batch_size)
@@ -304,4 +316,6 @@ class RunOptions:
             task_options=options,
             model_options=self.parse_model_options(),
             answer_tags=answer_tags(self.answer_tag),
+            speak=self.speak,
+            also_written=self.also_written,
         )
