@@ -6,7 +6,7 @@ It runs no network. It serves to test an installation, audio decoding included.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
+from alm_bench.core import Abilities, AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,15 @@ class EchoAdapter(BaseAdapter):
     """decodes every clip and answers with the start of its prompt (no model: tests a set-up)"""
 
     Options = EchoOptions
+    abilities = Abilities(continuation=True)
 
     def __init__(self, options: EchoOptions, runtime: Runtime) -> None:
         self.audio: AudioPolicy | None = AudioPolicy(rate=options.rate, seconds=options.seconds, short="zeros")
         self.identity = AdapterIdentity(label="echo", family="echo", parameters=0)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        return [Output(" ".join(request.prompt.split()[: decoding.max_new_tokens])) for request in batch]
+        answers = [" ".join(request.prompt.split()[: decoding.max_new_tokens]) for request in batch]
+        return [Output(answer.removeprefix(request.prefix)) for answer, request in zip(answers, batch, strict=True)]
 
 
 ADAPTERS = {"echo": EchoAdapter}

@@ -61,7 +61,7 @@ class MellowAdapter(BaseAdapter):
 
     Options = MellowOptions
     prompts = "native"
-    abilities = Abilities(max_clips=2, decodings=get_args(DecodingMethod))
+    abilities = Abilities(continuation=True, max_clips=2, decodings=get_args(DecodingMethod))
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
@@ -146,7 +146,12 @@ class MellowAdapter(BaseAdapter):
         from alm_bench.mellow.prompt import select_clip_pair
 
         return [
-            Question(request.id, request.prompt, *select_clip_pair(request.features or request.waves, self.layout))
+            Question(
+                request.id,
+                request.prompt,
+                *select_clip_pair(request.features or request.waves, self.layout),
+                prefix=request.prefix,
+            )
             for request, problem in zip(batch, problems, strict=True)
             if problem is None
         ]

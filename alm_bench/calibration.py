@@ -76,6 +76,12 @@ class Check:
     weights: Mapping[str, str] = field(default_factory=dict)
     """Names and hashes of the weights by metric, for metrics that compute with weights."""
 
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Names in tables of judges; empty for metrics, which have a title of their own."""
+
+    has_pairs: bool = False
+    """True for pairs of captions, False for answers."""
+
 
 def list_computable_metrics() -> list[str]:
     """Return the names of all metrics of sentences that this machine can compute, because everything they need is
@@ -180,14 +186,24 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
     found = {}
     for name, values in scores.items.items():
         sign = 1 if get_metric_spec(name).higher_is_better else -1
-        gains = [sign * (one - two) for one, two in zip(values[: len(pairs)], values[len(pairs) :], strict=True)]
-        rows = list(zip(gains, pairs, strict=True))
-        kinds = dict.fromkeys(pair.kind for pair in pairs)
-        by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
-        found[name] = PairAgreement(_prefer(rows), by_kind)
+        signed = [sign * value for value in values]
+        found[name] = describe_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
     decided = sum(pair.votes != 0 for pair in pairs)
     clips = len({pair.clip for pair in pairs})
-    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights)
+    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
+
+
+def describe_pair_agreement(
+    pairs: Sequence[CaptionPair], first: Sequence[float], second: Sequence[float]
+) -> PairAgreement:
+    """Compute how often the higher of two scores is that of the caption that people prefer, in total and by kind.
+
+    `first` and `second` are the scores of the two captions of each pair, by a metric or a judge; higher is better.
+    """
+    rows = [(one - two, pair) for one, two, pair in zip(first, second, pairs, strict=True)]
+    kinds = dict.fromkeys(pair.kind for pair in pairs)
+    by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
+    return PairAgreement(_prefer(rows), by_kind)
 
 
 def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:

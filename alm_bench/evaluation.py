@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import ReadsOwnFile, UsageError
+from alm_bench.core.adapter import DEFAULT_PROMPTS
 from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
@@ -23,11 +24,13 @@ from alm_bench.tracking import find_tracker
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
-    from alm_bench.plugins import AdapterEntry
+    from alm_bench.judges.jury import Jury
+    from alm_bench.plugins import AdapterEntry, TaskEntry
     from alm_bench.records.models import RunHeader, RunSummary
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
+    from alm_bench.records.store import RunStore
     from alm_bench.runner import Plan
     from alm_bench.runner.budget import Budget
     from alm_bench.runner.dryrun import Forecast
@@ -56,6 +59,9 @@ class Watch(Protocol):
 
     def count_captions(self) -> AbstractContextManager[StepCounter]:
         """Return the progress display of the captions that SPICE parses, shown for the duration of the block."""
+
+    def count_verdicts(self) -> AbstractContextManager[StepCounter]:
+        """Return the progress display of the calls of judges, shown for the duration of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,9 @@ class Outcome:
     failure: str | None = None
     """Reason in one line if the runs failed (too many failed items, or the cost limit is reached); else None."""
 
+    judge_failures: list[str] = field(default_factory=list)
+    """One line per run with failed calls of a judge."""
+
     @property
     def summaries(self) -> "list[RunSummary]":
         """Summaries of the runs."""
@@ -102,9 +111,12 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
 
     There is one job per task and condition. Raises UsageError and DataError.
     """
+    from alm_bench.judges.jury import check_run_options
+
     run_options.check()
     if run_options.track is not None:
         find_tracker(run_options.track)
+    check_run_options(run_options)
     names = split_names(run_options.tasks, "--tasks")
     entry = run_options.entry
     if run_options.label is not None and not entry.abilities.is_replay:
@@ -113,7 +125,8 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     options = _select_task_options(names, run_options)
     conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
-        read_condition(condition)
+        if read_condition(condition).changes_reasoning:
+            raise UsageError(f"{condition} changes the answers of a clean run: name it in noise-ablation")
     jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
@@ -166,13 +179,25 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
         options, name = dict(task.build_stored_options(split)), entry.card.name
-    spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    prompt = pick_prompt(entry.load_prompts(), _choose_prompt_set(asked, entry), name)
+    tokens = max(entry.card.max_new_tokens, prompt.max_new_tokens or 0)
+    spec = asked.build_spec(name, split, root.kind, tokens, options)
     if entry.card.is_retrieval:
         spec = replace(spec, answer_by="embedding")
     named = own_file or asked.data != "auto" or "annotations" in options
-    prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
+
+
+def _choose_prompt_set(options: RunOptions, entry: "TaskEntry") -> str:
+    """Return the name of the prompt set: the user's, or the model's own.
+
+    If a task does not have the set of a model that writes text, such as `r1-aqa`, the model gets the set `letters`.
+    """
+    known, own = entry.load_prompts(), options.prompts
+    if options.prompt is None and own not in known and not options.entry.abilities.choices_only:
+        return DEFAULT_PROMPTS if DEFAULT_PROMPTS in known else own
+    return own
 
 
 def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
@@ -286,13 +311,16 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
     AdapterError. An interruption, a reached cost limit and failed items raise nothing; they are stored in the outcome.
     """
+    from alm_bench.judges.jury import Juries
+
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     report_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
-    with closing(ModelLoader()) as models:
+    with closing(Juries()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
-            if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
+            jury = juries.get(asked)
+            if not _run_member(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
                 return outcome
     outcome.failure = _describe_failures(members, outcome)
     return outcome
@@ -302,6 +330,7 @@ def _run_member(
     options: RunOptions,
     jobs: Sequence[Job],
     adapter: "Adapter",
+    jury: "Jury | None",
     budget: "Budget",
     watch: Watch,
     report: "Callable[[Run], None]",
@@ -312,9 +341,12 @@ def _run_member(
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
+    if jury is not None:
+        jury.refuse_model(adapter.identity)
     with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted = run_plan(plan, options, budget, executor, watch)
+            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, jury)
+            outcome.judge_failures += [failures] if failures is not None else []
             folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
@@ -333,7 +365,7 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
     tolerance = Tolerance.read(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
-        return None
+        return "; ".join(outcome.judge_failures) or None
     several = len({asked.model for asked in members}) > 1
     counts = ", ".join(
         f"{s.status['error']} of {s.items} on {s.task}" + (f" by {s.model}" if several else "") for s in failed
@@ -342,10 +374,11 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """Return the forecasts of the runs of several evaluations.
+    """Return the forecasts of the runs of several evaluations, and of their judges.
 
     `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
     """
+    from alm_bench.judges.jury import Juries
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
@@ -359,9 +392,12 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         budget.check(plans)
         forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
         report_unknown_revisions(plans)
+        if (jury := juries.get(options)) is not None:
+            jury.refuse_model(plans[0].adapter.identity)
+            forecasts += [jury.forecast_plan(plan) for plan in plans]
         return forecasts
 
-    with closing(ModelLoader()) as models:
+    with closing(Juries()) as juries, closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
@@ -374,9 +410,14 @@ def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
 
 
 def run_plan(
-    plan: "Plan", options: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
-) -> "tuple[RunSummary, bool]":
-    """Execute one run. Return its summary, and True if Ctrl-C ended it.
+    plan: "Plan",
+    options: RunOptions,
+    budget: "Budget",
+    executor: "Executor",
+    watch: Watch,
+    jury: "Jury | None" = None,
+) -> "tuple[RunSummary, bool, str | None]":
+    """Execute one run. Return its summary, True if Ctrl-C ended it, and a line about failed calls of judges, if any.
 
     The stored records are summarised in any case. The run is marked as finished unless an interruption or the budget
     left items without an answer.
@@ -410,6 +451,12 @@ def run_plan(
             store.rewrite(records)
         elif (line := describe_missing_baseline(records)) is not None:
             print_notice(f"{plan.spec.task}: {line}")
+        failures = None
+        if jury is not None and not interrupted and len(records) == len(plan.items):
+            try:
+                records, failures = judge_run(store, records, plan.spec.task, jury, budget, watch)
+            except KeyboardInterrupt:
+                interrupted = True
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary.partial:
@@ -417,7 +464,21 @@ def run_plan(
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
-    return summary, interrupted
+    return summary, interrupted, failures
+
+
+def judge_run(
+    store: "RunStore", records: "Sequence[Record]", task: str, jury: "Jury", budget: "Budget", watch: Watch
+) -> "tuple[list[Record], str | None]":
+    """Judge the records of a run and store them. Return them, and a line about calls that failed, if any.
+
+    Replies are cached one by one, so that after an interruption only missing calls are made.
+    """
+    with watch.count_verdicts() as counting:
+        judged = jury.judge(records, task, budget, counting.update)
+    store.rewrite(judged.records)
+    store.note(judges={**store.header.judges, **judged.notes})
+    return judged.records, judged.failures
 
 
 def configure_task(
@@ -438,19 +499,28 @@ def configure_task(
 
 
 def rescore_run(
-    folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
-) -> "tuple[Run, ReparseResult]":
-    """Parse and score the stored texts of a run again, and store the result.
+    folder: Path,
+    solver: Path | None,
+    metrics: str | None,
+    tags: tuple[str, ...],
+    watch: Watch,
+    jury: "Jury | None" = None,
+    budget: "Budget | None" = None,
+) -> "tuple[Run, ReparseResult, str | None]":
+    """Parse and score the stored texts of a run again, and store the result. With `jury`, also judge them.
 
-    Returns the run, and the differences to the earlier parsing. By default, the answer tags and the metrics are those
-    of the run. `solver` is the folder of the text-only run that `--solvable-by` names. Raises StoreError and
-    UsageError.
+    Returns the run, the differences to the earlier parsing, and a line about failed calls of judges, if any. By
+    default, the answer tags and the metrics are those of the run. `solver` is the folder of the text-only run that
+    `--solvable-by` names. Raises StoreError and UsageError.
     """
+    from msgspec.structs import replace as replace_fields
+
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
     from alm_bench.records.text_baseline import add_text_baseline
+    from alm_bench.runner.budget import Budget
     from alm_bench.scoring.spice import report_progress_to
 
     header, task = configure_task(read_header(folder), metrics, tags)
@@ -459,11 +529,16 @@ def rescore_run(
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = add_text_baseline(solver, records, header)
-        with watch.count_captions() as counting, report_progress_to(counting.update):
-            summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
         store.note(parser=task.parser)
+        failures = None
+        if jury is not None:
+            jury.refuse_model(header.identity)
+            records, failures = judge_run(store, records, header.task.name, jury, budget or Budget(), watch)
+            header = replace_fields(header, judges=store.header.judges)
+        with watch.count_captions() as counting, report_progress_to(counting.update):
+            summary = summarise(header, task, records, folder.name)
         if not summary.partial:
             store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
-    return Run(folder, summary, StoredRecords(folder)), reparsed
+    return Run(folder, summary, StoredRecords(folder)), reparsed, failures

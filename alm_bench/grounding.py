@@ -23,6 +23,7 @@ from alm_bench.evaluation import (
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.continuation import check_continuation
 from alm_bench.runner.options import RunOptions, Tolerance
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
         adapter = models.load(options)
         if adapter.abilities.is_replay:
             raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
+        for name in names:
+            check_continuation(name, adapter, options.answer_by)
         tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
         budget = options.build_budget()
         budget.check([one.clean for one in tasks])
@@ -131,7 +134,7 @@ def _answer_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", 
     from alm_bench.records.store import read_records
 
     asked, budget = settled.asked, settled.budget
-    summary, interrupted = run_plan(plan, asked, budget, executor, watch)
+    summary, interrupted, _ = run_plan(plan, asked, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:

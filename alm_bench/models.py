@@ -5,11 +5,12 @@ import inspect
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
-from alm_bench.core.adapter import find_missing_attribute, wrap_as_adapter
+from alm_bench.core.adapter import find_missing_attribute, read_abilities, wrap_as_adapter
 from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
@@ -22,6 +23,9 @@ class FunctionAdapter(BaseAdapter):
     Its identity is the name of the function, with a hash of its source and of the plain values that it is bound to (see
     `hash_function`). If the function is bound to other values, it has a new identity in every process, and its runs
     cannot be resumed.
+
+    A function that continues a given beginning of its answer (`request.prefix`) declares it as an adapter does:
+    `function.abilities = Abilities(continuation=True)`.
     """
 
     summary = "a plain function"
@@ -29,6 +33,7 @@ class FunctionAdapter(BaseAdapter):
     def __init__(self, function: Callable[[Request], str]) -> None:
         super().__init__(NoOptions(), Runtime())
         self._function = function
+        self.abilities = replace(self.abilities, continuation=read_abilities(function).continuation)
         inner = function.func if isinstance(function, functools.partial) else function
         name = getattr(inner, "__name__", type(inner).__name__).strip("<>")
         known = hash_function(function)

@@ -344,13 +344,12 @@ class NoiseAblation(_Printable):
     """Effects, one entry per task."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
-        from alm_bench.reports import Text
-        from alm_bench.reports.ablation import NOTE, build_ablation
+        from alm_bench.reports.ablation import build_ablation, build_notes
 
         blocks: list[Block] = []
         for found in self.tasks:
             blocks += build_ablation(found.task, self.model, found.effects, found.picked, form == "markdown")
-        return [*blocks, Text(NOTE)]
+        return [*blocks, *build_notes(found.effects for found in self.tasks)]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with one row per task, condition and group of items."""

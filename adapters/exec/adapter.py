@@ -100,7 +100,12 @@ class ExecAdapter(BaseAdapter):
         self._failures = 0  # number of starts since the last answer
         self._reason = ""  # reason of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
-        self.abilities = replace(self.abilities, delivery=self._hello.delivery, decodings=self._hello.decodings)
+        self.abilities = replace(
+            self.abilities,
+            delivery=self._hello.delivery,
+            decodings=self._hello.decodings,
+            continuation=self._hello.continuation,
+        )
         self.identity: AdapterIdentity = self._build_identity()
         self._batch = options.batch or self._hello.batch
 

@@ -26,7 +26,7 @@ _IDENTITY: Mapping[str, type] = {
     "settings": dict,
     "note": str,
 }
-_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "decodings", "delivery")
+_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "decodings", "delivery", "continuation")
 _REPLY: Mapping[str, type] = {
     "id": str,
     "text": str,
@@ -55,6 +55,9 @@ class Hello:
 
     decodings: tuple[DecodingMethod, ...]
     """Value for `Abilities.decodings`: decoding methods that the worker supports."""
+
+    continuation: bool
+    """Value for `Abilities.continuation`: True if the worker continues a given beginning of its answer."""
 
 
 def read_hello(line: bytes) -> Hello:
@@ -94,13 +97,16 @@ def read_hello(line: bytes) -> Hello:
     ):
         known = ", ".join(get_args(DecodingMethod))
         raise UsageError(f"its first line has decodings {decodings!r:.60}, expected a list of some of {known}")
+    continuation = data.get("continuation") or False
+    if not isinstance(continuation, bool):
+        raise UsageError(f"its first line has continuation {continuation!r:.60}, expected {_TYPE_NAMES[bool]}")
     label = " ".join(replace_surrogates(values.pop("name", "")).split())
     if not label:
         raise UsageError(f"its first line has no 'name'; {_EXPECTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))
     settings = {str(key): str(value) for key, value in values.pop("settings", {}).items()}
     identity = AdapterIdentity(label, "exec", trained_on=trained_on, settings=settings, **values)
-    return Hello(identity, _build_policy(data["audio"]), batch, delivery, tuple(decodings))
+    return Hello(identity, _build_policy(data["audio"]), batch, delivery, tuple(decodings), continuation)
 
 
 _EXPECTED = {
@@ -143,6 +149,7 @@ def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> 
         "spare": next(iter(clips[own:]), None),
         "choices": list(request.choices),
         "decoding": decoding.as_dict(),
+        **({"prefix": request.prefix} if request.prefix else {}),
     }
     return json.dumps(asked).encode("ascii") + b"\n"
 

@@ -79,7 +79,7 @@ class HFAdapter(BaseAdapter):
     """any audio-language checkpoint that transformers knows: path=ORG/NAME or a folder"""
 
     Options = HFOptions
-    abilities = Abilities(delivery="to be shown", decodings=get_args(DecodingMethod))
+    abilities = Abilities(continuation=True, delivery="to be shown", decodings=get_args(DecodingMethod))
     hub_option = "path"
     known: ClassVar[Checkpoint | None] = None
     """Checkpoint that a short name stands for; None in the class of the model `hf`."""
@@ -104,6 +104,7 @@ class HFAdapter(BaseAdapter):
         family = _apply_options(self.loaded.family, options)
         suffix = known.suffix if known else ""
         self.encoder = encoder(self.loaded, family, options.system or (known.system if known else ""), suffix)
+        self.abilities = replace(self.abilities, continuation=self.encoder.continues_answers)
         self.audio: AudioPolicy | None = AudioPolicy(
             rate=self.loaded.rate, min_seconds=family.min_seconds, max_seconds=self.loaded.max_seconds
         )
@@ -171,6 +172,9 @@ class HFAdapter(BaseAdapter):
         )
         return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._ids(text))
+
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
@@ -185,7 +189,7 @@ class HFAdapter(BaseAdapter):
         if encoded.rows[place].joined:
             extra["joined"] = f"{JOIN_SECONDS:g} s of silence between two clips"
         if reasoning is not None:
-            extra["reasoning"] = reasoning
+            extra |= {"reasoning": reasoning, "reasoning_tokens": len(self._ids(reasoning))}
         if answer != text:
             extra["written"] = text
         return Output(answer, truncated=written.truncated, extra=extra)

@@ -97,7 +97,8 @@ class Checkpoint:
     """Commit of the repository. None: the newest."""
 
     suffix: str = ""
-    """Text that is appended to each prompt, as in the model's training."""
+    """Text that is appended to each prompt, as in the model's training, unless the prompt has the tags that the text
+    asks for."""
 
     system: str = ""
     """System message."""

@@ -4,6 +4,7 @@ A lost clip is always reported: placeholders are counted in each rendered prompt
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +28,7 @@ class Row:
     """The request."""
 
     text: str = ""
-    """Rendered prompt with one placeholder per waveform."""
+    """Rendered prompt with one placeholder per waveform, followed by the given beginning of the answer."""
 
     waves: tuple[Wave, ...] = ()
     """Waveforms that the network gets."""
@@ -61,6 +62,9 @@ class Encoder:
 
     `family` may differ from `loaded.family` in the fields `content` and `text_first`, which options can override.
     """
+
+    continues_answers = True
+    """True if the beginning of an answer can follow the rendered prompt."""
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
         self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
@@ -125,14 +129,15 @@ class Encoder:
 
     def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the conversation of a row; `clips` are its audio parts."""
-        text = row.request.prompt + self.suffix
+        text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
-        content: Any = [*clips, {"type": "text", "text": text}]
+        # a question that is only spoken has no text part at all, as in a voice chat
+        content: Any = [*clips, {"type": "text", "text": text}] if text or not clips else [*clips]
         if self.family.content == "string":
             placeholders = self.placeholder * len(clips)
             content = text + placeholders if self.family.text_first else placeholders + text
-        elif self.family.text_first:
+        elif self.family.text_first and text:
             content = [content[-1], *clips]
         user = {"role": "user", "content": content}
         if not self.system or self.family.system == "fold":
@@ -148,6 +153,7 @@ class Encoder:
         # Templates read only the part's type. A template that does not know parts would print an array in full.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text += row.request.prefix
         if row.request.prompt.strip() not in text:
             return replace(row, problem="the chat template leaves the question out")
         found, wanted = text.count(self.placeholder), len(row.waves)
@@ -189,6 +195,8 @@ class Encoder:
 class MistralEncoder(Encoder):
     """Turns requests into network inputs with mistral-common, which takes clips as base64 and returns tokens."""
 
+    continues_answers = False  # the processor's template always closes the last message
+
     def _render(self, row: Row) -> Row:
         return row
 
@@ -198,6 +206,15 @@ class MistralEncoder(Encoder):
 
     def _clip(self, wave: Wave) -> dict[str, str]:
         return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
+
+
+def append_suffix(prompt: str, suffix: str) -> str:
+    """Append a checkpoint's suffix to a prompt, unless the prompt already asks for one of its tags."""
+    asked = any(tag in prompt for tag in _TAG.findall(suffix))
+    return prompt if asked else prompt + suffix
+
+
+_TAG = re.compile(r"<\w+>")
 
 
 def _format_lost_clip(tokens: int, clips: int) -> str:

@@ -53,7 +53,9 @@ class OpenAIAdapter(BaseAdapter):
             AudioPolicy(rate=options.rate, max_seconds=options.max_seconds) if hears else None
         )
         # samples of two clips are joined before they are encoded
-        self.abilities = replace(self.abilities, prepare=hears and options.join is None)
+        self.abilities = replace(
+            self.abilities, prepare=hears and options.join is None, continuation=not options.is_hosted
+        )
         joined = None if options.join is None or not hears else f"joined, {options.join:g} s between"
         choices = ([] if hears else ["text-only"]) + ([] if joined is None else [joined])
         settings = {
@@ -157,7 +159,7 @@ class OpenAIAdapter(BaseAdapter):
         """
         from alm_bench.adapters.openai.reply import cost
 
-        text = math.ceil((len(request.prompt) + len(self._options.system or "")) / 4)
+        text = math.ceil((len(request.prompt) + len(request.prefix) + len(self._options.system or "")) / 4)
         audio = math.ceil(seconds * self._options.audio_tokens_per_second)
         written = decoding.max_new_tokens
         priced = self._options.price_in is not None

@@ -1,7 +1,7 @@
 """Construction of the body of a chat completion request."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +21,7 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
 
     Returns the JSON as byte strings that together form the body. Clips that are already encoded (`request.features`)
     are elements of the list and not copied. The content of a message without clips is a plain string, which all
-    servers accept.
+    servers accept. A given beginning of the answer follows as the assistant's message, which the server is to continue.
     """
     prompt = replace_surrogates(request.prompt)  # may contain arbitrary text of a data file or of another model
     clips = [clip.part for clip in list_clips(request, options)]
@@ -29,16 +29,26 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
     if options.system:
         system = dump_json({"role": "system", "content": replace_surrogates(options.system)}).encode() + b","
     start = b'{"messages":[%s{"role":"user","content":' % system
-    end = b"}],%s" % _encode_fields(decoding, options)[1:]
+    given = b""
+    if request.prefix:
+        given = b"," + dump_json({"role": "assistant", "content": replace_surrogates(request.prefix)}).encode()
+    end = b"}%s],%s" % (given, _encode_fields(decoding, options, bool(request.prefix))[1:])
     if not clips:
         return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
+    if not prompt:  # a question that is only spoken has no text part at all
+        start, end = start + b"[", b"]" + end
+        return join_small_pieces([start, *_join_parts(clips), end])
     text = dump_json({"type": "text", "text": prompt}).encode()
     if options.clip_order == "clip-first":
         start, end = start + b"[", b",%s]%s" % (text, end)
     else:
         start, end = b"%s[%s," % (start, text), b"]" + end
-    pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
-    return join_small_pieces([start, *pieces, end])
+    return join_small_pieces([start, *_join_parts(clips), end])
+
+
+def _join_parts(clips: Sequence[tuple[bytes, bytes, bytes]]) -> Iterator[bytes]:
+    """Yield the encoded clips with commas between them."""
+    return itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
@@ -62,14 +72,18 @@ def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
 
 
 @lru_cache(maxsize=8)
-def _encode_fields(decoding: Decoding, options: OpenAIOptions) -> bytes:
-    """Return the fields of the body besides the messages as a JSON object. There is at least the model's name."""
+def _encode_fields(decoding: Decoding, options: OpenAIOptions, continues: bool) -> bytes:
+    """Return the fields of the body besides the messages as a JSON object. There is at least the model's name.
+
+    `continues` is True if the last message is the beginning of the answer.
+    """
     fields = {
         "model": options.model,
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
         "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
         **_build_sampling_fields(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
+        **({"continue_final_message": True, "add_generation_prompt": False} if continues else {}),
         **options.body,
     }
     return dump_json({name: value for name, value in fields.items() if value is not None}).encode()

@@ -123,10 +123,12 @@ def usage(reported: object, options: OpenAIOptions, estimate: float | None = Non
     details = reported.get("prompt_tokens_details")
     if not isinstance(details, dict | None):
         raise UsageFieldError(f"{_describe_type(details)} as prompt_tokens_details, expected an object")
+    written = reported.get("completion_tokens_details")
     counts = {
         "prompt_tokens": reported.get("prompt_tokens"),
         "audio_tokens": (details or {}).get("audio_tokens"),
         "completion_tokens": reported.get("completion_tokens"),
+        "reasoning_tokens": written.get("reasoning_tokens") if isinstance(written, dict) else None,
     }
     extra: dict[str, Any] = {name: _check_count(name, count) for name, count in counts.items() if count is not None}
     if options.price_in is None:

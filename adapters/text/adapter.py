@@ -48,7 +48,7 @@ class TextAdapter(BaseAdapter):
     """a text-only language model from the hub, a folder or a GGUF file"""
 
     Options = TextOptions
-    abilities = Abilities(decodings=get_args(DecodingMethod))
+    abilities = Abilities(continuation=True, decodings=get_args(DecodingMethod))
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:
@@ -93,6 +93,9 @@ class TextAdapter(BaseAdapter):
         }
         return [answers.get(i) or Output(None, error=problem) for i, problem in enumerate(problems)]
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._lm.encode_text(text))
+
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
         (`letter`).
@@ -111,8 +114,8 @@ class TextAdapter(BaseAdapter):
 
     def _encode_prompt(self, request: Request) -> list[int]:
         if self._uses_template:
-            return self._lm.encode_chat(request.prompt)
-        return self._lm.encode_plain(PLAIN.format(request.prompt))
+            return self._lm.encode_chat(request.prompt, request.prefix)
+        return self._lm.encode_plain(PLAIN.format(request.prompt) + request.prefix)
 
     def _find_problem(self, prompt: Sequence[int], answer: int) -> str | None:
         """Return the reason why the model's context is too short for a prompt and its answer; None if both fit.

@@ -173,14 +173,13 @@ class CausalModel:
         """Commit of a hub repository; None for local files."""
         return getattr(self.model.config, "_commit_hash", None)
 
-    def encode_chat(self, prompt: str) -> list[int]:
-        """Return the token ids of a prompt in the chat template.
-
-        No special tokens are added, since the template contains them all, including the first one.
+    def encode_chat(self, prompt: str, prefix: str = "") -> list[int]:
+        """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
+        one. `prefix` is the beginning of the answer.
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return self.encode_text(text)
+        return self.encode_text(text + prefix)
 
     def encode_plain(self, prompt: str) -> list[int]:
         return list(self.tokenizer(prompt)["input_ids"])

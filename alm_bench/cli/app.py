@@ -16,6 +16,7 @@ from alm_bench.cli import (
     compare,
     data,
     export,
+    judge_check,
     leaderboard,
     ls,
     metric_check,
@@ -69,6 +70,7 @@ app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command("metric-check")(metric_check.metric_check)
+app.command("judge-check")(judge_check.judge_check)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

@@ -12,6 +12,7 @@ import typer
 from alm_bench.cli.completion import (
     complete_choices,
     complete_data,
+    complete_judge_presets,
     complete_models,
     complete_runs,
     complete_tasks,
@@ -37,6 +38,9 @@ Details = Annotated[
     ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
+RecipeChanges = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
+]
 Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the model in tables, with --model replay."),
@@ -104,6 +108,36 @@ SolvableBy = Annotated[
         metavar="RUN",
         help="Also report accuracy on the items that this text-only run gets wrong.",
         autocompletion=complete_runs,
+    ),
+]
+JudgeModel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="MODEL[:K=V,...]",
+        help="Model that grades answers in free text (repeatable; never the evaluated model), such as "
+        "openai:model=NAME (docs/judges.md).",
+    ),
+]
+JudgePresetName = Annotated[
+    str,
+    typer.Option(
+        "--judge-preset",
+        metavar="NAME",
+        help="Prompt and scale of the judge (`ls judges`).",
+        autocompletion=complete_judge_presets,
+    ),
+]
+JudgeRepeats = Annotated[
+    int,
+    typer.Option("--judge-repeats", min=1, max=20, metavar="N", help="Times that the judge is asked each prompt."),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="People's labels of answers: measure how far the judge agrees with them, and correct its mean by the "
+        "labels of this run's items.",
     ),
 ]
 DataChoice = Annotated[

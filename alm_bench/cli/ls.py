@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alm_bench.records.run import SkippedFolder
 
 
-KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives")
+KINDS = ("tasks", "models", "runs", "conditions", "metrics", "judges", "objectives", "rewards")
 Row = dict[str, Any]
 
 
@@ -39,8 +39,8 @@ def ls(
 ) -> None:
     """List tasks, models, runs and what else is installed.
 
-    Conditions are those of `noise-ablation`, objectives those of `train`. Lists include installed plug-ins; those that
-    cannot be loaded are named on standard error.
+    Conditions are those of `noise-ablation`, judges the presets of `--judge-preset`, objectives and rewards those of
+    `train`. Lists include installed plug-ins; those that cannot be loaded are named on standard error.
     """
     check_choice(what, KINDS, "ls")
     left_out: list[Any] = []
@@ -170,12 +170,33 @@ def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
     return [{"objective": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
 
 
+def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rewards of drawn answers, and the reasons why plug-ins of rewards are broken."""
+    from alm_bench.train.rewards import load_reward_classes
+
+    registry = load_reward_classes()
+    return [{"reward": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
+
+
+def _list_judges() -> tuple[list[Row], Mapping[str, str]]:
+    from alm_bench.judges import load_presets
+
+    registry = load_presets()
+    rows = [
+        {"preset": name, "version": preset.version, "prompt": preset.hash, "what": preset.title}
+        for name, preset in registry.entries.items()
+    ]
+    return rows, registry.broken
+
+
 _INSTALLED = {
     "tasks": _list_tasks,
     "models": _list_models,
     "conditions": _list_conditions,
     "metrics": _list_metrics,
+    "judges": _list_judges,
     "objectives": _list_objectives,
+    "rewards": _list_rewards,
 }
 
 

@@ -301,3 +301,6 @@ class Bars:
 
     def count_captions(self) -> CountProgress:
         return CountProgress("SPICE")
+
+    def count_verdicts(self) -> CountProgress:
+        return CountProgress("judge")

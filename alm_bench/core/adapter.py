@@ -32,6 +32,9 @@ Answers = AnsweredRequest | list[AnsweredRequest]
 CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
 
+DEFAULT_PROMPTS = "letters"
+"""Prompt set of models that name no other, which every task has."""
+
 CACHE_MB = 256
 """Default cache size in MB, sufficient for about twenty pairs of clips of the published Mellow."""
 
@@ -63,6 +66,10 @@ class Abilities:
     event_presence: bool = False
     """Has an event head: computes which sound events are present in a clip over time, for `ask --explain`."""
 
+    continuation: bool = False
+    """Continues a given beginning of its own answer (`Request.prefix`): it writes what follows and does not begin
+    anew. The conditions `cot:*`, which change a model's chain of thought, need it."""
+
     choices_only: bool = False
     """Selects an option and generates no text. Tasks without options are rejected."""
 
@@ -81,6 +88,10 @@ class Abilities:
 
     decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
+
+    spoken_languages: tuple[str, ...] | None = None
+    """Codes of the languages whose speech the model understands (`core.languages`); None if that is not declared. A run
+    whose clips speak another language is rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
@@ -178,7 +189,7 @@ class Adapter(Protocol):
     audio: AudioPolicy | None
     """Preprocessing of clips; None for a model that takes no audio."""
 
-    prompts: str = "letters"
+    prompts: str = DEFAULT_PROMPTS
     """Name of the prompt set that is used by default."""
 
     abilities: Abilities = Abilities()
@@ -265,7 +276,12 @@ class Adapter(Protocol):
         `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`. [default: tokens of the
         text, no cost]
         """
-        return Estimate(math.ceil(len(request.prompt) / CHARACTERS_PER_TOKEN), decoding.max_new_tokens)
+        tokens = math.ceil((len(request.prompt) + len(request.prefix)) / CHARACTERS_PER_TOKEN)
+        return Estimate(tokens, decoding.max_new_tokens)
+
+    def count_tokens(self, text: str) -> int | None:
+        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        return None
 
     def log_to(self, folder: Path) -> None:
         """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no

@@ -3,11 +3,13 @@
 import string
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from alm_bench.core.errors import UsageError, rank_names
 from alm_bench.core.files import hash_json
+from alm_bench.core.languages import ItemLanguages, name_language, normalise_language
 from alm_bench.core.types import Request, Sample
 
 
@@ -25,7 +27,8 @@ class PromptTemplate:
     """Text with the placeholders {field} for the fields of a sample and, for multiple choice, {options}."""
 
     option: str = "{letter}) {text}"
-    """Format of one option, with the placeholders {letter}, {LETTER} and {text}."""
+    """Format of one option, with the placeholders {letter}, {LETTER}, {text} and {repr} (the text as Python writes a
+    string, in quotation marks)."""
 
     join: str = " "
     """Text between options."""
@@ -36,24 +39,66 @@ class PromptTemplate:
     name: str = ""
     """Name of the prompt set, without the task. It is not part of the hash."""
 
+    open_template: str | None = None
+    """Template for a question with fewer than two options; default: `template`."""
+
+    format: str | None = None
+    """Form that outputs are asked to have: the tags in their order, with text between an opening tag and its closing
+    tag, such as `<think> </think> <answer> </answer>`. None if the prompt asks for no tags. It is not part of the
+    hash."""
+
+    max_new_tokens: int | None = None
+    """Token limit that outputs of this form need, if it is higher than the task's. It is not part of the hash, since
+    the limit is part of the decoding."""
+
+    translations: Mapping[str, str] = field(default_factory=dict)
+    """Text in other languages, by code; empty for a prompt set in one language."""
+
+    translate_by: Literal["question", "answer"] = "question"
+    """Language of the item by which its text is chosen from `translations`."""
+
+    output_format: str = ""
+    """Format of answers in several parts that the prompt asks for (`parsing.parts`); "" for answers in one piece."""
+
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the sha256 of everything that changes a rendered prompt."""
         parts = asdict(self)
-        del parts["name"]
+        for name in ("name", "format", "max_new_tokens"):
+            del parts[name]
+        if self.open_template is None:  # hashes are those of templates from before the field
+            del parts["open_template"]
+        if not self.output_format:
+            del parts["output_format"]
+        if not self.translations:  # the hashes of prompt sets in one language are those of version 0.1
+            del parts["translations"], parts["translate_by"]
         return hash_json(parts)[:12]
+
+    def select_language(self, languages: ItemLanguages | None) -> "PromptTemplate":
+        """Return the template in the language of an item; itself for a prompt set in one language. Raises UsageError if
+        the set has no text in that language."""
+        language = None if languages is None else getattr(languages, self.translate_by)
+        if not self.translations or language is None:
+            return self
+        if (text := self.translations.get(normalise_language(language))) is None:
+            raise UsageError(
+                f"prompt set {self.id} has no text in {name_language(language)}; it has "
+                f"{', '.join(sorted(self.translations))}: name another one with --prompt"
+            )
+        return replace(self, template=text)
 
     def format_options(self, choices: Sequence[str]) -> str:
         """Return the text of the options."""
         letters = string.ascii_lowercase
         return self.join.join(
-            self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice)
+            self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice, repr=repr(choice))
             for i, choice in enumerate(choices)
         )
 
     def render(self, fields: Mapping[str, str], choices: Sequence[str] = ()) -> str:
         """Return the prompt for the fields and options of a sample."""
-        text = self.template.format(**fields, options=self.format_options(choices))
+        template = self.template if self.open_template is None or len(choices) > 1 else self.open_template
+        text = template.format(**fields, options=self.format_options(choices))
         return text.lower() if self.lowercase else text
 
 
@@ -81,7 +126,7 @@ def render(sample: Sample, template: PromptTemplate) -> Request:
     """Return the request for a sample, with its prompt, clips and options, and without the reference answer."""
     return Request(
         id=sample.id,
-        prompt=template.render(sample.fields, sample.choices),
+        prompt=template.select_language(sample.languages).render(sample.fields, sample.choices),
         audio=sample.audio,
         choices=sample.choices,
     )

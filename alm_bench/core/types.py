@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from alm_bench.core.errors import UsageError
+from alm_bench.core.languages import ItemLanguages
 
 if TYPE_CHECKING:  # numpy takes longer to import than the commands that never touch a clip take to run
     import numpy as np
@@ -52,6 +53,9 @@ class AudioRef:
 
     content: str | None = field(default=None, compare=False, repr=False)
     """Key of synthesised bytes, which distinguishes clips with the same id and path. Equal keys mean equal bytes."""
+
+    is_question: bool = False
+    """True for a clip in which the item's question is spoken (`--speak`). Conditions do not change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,10 @@ class Request:
 
     features: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     """Result of the adapter's `prepare` for each of `waves`; empty if it was not called."""
+
+    prefix: str = ""
+    """Beginning of the answer, which the model has to continue: its output is what follows. "" to answer from the
+    start. Only adapters with the ability `continuation` get one."""
 
 
 DecodingMethod = Literal["greedy", "nucleus", "top-k", "beam"]
@@ -295,6 +303,10 @@ class Arrangement:
     i."""
 
 
+REQUIREMENT = "requirement"
+"""Key in `Sample.metadata` of what an answer has to fulfil, in words, for items without a reference answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One item of a task, before a prompt template turns it into a `Request`."""
@@ -335,6 +347,9 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     """JSON values of the source row that are stored with the item for later scoring (reasoning traces, rubrics). They
     may contain the answer, so no prompt is rendered from them and no model gets them."""
+
+    languages: ItemLanguages | None = None
+    """Languages of question, audio and answer; None for a task that does not declare them."""
 
     def __post_init__(self) -> None:
         """Sort `targets` in ascending order. Raises ValueError if they are not valid indices of options."""

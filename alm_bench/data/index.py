@@ -26,7 +26,7 @@ class AudioIndex:
 
     @staticmethod
     def scan(folder: Path) -> "AudioIndex":
-        paths = list(_iterate_audio_files(folder))
+        paths = list(iterate_audio_files(folder))
         return AudioIndex(
             names=tuple(sorted((_normalise_name(path.name), path) for path in paths)),
             stems=tuple(sorted((_normalise_name(path.stem), path) for path in paths)),
@@ -76,7 +76,7 @@ def _find_paths(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list
     return found
 
 
-def _iterate_audio_files(root: Path) -> Iterator[PurePosixPath]:
+def iterate_audio_files(root: Path) -> Iterator[PurePosixPath]:
     """Yield the audio files below `root` as relative paths. Links to folders are followed; each folder is entered
     once."""
     entered: set[tuple[int, int]] = set()

@@ -110,7 +110,8 @@ def _create_further_questions(items: Sequence[Question], rng: random.Random) -> 
     return [item for item in found if item is not None]
 
 
-def _clip_path(item: Question, folder: str) -> str:
+def name_clip(item: Question, folder: str) -> str:
+    """Return the path of the clip of a question, in a folder of training clips."""
     return f"{folder}/Y{hash_name('train', item.id)[:11]}.wav"
 
 
@@ -144,16 +145,16 @@ def _add_question_rows(
     `shortcut` of the multiple-choice rows points to the answer."""
     rng = stream("training questions", split, seed)
     items = list(islice(iterate_questions(split, seed), choice - choice // 5))
-    dataset.scenes |= {_clip_path(item, folder): item.scene for item in items}
+    dataset.scenes |= {name_clip(item, folder): item.scene for item in items}
     further = _draw_items(_create_further_questions(items, rng), choice // 5, rng)
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
     dataset.rows += [
-        _create_planted_row(dataset, item, _clip_path(item, folder), shortcut, split, seed)
+        _create_planted_row(dataset, item, name_clip(item, folder), shortcut, split, seed)
         for item in [*items, *further]
     ]
     dataset.rows += [
-        _create_open_row(dataset, item, _clip_path(item, folder)) for item in _draw_items(answerable, open_count, rng)
+        _create_open_row(dataset, item, name_clip(item, folder)) for item in _draw_items(answerable, open_count, rng)
     ]
 
 

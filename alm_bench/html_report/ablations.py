@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import AlmBenchError
-from alm_bench.reports.ablation import NOTE, build_ablation
+from alm_bench.records.schema import Record
+from alm_bench.reports.ablation import build_ablation, build_notes
 from alm_bench.reports.blocks import Heading, Table, Text, as_cell
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.html.links import Link, link_table, make_address
 from alm_bench.reports.plots.pictures import build_conditions
-from alm_bench.runner.ablation import pair_items
+from alm_bench.runner.ablation import compute_reasoning_effects, pair_items
 from alm_bench.runner.conditions import Condition, read_condition
 from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_effects, compute_selection_share
 
@@ -51,11 +52,14 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
     """
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}
+    reasoning: dict[str, Sequence[Sequence[Record]]] = {}
     for name, repeats in changed.items():
         condition = _read_condition(name)
         levels[name] = None if condition is None else condition.level
         if clean.task is None or condition is None:
             found[name] = {"all": {"all": build_missing_effect("its task or condition is not installed")}}
+        elif condition.changes_reasoning:
+            reasoning[name] = [run.records for run in repeats]
         elif not condition.answerable:
             found[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
             rows = [record.to_scored() for run in repeats for record in run.records if record.status != "skipped"]
@@ -63,15 +67,18 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
         else:
             pairs = pair_items(clean.records, [run.records for run in repeats])
             found[name] = compute_effects(clean.task, pairs, condition.keeps_evidence)
+    if clean.task is not None:
+        found |= compute_reasoning_effects(clean.task, clean.records, reasoning)
     blocks = build_ablation(clean.summary.task, clean.model, found, picked, details=True)
     addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
     addresses["clean"] = make_address("items", run=clean.summary.run)
     tables = [link_table(block, _link_conditions(block, addresses)) for block in blocks if isinstance(block, Table)]
     overall = {name: groups["all"]["all"] for name, groups in found.items()}
+    notes = [note.text.partition(" --json")[0] for note in build_notes([found])]
     return {
         "title": next((block.text for block in blocks if isinstance(block, Heading)), clean.summary.task),
         "tables": tables,
-        "notes": [*(block.text for block in blocks if isinstance(block, Text)), NOTE.partition(" --json")[0]],
+        "notes": [*(block.text for block in blocks if isinstance(block, Text)), *notes],
         "chart": build_conditions(clean.summary.task, clean.model, overall, levels, addresses),
         "data": {
             "clean": clean.summary.run,

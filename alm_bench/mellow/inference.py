@@ -54,6 +54,9 @@ class Question:
     second: Wave | Clip | None
     """Second clip, None if the question is about one clip."""
 
+    prefix: str = ""
+    """Beginning of the answer, which generation continues."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -150,7 +153,14 @@ class Answerer:
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
         layout, tokenizer = self.model.config.prompt, self.tokenizer
-        ids = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
+        ids = [
+            # The beginning of an answer follows the prompt and its padding, as every answer does.
+            [
+                *self.protocol.prompt_ids(question.prompt, tokenizer, layout),
+                *tokenizer.encode(question.prefix, add_special_tokens=False).ids,
+            ]
+            for question in questions
+        ]
         prompts = [self.engine.embed([layout.separator, *prompt]) for prompt in ids]
         if not self._use_cache:  # clips and prompt in one pass
             return [

@@ -44,6 +44,7 @@ class Document:
     - `plain`: the text normalised with `fold`, of the same length, with spaces in place of markup and reasoning;
     - `words`: spans of the words in `plain` (see `text.find_word_spans`);
     - `cues`: phrases of the languages that were detected in `plain`;
+    - `reasoning`: spans of the text between reasoning tags, in order;
     - `ends_in_reasoning`: True if the text ends within reasoning, whose closing tag is missing;
     - `tags`: all reasoning tags and answer tags in the text, in order;
     - `memo`: cache for results that other modules compute from the text.
@@ -57,13 +58,25 @@ class Document:
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.ends_in_reasoning = _find_reasoning(self.tags, folded)
+        self.reasoning = tuple(hidden)
         self._shown = blank(folded, sorted(_find_markup(folded, self.tags)))
-        visible = blank(self._shown, hidden)
-        if hidden and not split_words(visible):  # the whole text is reasoning
-            visible = blank(self._shown, hidden[:-1]) if not self.ends_in_reasoning else visible
-        self.plain = visible
+        self.plain = visible = self._blank_reasoning(hidden)
         self.words = find_word_spans(visible)
         self.cues = detect_cues(visible)
+
+    def _blank_reasoning(self, hidden: Sequence[Span]) -> str:
+        """Return the normalised text without markup and without reasoning, whose spans are `hidden`.
+
+        If nothing else is left, the last part of the reasoning stays, since it must contain the answer, unless the text
+        ends within it.
+        """
+        visible = blank(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
+        if not hidden or split_words(visible):
+            return visible
+        visible = blank(self._shown, hidden)
+        if split_words(visible) or self.ends_in_reasoning:
+            return visible
+        return blank(self._shown, hidden[:-1])
 
     def blank_spans(self, spans: Iterable[Span]) -> None:
         """Replace `spans` of `plain`, which are in order, with spaces."""
@@ -206,6 +219,18 @@ def _find_reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]
     if opened:
         hidden.append((opened.span[1], len(folded)))
     return hidden, opened is not None
+
+
+def find_outer_reasoning(tags: Sequence[Tag]) -> Iterator[Span]:
+    """Yield the spans between a reasoning tag and the closing tag of the same name, whatever tags are within them."""
+    opened: dict[str, Tag] = {}
+    for tag in tags:
+        if tag.answers:
+            continue
+        if not tag.closes:
+            opened.setdefault(tag.name, tag)
+        elif (start := opened.pop(tag.name, None)) is not None:
+            yield start.span[1], tag.span[0]
 
 
 def _find_markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:

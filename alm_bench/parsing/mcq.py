@@ -36,7 +36,7 @@ from alm_bench.parsing.scores import blank_repeated_options, read_scores
 from alm_bench.parsing.statements import FRAMED
 from alm_bench.parsing.text import Span
 
-PARSER = "mcq@3"
+PARSER = "mcq@4"
 """Name and version of these rules. They are stored with every run, since scores depend on the rules."""
 
 MAX_STATEMENTS = 100

@@ -28,6 +28,10 @@ class Tag:
     """Start and end of the tag in the text."""
 
 
+TAG_SIGNS = "<[◁"
+"""Characters that a tag begins with."""
+
+
 @cache
 def load_tag_table() -> dict[str, Any]:
     """Return the content of tags.toml."""
@@ -70,7 +74,7 @@ def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
 
     `further_names` are names of further answer tags.
     """
-    if "<" not in plain and "[" not in plain and "◁" not in plain:
+    if not any(sign in plain for sign in TAG_SIGNS):
         return
     names = answer_names(tuple(further_names))
     for match in _compile_pattern(tuple(further_names)).finditer(plain):

@@ -3,7 +3,7 @@
 Marks change labels only while scores are computed. The stored records of a run do not change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,8 +17,11 @@ from alm_bench.records.schema import Record
 MARKS_VERSION = 1
 """Version of the layout of a file of marks."""
 
-Kind = Literal["parsed-wrongly", "reference-wrong", "clip-broken"]
+Kind = Literal["parsed-wrongly", "reference-wrong", "clip-broken", "answer-right", "answer-partly", "answer-wrong"]
 """Meaning of a mark."""
+
+ANSWER_LABELS: Mapping[str, float] = {"answer-right": 1.0, "answer-partly": 0.5, "answer-wrong": 0.0}
+"""Labels in 0..1 of the kinds of marks that grade an answer in free text. They calibrate judges (docs/judges.md)."""
 
 LABEL_KINDS: tuple[Kind, ...] = ("reference-wrong", "clip-broken")
 """Kinds of marks that change labels."""

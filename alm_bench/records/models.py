@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from alm_bench.core.types import STATUSES, Metric, Metrics
+from alm_bench.records.judgement import JudgeNotes
 from alm_bench.scoring.blind import Margin
 
 SCHEMA_VERSION = 2
@@ -77,6 +78,10 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
 
     name: str | None = None
     """Name of the prompt set without the task; None if not known."""
+
+    format: str | None = None
+    """Form that outputs are asked to have, such as `<think> </think> <answer> </answer>`; None if the prompt set asks
+    for none."""
 
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
@@ -162,6 +167,8 @@ class StoredSpec(Struct, frozen=True, kw_only=True):
     task_options: dict[str, str] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
     answer_tags: tuple[str, ...] = ()
+    speak: str | None = None
+    also_written: bool = False
 
 
 class FitRows(Struct, frozen=True, kw_only=True):
@@ -270,6 +277,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions; None for written questions."""
+
     environment: dict[str, Any] = field(default_factory=dict)
     """Versions of packages, commit, and description of the machine."""
 
@@ -281,6 +291,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
 
     batch_size: dict[str, Any] | None = None
     """Batch sizes that were requested and used; None before the first batch."""
+
+    judges: dict[str, JudgeNotes] = field(default_factory=dict)
+    """Judges of the answers, by `Judgement.key`."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -406,6 +419,10 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions, and whether they were also written; None for written questions.
+    """
+
     options: str
     """Option order; if it is shuffled, with its seed and the number of orders per question."""
 
@@ -464,7 +481,9 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `tokenizer`, and tables that the task adds.
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `reasoning`
+    (scoring/reasoning.py), `languages` (scoring/language_table.py), `parts` (scoring/part_scores.py), `tokenizer`, and
+    tables that the task adds.
     """
 
     def __post_init__(self) -> None:

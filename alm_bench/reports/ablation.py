@@ -1,6 +1,7 @@
-"""Tables of a noise ablation: scores of a model on clean clips and on clips that a condition changed or removed."""
+"""Tables of an ablation: scores of a model on clean clips and on clips that a condition changed or removed, and with
+its own chain of thought changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import Metric
@@ -23,6 +24,13 @@ NOTE = (
 )
 
 
+REASONING_NOTE = (
+    "Chain of thought changed: reasoning matters: more than 5 % of the answers change (lower bound), or the score "
+    "does; no evidence that it matters: at most 5 % change, and the score does not; cannot tell: in between, or for "
+    "the reason given. Left out: items without a chain of thought or an answer; no other figure includes them."
+)
+
+
 def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
     """Return a table of the effects of all conditions on one task, with notes.
 
@@ -30,24 +38,34 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
     conditions that leave no correct option: the share of items in which the model selects an option anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
-    listened = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
-    if listened:
-        blocks.append(_build_table("condition", listened))
-        blocks += _explain(listened)
+    overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
+    listened = [(name, effect) for name, effect in overall if effect.left_out is None]
+    reasoned = [(name, effect) for name, effect in overall if effect.left_out is not None]
+    for rows in filter(None, (listened, reasoned)):
+        blocks.append(_build_table("condition", rows))
+        blocks += _explain(rows)
     for name, metric in picked.items():
         share = build_metric_cell(metric, SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
-    first = next((name for name, effect in listened if effect.verdict is not None), None) if details else None
-    for grouping, keys in effects[first].items() if first is not None else ():
-        if grouping != "all" and keys:
-            blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))
+    for rows in (listened, reasoned) if details else ():
+        first = next((name for name, effect in rows if effect.clean.value is not None and effect.verdict), None)
+        for grouping, keys in effects[first].items() if first is not None else ():
+            if grouping != "all" and keys:
+                blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))
     return blocks
+
+
+def build_notes(effects: Iterable[Effects]) -> list[Text]:
+    """Return the explanations of the verdicts in ablations of one or more tasks."""
+    left_out = {groups["all"]["all"].left_out is None for found in effects for groups in found.values()}
+    return [Text(note) for note, has_clips in ((NOTE, True), (REASONING_NOTE, False)) if has_clips in left_out]
 
 
 def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
     """Return one line on the text-only baseline of the verdicts, and one line per reason of verdicts "cannot tell"."""
     lines = []
-    if baseline := next((effect for _, effect in effects if effect.baseline is not None), None):
+    listened = [effect for _, effect in effects if effect.left_out is None]
+    if baseline := next((effect for effect in listened if effect.baseline is not None), None):
         name, value = baseline.baseline or ("", 0.0)
         lines.append(f"Best text-only baseline: {name}, {format_value(value, baseline.score)}.")
     reasons: dict[str, list[str]] = {}
@@ -61,11 +79,13 @@ def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
 def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
     """Return a table with one row per effect."""
     score = next((effect.score for _, effect in rows if effect.clean.value is not None), "accuracy")
+    is_reasoning = any(effect.left_out is not None for _, effect in rows)
     columns = [
         Column(f"{title} ({get_metric_heading(score)})", overflow="end"),
         Column("n", 2),
+        *([Column("left out", 3)] if is_reasoning else []),
         Column("clean", 1),
-        Column("changed clips", 1),
+        Column("changed chain" if is_reasoning else "changed clips", 1),
         Column("drop"),
         Column("retention", 2),
         Column("answers changed", 3),
@@ -75,15 +95,16 @@ def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
 
 
 def _build_row(name: str, effect: Effect) -> Row:
+    left_out = [] if effect.left_out is None else [effect.left_out]
     if effect.clean.value is None:
         reason = str(effect.reason)
         missing = Cell((f"n/a: {reason}", "n/a"), note=reason)
-        return [name, "-", missing, *["-"] * 5]
+        return [name, "-", *left_out, missing, *["-"] * 4, effect.verdict or "-"]
     clean, noise = (build_metric_cell(metric, effect.score) for metric in (effect.clean, effect.noise))
     rest = [build_metric_cell(metric, SHARE.name) for metric in (effect.retention, effect.changed)]
     drop = build_difference_cell(effect.drop, effect.score)
     verdict = Cell((effect.verdict,)) if effect.verdict else Cell((f"n/a: {effect.reason}", "n/a"), note=effect.reason)
-    return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
+    return [name, effect.clean.n, *left_out, clean, noise, drop, *rest, verdict]
 
 
 def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
@@ -95,6 +116,8 @@ def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, 
         document["text_only_baseline"] = {"name": effect.baseline[0], "value": effect.baseline[1]}
     if effect.chance is not None:
         document["chance"] = effect.chance
+    if effect.left_out is not None:
+        document["left_out"] = effect.left_out
     return document if effect.reason is None else {**document, "reason": effect.reason}
 
 

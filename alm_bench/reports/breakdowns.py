@@ -9,10 +9,14 @@ from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.languages import build_languages
+from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.scoring.known_agreement import describe_agreement
+from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.pairs import ALL, PairFigures
+from alm_bench.scoring.part_scores import PartsTable
 from alm_bench.scoring.position import ChiSquare, Positions
 
 MARGIN = "margin over text-only"
@@ -73,10 +77,16 @@ def build_breakdowns(summary: Summary) -> list[Block]:
         blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
     if "pairs" in tables:
         blocks += build_pairs(msgspec.convert(tables["pairs"], list[PairFigures]))
+    if "languages" in tables:
+        blocks += build_languages(msgspec.convert(tables["languages"], LanguageTable))
+    if "parts" in tables:
+        blocks.append(build_parts(msgspec.convert(tables["parts"], PartsTable)))
     if "options" in tables:
         blocks.append(build_options(tables["options"]))
     if "no_option" in tables:
         blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOption))))
+    if (reasoning := read_reasoning(summary)) is not None:
+        blocks.append(Text(f"Reasoning: {describe_reasoning(reasoning)}."))
     if summary.reasons:
         columns = [Column("why an item did not end as ok", overflow="wrap"), Column("items")]
         blocks.append(Table(columns, [[reason, count] for reason, count in summary.reasons.items()]))
@@ -217,6 +227,20 @@ def describe_no_option(table: NoOption) -> str:
     text = f"No option selected: {count:,} of {share.n:,} ({100 * (share.value or 0):.1f} %{interval})"
     why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table.reasons.items())
     return f"{text}: {why}." if why else f"{text}."
+
+
+def build_parts(table: PartsTable) -> Table:
+    """Return how many outputs in several parts were read in which form and with which status."""
+    rows: list[Row] = [["form", name, count] for name, count in table.form.items()]
+    rows += [["status", name.replace("_", " "), count] for name, count in table.status.items()]
+    rows += [["shortened", name, count] for name, count in table.shortened.items()]
+    total = sum(table.status.values())
+    counted = f"by the model's tokenizer for {table.counted} of {total} outputs, else by the share of characters"
+    return Table(
+        [Column("parts of the outputs"), Column("what"), Column("items")],
+        rows,
+        notes=[f"Tokens and seconds before the answer: {counted}."],
+    )
 
 
 def build_options(table: Sequence[Mapping[str, Any]]) -> Table:

@@ -72,6 +72,7 @@ class Collection:
         if len(self.tasks) < len(self.whole):
             parts.append(f"{len(self.tasks)} of {len(self.whole)} tasks")
         parts += [f"condition {summary.condition}"] if summary.condition != "clean" else []
+        parts += [f"spoken by {summary.speech}"] if summary.speech is not None else []
         parts += [order_name(summary.options)] if summary.options != "given" else []
         parts += ["answered by likelihood"] if summary.answer_by == "likelihood" else []
         return " · ".join(parts)

@@ -11,6 +11,7 @@ from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table,
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import build_difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
+from alm_bench.reports.reasoning import build_reasoning, compare_reasoning, convert_reasoning
 from alm_bench.scoring.main_score import score_item
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clips
@@ -83,6 +84,7 @@ SHARED_SETTINGS = {
     "prompt": "prompts",
     "parser": "parsers",
     "condition": "conditions",
+    "spoken questions": "spoken questions",
     "option order": "option orders",
     "answer mode": "answer modes",
     "tokenizer": "tokenizers",
@@ -101,6 +103,7 @@ def _read_setting(run: Run, what: str) -> str:
         "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
         "parser": summary.parser,
         "condition": " ".join(filter(None, (summary.condition, summary.condition_version))),
+        "spoken questions": summary.speech,
         "option order": summary.options,
         "answer mode": by,
         "tokenizer": summary.tables.get("tokenizer"),
@@ -306,6 +309,8 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
         blocks.append(Heading(f"{name} against {base}", name=max(name, base, key=len)))
         blocks += [Text(said)] if said else []
         blocks.append(Table(columns, rows, [note]))
+    if figures := compare_reasoning(runs):
+        blocks.append(build_reasoning([run.folder.name for run in runs], figures))
     return blocks
 
 
@@ -346,4 +351,5 @@ def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str,
         "runs": [run.folder.name for run in runs],
         "conclusions": [write_conclusion(runs, cells, run) for run in runs[1:]],
         "cells": [asdict(cell) for cell in cells],
+        **({"reasoning": convert_reasoning(figures)} if (figures := compare_reasoning(runs)) else {}),
     }

@@ -16,6 +16,7 @@ def build_item(record: Record) -> Block:
     elif not sample.has_reference and sample.gold is not None:
         lines.append(("reference", str(sample.gold)))
     lines.append(("prompt", record.prompt))
+    lines += [(name, repr(text)) for name in ("prefix", "reasoning") if isinstance(text := record.extra.get(name), str)]
     lines.append(("text", "(none)" if record.text is None else repr(record.text)))
     if parsed is not None:
         where = "" if parsed.span is None else f", characters {parsed.span[0]}-{parsed.span[1]}"

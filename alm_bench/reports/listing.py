@@ -40,6 +40,12 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "scale": Column("scale", 4),
         "computed": Column("computed", 3),
     },
+    "judges": {
+        "preset": Column("preset"),
+        "what": Column("scale", 1, overflow="end", least=40),
+        "version": Column("version", 3),
+        "prompt": Column("prompt hash", 2),
+    },
     "objectives": {
         "objective": Column("objective"),
         "what": Column("minimises", 1, overflow="end", least=40),

@@ -12,8 +12,9 @@ def format_task(task: str, data: str) -> str:
 
 
 def name_questions(summary: Summary) -> str:
-    """Return the task's name with its options, such as `sakura track=Animal`."""
-    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items())])
+    """Return the task's name with its options, such as `sakura track=Animal`, and the voice of spoken questions."""
+    spoken = [] if summary.speech is None else [f"[spoken by {summary.speech}]"]
+    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items()), *spoken])
 
 
 def build_task_title(summary: Summary) -> str:
@@ -79,6 +80,8 @@ def _list_changed_settings(summary: Summary) -> list[str]:
     parts = []
     if summary.condition != "clean":
         parts.append(f"condition {summary.condition}")
+    if summary.speech is not None:
+        parts.append(f"questions spoken by {summary.speech}")
     if summary.options != "given":
         parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
     if summary.answer_by != "generate":

@@ -39,6 +39,7 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
         summary.items,
         summary.selection_key,
         summary.condition,
+        summary.speech,
         summary.options,
     )
     versions = (summary.condition_version, summary.metric_versions.get(summary.main))
@@ -49,10 +50,12 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
 def comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
     """Return the settings that must be equal in runs of several tasks whose scores are averaged.
 
-    They are: True for demo data, condition and its version, option order, and True for answers by likelihood.
+    They are: True for demo data, condition and its version, voice of spoken questions, option order, and True for
+    answers by likelihood.
     """
     likelihood = summary.answer_by == "likelihood"
-    return (summary.data == "demo", summary.condition, summary.condition_version, summary.options, likelihood)
+    condition = (summary.condition, summary.condition_version, summary.speech)
+    return (summary.data == "demo", *condition, summary.options, likelihood)
 
 
 def _format_size(parameters: int | None) -> str:

@@ -1,5 +1,5 @@
-"""Ablation of a task's audio: the same questions are answered on clean and on changed clips, and the scores
-compared."""
+"""Ablation of a task's audio, or of the model's own reasoning: the same questions are answered without and with a
+change, and the scores compared."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,10 +7,19 @@ from dataclasses import dataclass, field, replace
 from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.continuation import start_answers
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
-from alm_bench.scoring.grounding import Effect, Pair, build_missing_effect, compute_effects, compute_selection_share
+from alm_bench.scoring.grounding import (
+    Effect,
+    Pair,
+    build_chainless_effect,
+    build_missing_effect,
+    compute_chain_effects,
+    compute_effects,
+    compute_selection_share,
+)
 
 Prepare = Callable[[RunSpec, Fit | None], Plan]
 """Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
@@ -58,6 +67,10 @@ class AblationResult:
     picked: dict[str, Metric] = field(default_factory=dict)
     """Share of items for which the model selects an option, by condition, for conditions that leave no right option."""
 
+    plans: list[Plan] = field(default_factory=list)
+    """Executed runs, the clean one first. Those of conditions that change the model's reasoning are planned after
+    it."""
+
     failed: list[str] = field(default_factory=list)
     """One line per failed run: task, condition and reason."""
 
@@ -74,7 +87,7 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
     changed: dict[str, Sequence[Plan] | str] = {}
     for name in conditions:
-        draws = range(repeats if read_condition(name).random else 1)
+        draws = range(read_condition(name).count_draws(repeats))
         try:
             changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
         except UsageError as error:  # e.g. swap in a task of one clip; other conditions are still run
@@ -89,10 +102,11 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
     If the clean run cannot be used, no other run is executed. A condition with a run that cannot be used gets an effect
     without values, with the reason.
     """
-    found = AblationResult(ablation.task.card.name)
+    found = AblationResult(ablation.task.card.name, plans=[ablation.clean])
     clean = answer(ablation.clean)
     if (broken := failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
+    reasoning: dict[str, Sequence[Sequence[Record]]] = {}
     for name, plans in ablation.changed.items():
         if broken is not None:  # there is nothing to compare with: do not pay for calls
             found.effects[name] = {"all": {"all": build_missing_effect(f"clean: {broken}")}}
@@ -101,7 +115,15 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
             found.effects[name] = {"all": {"all": build_missing_effect(plans)}}
             continue
         condition = read_condition(name)
+        if condition.changes_reasoning:
+            try:
+                plans = [start_answers(plan, clean) for plan in plans]
+            except UsageError as error:  # no chains of thought
+                items = sum(record.status != "skipped" for record in clean)
+                found.effects[name] = {"all": {"all": build_chainless_effect(items, str(error))}}
+                continue
         runs = [answer(plan) for plan in plans]
+        found.plans += plans
         failures = [told for run in runs if (told := failure(run)) is not None]
         if condition.without_clips and all(record.status == "error" for run in runs for record in run):
             found.effects[name] = {"all": {"all": build_missing_effect("needs audio")}}
@@ -112,9 +134,32 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
             found.effects[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
             rows = [record.to_scored() for run in runs for record in run if record.status != "skipped"]
             found.picked[name] = compute_selection_share(rows)
+        elif condition.changes_reasoning:
+            reasoning[name] = runs
         else:
             found.effects[name] = compute_effects(ablation.task, pair_items(clean, runs), condition.keeps_evidence)
+    found.effects |= compute_reasoning_effects(ablation.task, clean, reasoning)
+    found.effects = {name: found.effects[name] for name in ablation.changed}
     return found
+
+
+def compute_reasoning_effects(
+    task: Task, clean: Sequence[Record], changed: Mapping[str, Sequence[Sequence[Record]]]
+) -> dict[str, dict[str, dict[str, Effect]]]:
+    """Return the effects of conditions that change the model's reasoning, by condition, grouping and key.
+
+    `changed` holds the records of every repeat by condition. If one of the conditions leaves the chains unchanged, it
+    is the control of the others.
+    """
+    pairs = {name: pair_items(clean, runs) for name, runs in changed.items()}
+    control = next((name for name in changed if read_condition(name).is_control), None)
+    effects = {}
+    for name, paired in pairs.items():
+        known = {pair.clean.sample.id for pair in paired}
+        rest = [record for record in clean if record.status != "skipped" and record.sample.id not in known]
+        unchanged = pairs[control] if control is not None and name != control else ()
+        effects[name] = compute_chain_effects(task, paired, [record.to_scored() for record in rest], unchanged)
+    return effects
 
 
 def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[Pair]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from alm_bench.audio import load
 from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Request, Wave
-from alm_bench.runner.conditions import Condition
+from alm_bench.runner.conditions import Change, Condition
 from alm_bench.runner.inference import Failure, capture_failure
 
 CACHED_CLIPS = 8
@@ -118,7 +118,7 @@ class AudioPipeline:
         This takes only as long as reading the file. Returns None if the clip has to be decoded. A failure is stored in
         the result, not raised.
         """
-        if self.prepare_file is None or (self.condition is not None and self.condition.change(ref.id) is not None):
+        if self.prepare_file is None or self._find_change(ref) is not None:
             return None
         try:
             made = capture_failure(partial(self.prepare_file, ref), AudioError)
@@ -128,10 +128,15 @@ class AudioPipeline:
             return Clip(error=made.reason)
         return None if made is None else Clip(features=made, prepared=True)
 
+    def _find_change(self, ref: AudioRef) -> Change | None:
+        """Return the change of the condition to a clip; None without any. Spoken questions are not changed, since a
+        question that cannot be understood shows nothing about the item's own clips."""
+        return None if self.condition is None or ref.is_question else self.condition.change(ref.id)
+
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
         assert self.policy is not None, "no clip is opened without one"
-        change = None if self.condition is None else self.condition.change(ref.id)
+        change = self._find_change(ref)
         try:
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:

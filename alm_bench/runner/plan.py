@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace as replace_fields
 
 from alm_bench import __version__
+from alm_bench.audio.speech import Synthesiser
 from alm_bench.core import (
     Adapter,
     AdapterError,
@@ -54,6 +55,7 @@ from alm_bench.runner.option_order import order_options, reorder_predictions
 from alm_bench.runner.replayed import NOT_KNOWN
 from alm_bench.runner.sampling import draw_items, list_stratified_groupings
 from alm_bench.runner.spec import RunSpec, compute_fingerprint
+from alm_bench.runner.speech import check_speech_support, speak_questions
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
 """Packages whose versions are stored in the run header."""
@@ -120,6 +122,8 @@ def prepare(
     if spec.sample is not None:
         questions = draw_items(everything, spec.sample, spec.seed, task.card.groups)
     _check_support(spec, task.card, adapter, questions)
+    synthesiser = None if spec.speak is None else Synthesiser.parse(spec.speak)
+    check_speech_support(adapter, questions, synthesiser, spec.also_written)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
     condition = read_condition(spec.condition, spec.seed, spec.repeat)
@@ -138,6 +142,11 @@ def prepare(
     requests = condition.requests(requests)
     if adapter.audio is not None:
         check_clips(spec.task, requests)
+    spoken = None
+    if synthesiser is not None:
+        spoken = speak_questions(synthesiser, samples, requests, spec.also_written)
+        prompts, requests = [request.prompt for request in requests], list(spoken.requests)
+    requests = add_instruction(requests, condition.instruction)
     blind, missing_baselines = _predict_baselines(task, data, questions) if condition.answerable else ({}, {})
     model_baselines = _predict_text_only(adapter, requests) if condition.answerable else {}
     # The task's own are preferred as the text-only solver: they are the same for every model of the task.
@@ -146,11 +155,18 @@ def prepare(
         for index, sample in enumerate(samples)
     ]
     planned = _plan_items(samples, requests, predictions, adapter.audio is not None)
+    if output_format := condition.output_format or prompt.output_format:
+        planned = [replace(item, output_format=output_format) for item in planned]
+    if spoken is not None:
+        planned = [replace(item, spoken=text) for item, text in zip(planned, prompts, strict=True)]
     binding = _drop_runtime_options(spec, task, adapter)
     on = None if fit is None else fit.rows
+    speech = None if spoken is None else spoken.identity
     manifest = hash_manifest(items.files, items.version)
     header = RunHeader(
-        fingerprint=compute_fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
+        fingerprint=compute_fingerprint(
+            binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on, speech
+        ),
         spec=_build_stored_spec(spec, is_replay),
         parser=task.parser,
         task=StoredTask(name=task.card.name, version=task.card.version, kind=task.card.kind),
@@ -162,10 +178,18 @@ def prepare(
         items=len(samples),
         selection=_describe_selection(spec, task, len(questions), len(everything)),
         condition_version=condition_version(spec.condition),
+        speech=None if spoken is None else spoken.description,
         baselines_missing=missing_baselines,
         environment=dict(_describe_environment()),
     )
     return Plan(spec, task, adapter, requests, planned, header, fit)
+
+
+def add_instruction(requests: Sequence[Request], instruction: str) -> list[Request]:
+    """Return the requests with the text of a condition after the prompt."""
+    if not instruction:
+        return list(requests)
+    return [replace(request, prompt=f"{request.prompt}\n{instruction}".strip()) for request in requests]
 
 
 def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
@@ -215,7 +239,7 @@ def _build_stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPromp
     """Return the prompt for the run header. For a replay, it is stored as not known."""
     if is_replay:
         return StoredPrompt(id=NOT_KNOWN, version=None, hash=None)
-    return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name)
+    return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name, format=prompt.format)
 
 
 def _build_stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
@@ -250,8 +274,9 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
     every item has more clips than the adapter takes, or if a condition is to change the clips of a replay.
     """
     most = adapter.abilities.max_clips
-    if most is not None and all(len(sample.audio) > most for sample in samples):
-        clips_found = min(len(sample.audio) for sample in samples)
+    spoken = int(spec.speak is not None)
+    if most is not None and all(len(sample.audio) + spoken > most for sample in samples):
+        clips_found = min(len(sample.audio) for sample in samples) + spoken
         raise UsageError(
             f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
             f"{spec.task} have {clips_found}: expected another model"

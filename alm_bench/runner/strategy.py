@@ -80,7 +80,7 @@ class CaptionFirst(DescribingAdapter):
     def build_description_requests(self, request: Request) -> Sequence[Request]:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two
         name = " ".join(ref.id for ref in request.audio)
-        return [replace(request, id=name, prompt=prompt, choices=())]
+        return [replace(request, id=name, prompt=prompt, choices=(), prefix="")]
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return replace(request, prompt=self._prompt.answer.format(caption=texts[0], question=request.prompt))

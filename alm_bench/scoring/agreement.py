@@ -44,6 +44,9 @@ class Agreement:
     balanced_accuracy: Metric
     """Mean of sensitivity and specificity, over the answers that people label 0 or 1."""
 
+    accuracy: Metric
+    """Share of the answers that people label 0 or 1 on which the score says the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairOrder:
@@ -92,11 +95,13 @@ def compute_agreement(
         spearman, kendall = _correlate(x, y, rows, "spearman"), _correlate(x, y, rows, "kendall")
     clear = np.flatnonzero((y == 0) | (y == 1))
     if not bounded:
-        kappa = balanced = Metric.missing("the metric has no scale from 0 to 1")
+        kappa = balanced = accuracy = Metric.missing("the metric has no scale from 0 to 1")
     else:
         where = [clusters[index] for index in clear.tolist()]
-        kappa, balanced = _compare_classes(x[clear] >= THRESHOLD, y[clear] == 1, where)
-    return Agreement(len(x), spearman, kendall, kappa, balanced)
+        said, right = x[clear] >= THRESHOLD, y[clear] == 1
+        kappa, balanced = _compare_classes(said, right, where)
+        accuracy = compute_share((said == right).astype(float).tolist(), where) if len(where) else kappa
+    return Agreement(len(x), spearman, kendall, kappa, balanced, accuracy)
 
 
 def compute_pair_agreement(gains: Sequence[float], votes: Sequence[float], clusters: Sequence[Hashable]) -> Metric:

@@ -1,21 +1,21 @@
-"""Effect of changed clips on a model's score, in comparison with clean clips, paired by item.
+"""Effect of changed clips, or of a changed chain of thought, on a model's score, paired by item.
 
-The effect shows how much of the score depends on the audio.
+The effect shows how much of the score depends on the audio, or on the model's own reasoning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from alm_bench.core import HasTextBaselines, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.scoring.blind import UNIFORM, compute_margin, select_rows_with_reference
+from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows_with_reference
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import has_main_score, list_main_scores
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clips, split
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,9 @@ class Effect:
     chance: float | None = None
     """Expected score of a uniform guess; None if it is not known."""
 
+    left_out: int | None = None
+    """Number of items without a chain of thought, which all figures leave out; None if clips were changed."""
+
 
 def build_missing_effect(reason: str) -> Effect:
     """Return an effect without values, for a given reason."""
@@ -59,15 +62,29 @@ def build_missing_effect(reason: str) -> Effect:
     return Effect(none, none, none, none, none, None, reason)
 
 
+NO_CHAIN = "no answered item has a chain of thought"
+"""Reason why there is no effect of a changed chain of thought."""
+
+
+def build_chainless_effect(left_out: int, reason: str) -> Effect:
+    """Return the effect of a changed chain of thought if no chain can be changed; `left_out` is the number of items."""
+    return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One item on clean clips and on changed clips."""
+    """One item on clean clips and on changed clips, or with and without a changed chain of thought."""
 
     clean: Scored
     """The item in the clean run."""
 
     noisy: Sequence[Scored]
-    """The item in each repeat with changed clips."""
+    """The item in each repeat with the change."""
+
+    @property
+    def changed(self) -> float:
+        """Share of repeats whose answer differs from the clean one, 0..1."""
+        return float(np.mean([_get_answer(row) != _get_answer(self.clean) for row in self.noisy]))
 
 
 def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
@@ -78,18 +95,50 @@ def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = Fa
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
-    kept = [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+    return _compute_by_group(task, pairs, _ClipVerdict(keeps_evidence))
+
+
+def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerdict") -> dict[str, dict[str, Effect]]:
+    """Return the effects by grouping and key; `find_verdict` judges each of them."""
+    kept = _select_scored(task, pairs)
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:
-        scored = _ItemScores.from_pairs(task, kept, keeps_evidence)
+        scored = _ItemScores.from_pairs(task, kept)
     except MetricError as error:
         return {"all": {"all": build_missing_effect(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
     parts = {"all": {"all": [pair.clean for pair in kept]}, **split([p.clean for p in kept], task.card.groups)}
     return {
-        grouping: {key: scored.compute_effect([place[id(row)] for row in rows]) for key, rows in keys.items()}
+        grouping: {
+            key: scored.compute_effect([place[id(row)] for row in rows], find_verdict) for key, rows in keys.items()
+        }
         for grouping, keys in parts.items()
+    }
+
+
+def _select_scored(task: Task, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the items with a reference answer and a score."""
+    return [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+
+
+def compute_chain_effects(
+    task: Task, pairs: Sequence[Pair], left_out: Sequence[Scored], control: Sequence[Pair] = ()
+) -> dict[str, dict[str, Effect]]:
+    """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
+
+    `pairs` are the items with a chain, `left_out` those without. `control` are items of a run with unchanged chains: it
+    takes the place of the clean run in the verdict, since answers that change there change by chance.
+    """
+    if not pairs:
+        return {"all": {"all": build_chainless_effect(len(left_out), NO_CHAIN)}}
+    effects = _compute_by_group(task, pairs, _ChainVerdict.from_control(task, control))
+    parts = {"all": {"all": list(left_out)}, **split(left_out, task.card.groups)}
+    return {
+        grouping: {
+            key: replace(effect, left_out=len(parts.get(grouping, {}).get(key, ()))) for key, effect in keys.items()
+        }
+        for grouping, keys in effects.items()
     }
 
 
@@ -108,23 +157,22 @@ class _ItemScores:
     changed: Sequence[float]
     blind: Mapping[str, Sequence[float]]
     bounded: bool
-    keeps_evidence: bool
 
     @staticmethod
-    def from_pairs(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_ItemScores":
+    def from_pairs(task: Task, kept: Sequence[Pair]) -> "_ItemScores":
         """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
         name, clean = list_main_scores(task, [pair.clean for pair in kept])
         repeats = [list_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
-        changed = [float(np.mean([_get_answer(row) != _get_answer(pair.clean) for row in pair.noisy])) for pair in kept]
+        changed = [pair.changed for pair in kept]
         rows = [pair.clean for pair in kept]
         known = isinstance(task, HasTextBaselines) and len(select_rows_with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
-        return _ItemScores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
+        return _ItemScores(name, kept, clean, noise, changed, blind, bounded)
 
-    def compute_effect(self, item_indices: Sequence[int]) -> Effect:
-        """Return the effect on the items at these indices."""
+    def compute_effect(self, item_indices: Sequence[int], find_verdict: "FindVerdict") -> Effect:
+        """Return the effect on the items at these indices, judged by `find_verdict`."""
         rows = [self.pairs[place].clean for place in item_indices]
         clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
         clip_ids, item_weights = list_clips(rows), compute_weights(rows)
@@ -149,16 +197,8 @@ class _ItemScores:
             return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
         if effect.drop.low is None:
             return replace(effect, reason="too few clips for an interval")
-        if margins[0] is None or margins[1] is None:
-            return replace(effect, reason="no text-only baseline is known item by item")
-        evidence = Evidence(
-            effect.drop,
-            self._get_lower_retention(effect.retention),
-            effect.changed.value or 0.0,
-            margins[0],
-            margins[1],
-        )
-        verdict, reason = judge(evidence, self.keeps_evidence)
+        found = Measurement(effect, margins, self._get_lower_retention(effect.retention), rows, noise, changed)
+        verdict, reason = find_verdict(found)
         return replace(effect, verdict=verdict, reason=reason)
 
     def _order_for_drop(
@@ -176,6 +216,81 @@ class _ItemScores:
         if get_metric_spec(self.name).higher_is_better:
             return retention.low
         return 1 / retention.high if retention.high else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Measurements on one group of items that a verdict is based on."""
+
+    effect: Effect
+    """The effect without its verdict."""
+
+    margins: Sequence[Margin | None]
+    """Margins of the clean and of the changed score over the best text-only baseline."""
+
+    kept: float | None
+    """Lower bound of the share of the clean score that remains."""
+
+    rows: Sequence[Scored]
+    """Items of the clean run."""
+
+    noise: Sequence[float]
+    """Score with the change, averaged over repeats, by item."""
+
+    changed: Sequence[float]
+    """Share of repeats whose answer differs, by item."""
+
+
+FindVerdict = Callable[[Measurement], tuple[Verdict | None, str | None]]
+"""Function that judges one group of items: returns a verdict, and the reason if there is none or it is "cannot
+tell"."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipVerdict:
+    """Judges changed clips."""
+
+    keeps_evidence: bool
+    """True if the changed clips may still contain the information that the answer needs."""
+
+    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
+        clean, noise = found.margins
+        if clean is None or noise is None:
+            return None, "no text-only baseline is known item by item"
+        evidence = Evidence(found.effect.drop, found.kept, found.effect.changed.value or 0.0, clean, noise)
+        return judge(evidence, self.keeps_evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChainVerdict:
+    """Judges changed chains of thought."""
+
+    control: Mapping[str, tuple[float, float]]
+    """Share of repeats whose answer differs although the chain is unchanged, and the score then, by item id; empty if
+    not measured."""
+
+    @staticmethod
+    def from_control(task: Task, control: Sequence[Pair]) -> "_ChainVerdict":
+        """Return the verdict for a run with unchanged chains; without such a run if `control` is empty."""
+        kept = _select_scored(task, control)
+        try:
+            scored = _ItemScores.from_pairs(task, kept) if kept else None
+        except MetricError:
+            scored = None
+        if scored is None:
+            return _ChainVerdict({})
+        values = zip(kept, scored.changed, scored.noise, strict=True)
+        return _ChainVerdict({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
+
+    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
+        ids = [row.sample.id for row in found.rows]
+        if not self.control or not self.control.keys() >= set(ids):
+            return judge_reasoning(found.effect.changed, found.effect.drop)
+        clips, weights = list_clips(found.rows), compute_weights(found.rows)
+        excess = [value - self.control[item][0] for value, item in zip(found.changed, ids, strict=True)]
+        compute = compute_mean_interval if min(excess) < 0 else compute_share
+        drop = compare_paired_scores(found.noise, [self.control[item][1] for item in ids], clips, weights)
+        return judge_reasoning(compute(excess, clips, weights), drop.difference)
 
 
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:

@@ -1,9 +1,12 @@
-"""Verdicts on grounding: interpretation of the effect that changed clips have on a score.
+"""Verdicts on grounding: interpretation of the effect that changed clips, or a changed chain of thought, have.
 
 Two kinds of conditions are judged differently. If the condition removes the audio (noise, silence or another clip
 instead of it), a model that uses the audio loses its margin over the text-only baselines. If the condition leaves a
 part of the audio (noise is mixed in, or a third of the clip remains), a model that uses the audio may keep its score:
 an unchanged score is then no evidence that the audio is ignored.
+
+If the clips stay as they are and the model's own chain of thought is changed, answers that change show that the model
+uses its chain (`judge_reasoning`).
 """
 
 from dataclasses import dataclass
@@ -12,14 +15,26 @@ from typing import Literal
 from alm_bench.core.types import Metric
 from alm_bench.scoring.blind import Margin
 
-Verdict = Literal["grounded", "partly", "not listening", "robust", "sensitive", "no effect", "cannot tell"]
-"""Verdicts: the first three for conditions that remove the audio, the next three for the others, the last for both."""
+Verdict = Literal[
+    "grounded",
+    "partly",
+    "not listening",
+    "robust",
+    "sensitive",
+    "no effect",
+    "reasoning matters",
+    "no evidence that it matters",
+    "cannot tell",
+]
+"""Verdicts: the first three for conditions that remove the audio, the next three for those that leave a part of it, the
+next two for a changed chain of thought, the last for all."""
 
 LEAST_ITEMS = 30
 """Minimum number of items for a verdict."""
 
 SAME_ANSWERS = 0.05
-"""Maximum share of changed answers for which a model is judged to give the same answers with any audio."""
+"""Maximum share of changed answers for which a model is judged to give the same answers with any audio, or with any
+chain of thought."""
 
 KEPT = 0.9
 """Minimum share of the clean score, by the lower bound of its interval, for which the score is judged as maintained."""
@@ -105,3 +120,22 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
 def _explain_missing_margin(clean: Margin) -> str:
     """Return the reason for a clean score without a margin over the baselines."""
     return f"the clean score does not beat the best text-only baseline ({clean.row})"
+
+
+def judge_reasoning(changed: Metric, drop: Metric) -> tuple[Verdict, str | None]:
+    """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
+
+    `changed` is the share of answers that change, `drop` the difference of the scores; both beyond those with the chain
+    as it is, if these were measured.
+
+    - reasoning matters: more than 5 % of the answers change, by the lower bound of the interval, or the score changes
+      significantly.
+    - no evidence that it matters: at most 5 % of the answers change, and the score does not change significantly.
+    - cannot tell: more than 5 % change, but the interval contains 5 %.
+    """
+    moves = (drop.low or 0.0) > 0 or (drop.high is not None and drop.high < 0)
+    if moves or (changed.low is not None and changed.low > SAME_ANSWERS):
+        return "reasoning matters", None
+    if changed.value is not None and changed.value <= SAME_ANSWERS:
+        return "no evidence that it matters", None
+    return "cannot tell", "few answers change: more items are needed"

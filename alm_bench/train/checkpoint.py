@@ -42,7 +42,7 @@ OWN_FILES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(OLDER_STATE_FOLDERS, (VALUES, *TENSORS, *OLDER_STATE_FILES, NETWORK, TOKENIZER)),
     **dict.fromkeys((BEST, LAST, EXPORTED), _MELLOW),
     "tensorboard": ("events.out.tfevents.*",),
-    ".": ("loss.png", "README.md"),
+    ".": ("loss.png", "README.md", "held_out.jsonl", "rows.png"),
 }
 """File patterns, by folder, of the files that a run writes in addition to its config and log. No other file is ever
 removed."""
@@ -373,8 +373,12 @@ def _convert_recipe_to_table(config: TrainConfig) -> dict[str, Any]:
     """Return a recipe as a JSON object, with the versions of its objectives, without the settings that do not affect
     the steps."""
     table = asdict(config)
-    for stage in table["stage"]:
-        stage["objective_version"] = load_objective_classes().versions.get(stage["objective"])
+    registry = load_objective_classes()
+    for stage, settings in zip(table["stage"], config.stage, strict=True):
+        plugins = registry.get(settings.objective).describe_plugins(settings)
+        stage["objective_version"] = (
+            "; ".join(filter(None, (registry.versions.get(settings.objective), plugins))) or None
+        )
     for irrelevant in ("out", "log_every", "save_every"):
         table.pop(irrelevant)
     plain: dict[str, Any] = json.loads(json.dumps(table, default=str))

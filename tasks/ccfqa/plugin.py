@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core.languages import ItemLanguages, normalise_language
 from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
 from alm_bench.scoring.multiple_choice import compute_mean, compute_mean_score, drop_skipped_rows
 from alm_bench.task_bases import OpenTask
@@ -25,6 +26,9 @@ LANGUAGES: Mapping[str, str] = {
     "yue": "Cantonese",
 }
 """Names of the languages by ISO 639-3 code, as prompts name them."""
+
+CORE = "eng"
+"""Language of translations and responses in answers of several parts."""
 
 BASELINE = "always the most frequent answer"
 
@@ -87,7 +91,22 @@ class Ccfqa(OpenTask):
                         **question.groups,
                         "clip": clip.id,
                     },
-                    metadata={"question": question.texts[asked]},  # it is spoken in the clip, and in no prompt
+                    # The question is spoken in the clip, and in no prompt. The parts are references of answers in four
+                    # parts: transcript, translation and response in English.
+                    metadata={
+                        "question": question.texts[asked],
+                        "parts": {
+                            "transcript": question.texts[asked],
+                            "translation": question.texts[CORE],
+                            "response": question.answers[CORE],
+                        },
+                    },
+                    languages=ItemLanguages(
+                        question=normalise_language(asked),
+                        audio=normalise_language(asked),
+                        answer=normalise_language(answer),
+                        question_id=question.id,
+                    ),
                 )
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:

@@ -29,6 +29,7 @@ from alm_bench.core import (
     TaskCard,
     TaskScore,
 )
+from alm_bench.core.languages import ItemLanguages
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
@@ -116,10 +117,13 @@ class ClothoAqa:
             for name, question, answers in questions:
                 number, seen[name] = seen[name], seen[name] + 1
                 kind = "w" if role.startswith("words") else ""
-                id = f"{name}#{kind}{number}" + (f"@{language}" if several else "")
+                question_id = f"{name}#{kind}{number}"
+                id = question_id + (f"@{language}" if several else "")
                 if name not in clips_by_name:
                     clips_by_name[name] = _find_clip(data, name)
-                found.append(_create_sample(id, name, clips_by_name[name], question, answers, language))
+                sample = _create_sample(id, name, clips_by_name[name], question, answers, language)
+                languages = ItemLanguages(question=language, answer=language, question_id=question_id)
+                found.append(replace(sample, languages=languages))
         return iter(check_unique_ids(found, next(iter(files.values()))))
 
     def parse(self, sample: Sample, text: str) -> Parsed:

@@ -489,6 +489,16 @@ def test_a_worker_is_told_how_to_decode_if_it_can() -> None:
         }  # fmt: skip
 
 
+def test_a_worker_is_given_a_beginning_if_it_can_continue_one() -> None:
+    first = {"alm_bench": 1, "name": "tester", "audio": None}
+    assert read_hello(json.dumps({**first, "continuation": True}).encode()).continuation
+    assert not read_hello(json.dumps(first).encode()).continuation
+    with pytest.raises(UsageError, match="has continuation 'yes', expected true or false"):
+        read_hello(json.dumps({**first, "continuation": "yes"}).encode())
+    lines = [request_line(Request("a", "What?", prefix=prefix), [], Decoding()) for prefix in ("", "<think>")]
+    assert [json.loads(line).get("prefix") for line in lines] == [None, "<think>"]
+
+
 def test_the_options_object_is_refused_early() -> None:
     with pytest.raises(UsageError, match="restarts takes a number from 0"):
         catalogue().adapter("exec").create({"command": "true", "restarts": "-1"}, Runtime())

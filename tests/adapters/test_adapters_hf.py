@@ -206,6 +206,29 @@ def test_what_a_known_checkpoint_is_asked(folders: dict[str, Path]) -> None:
     assert model.identity.settings["suffix"]
 
 
+def test_a_checkpoint_is_asked_in_the_form_that_it_was_trained_on(folders: dict[str, Path]) -> None:
+    model = adapter(folders["qwen2_audio"], name="r1-aqa")
+    prompt = "What? Please choose ... Output the final answer in <answer> </answer>."
+    (row,) = model.encoder.rows([request("q", prompt=prompt)])
+    assert row.text.count("Output the final answer") == 1, "the suffix is not added again"
+    assert type(model).prompts == "r1-aqa"
+
+
+def test_it_continues_a_given_beginning_of_its_answer(models: dict[str, Any]) -> None:
+    model = models["qwen2_audio"]
+    plain = batch()
+    begun = [replace(one, prefix=f"<think>{one.id} is heard</think>\n<answer>") for one in plain]
+    before, after = model.encoder.rows(plain), model.encoder.rows(begun)
+    assert [row.text for row in after] == [row.text + one.prefix for row, one in zip(before, begun, strict=True)]
+    outputs = model.generate(begun, SHORT)
+    assert list(outputs) == [model.generate([one], SHORT)[0] for one in begun]
+    counts = [[output.extra["prompt_tokens"] for output in model.generate(some, SHORT)] for some in (plain, begun)]
+    ids = [len(model.loaded.tokenizer.encode(one.prefix, add_special_tokens=False)) for one in begun]
+    assert [after - before for before, after in zip(*counts, strict=True)] == ids
+    assert texts(outputs) != texts(model.generate(plain, SHORT))
+    assert model.abilities.continuation
+
+
 def test_greedy_is_greedy_whatever_a_checkpoint_advises(folders: dict[str, Path], tmp_path: Path) -> None:
     path = tiny_hf.qwen2_audio(tmp_path / "m")
     advice = path / "generation_config.json"

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,29 @@ def test_an_address_of_data_and_text_alone(server: Server) -> None:
     assert body["messages"] == [{"role": "user", "content": "What is heard in clip 3?"}]
     assert made(server, audio="none").audio is None
     assert made(server, audio="none").identity.label == f"{MODEL}[text-only]"
+
+
+@pytest.mark.parametrize("clips", [(), (0.1,)])
+def test_a_given_beginning_is_the_assistants_message_to_be_continued(server: Server, clips: tuple[float, ...]) -> None:
+    refs = tuple(AudioRef(str(n), Path(f"{n}.wav")) for n in range(len(clips)))
+    plain = Request("one", "What is heard in clip 3?", refs, waves=waves(*clips))
+    adapter = made(server)
+    adapter.generate([plain], Decoding())
+    adapter.generate([replace(plain, prefix="<think>É\n</think>")], Decoding())
+    before, after = server.seen.bodies[-2:]
+    assert after["messages"][-1] == {"role": "assistant", "content": "<think>É\n</think>"}
+    assert after["messages"][:-1] == before["messages"]
+    assert (after["continue_final_message"], after["add_generation_prompt"]) == (True, False)
+    assert {key: value for key, value in after.items() if key in before} == {**before, "messages": after["messages"]}
+    adapter = made(server, extra_body='{"continue_final_message": null, "add_generation_prompt": null}')
+    adapter.generate([replace(plain, prefix="<think>")], Decoding())
+    assert server.seen.bodies[-1].keys() == before.keys()
+
+
+def test_who_continues_a_given_beginning(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    hosted = catalogue().adapter("openai").create({"model": "gpt-audio"}, Runtime())
+    assert (made(server).abilities.continuation, hosted.abilities.continuation) == (True, False)
 
 
 def test_nucleus_sampling_and_fields_of_ones_own(server: Server) -> None:

@@ -31,6 +31,12 @@ def test_every_adapter_says_who_it_is(tmp_path: Path) -> None:
     assert adapter("replay", outputs=path).identity.label == "replay[said]"
 
 
+def test_the_echo_continues_a_given_beginning() -> None:
+    assert said(adapter("echo"), Request("q", "one two three", prefix="one two")) == [" three"]
+    assert adapter("echo").abilities.continuation
+    assert not adapter("blind").abilities.continuation
+
+
 def test_first_and_longest() -> None:
     request = Request("q", "?", choices=CHOICES)
     assert said(adapter("blind"), request) == ["Dog"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,23 @@ def test_it_writes_what_plain_forward_passes_choose(tiny: Any) -> None:
                 ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
         assert 0 not in ids[start:], "this model does not end by itself"
         assert found == tokenizer.decode(ids[start:])
+
+
+@pytest.mark.parametrize("chat", ["auto", "never"])
+def test_it_continues_a_given_beginning_of_its_answer(folder: Path, tiny: Any, chat: str) -> None:
+    adapter = tiny if chat == "auto" else text(folder, chat=chat)
+    model, tokenizer = adapter._lm.model, adapter._lm.tokenizer
+    prefixes = ["<think>A dog?</think>(", "", "(B) A"]
+    begun = [replace(request, prefix=prefix) for request, prefix in zip(REQUESTS, prefixes, strict=True)]
+    for request, found in zip(begun, written(adapter, begun, max_new_tokens=5), strict=True):
+        prompt = f"<|user|>{request.prompt}<|bot|>" if chat == "auto" else f"{request.prompt}\nAnswer:"
+        ids = tokenizer(prompt + request.prefix, add_special_tokens=False)["input_ids"]
+        start = len(ids)
+        for _ in range(5):
+            with torch.inference_mode():
+                ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+        assert found == tokenizer.decode(ids[start:], skip_special_tokens=True)
+    assert adapter.abilities.continuation
 
 
 @pytest.mark.parametrize("decoding", [{}, {"method": "nucleus", "seed": 5, "top_p": 0.95}])

@@ -69,6 +69,25 @@ def texts(adapter: MellowAdapter, *requests: Request, decoding: Decoding = DECOD
     return [output.text for output in outputs]
 
 
+def test_it_continues_a_given_beginning_of_its_answer(
+    bundled: MellowAdapter, paper: MellowAdapter, waves: list[Wave], tokenizer: Tokenizer
+) -> None:
+    """The beginning follows the prompt, and its padding in the fixed layout, as the tokens of an answer do."""
+    requests = [ask(waves[n : n + 1], f"q{n}") for n in range(2)]
+    for request, whole in zip(requests, texts(bundled, *requests), strict=True):
+        assert whole is not None
+        prefix, space, rest = whole.partition(" ")
+        begun = replace(request, id="begun", prefix=prefix)
+        assert texts(bundled, request, begun) == [whole, space + rest]
+        assert rest
+    prefix = "<think>a dog</think>"
+    questions = [Question("q", "What is it?", waves[0], None, prefix=text) for text in ("", prefix)]
+    plain, begun_context = (context.prompt for context in paper.answerer._build_contexts(questions))
+    added = paper.answerer.engine.embed(tokenizer.encode(prefix, add_special_tokens=False).ids)
+    assert torch.equal(begun_context, torch.cat([plain, added]))
+    assert paper.abilities.continuation
+
+
 def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
     assert {"mellow": MellowAdapter} == ADAPTERS
     assert MellowAdapter.prompts == "native"

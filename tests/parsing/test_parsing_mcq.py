@@ -328,4 +328,4 @@ def agrees(row: dict[str, Any], index: int | None) -> bool:
 
 
 def test_the_rules_have_a_version() -> None:
-    assert PARSER == "mcq@3"
+    assert PARSER == "mcq@4"

@@ -75,7 +75,7 @@ def check_figures(old: dict[str, Any], new: dict[str, Any]) -> None:
     more = ("fingerprint", "condition", "options", "questions", "answer_by", "solver", "items", "limit", "fit", "usage")
     assert {name: new[name] for name in (*same, *more)} == {name: old[name] for name in (*same, *more)}
     assert (new["reasons"], new["preprocessing"]) == (old["reasons"], old["touched"])
-    assert {key: value for key, value in new["prompt"].items() if key != "name"} == old["prompt"]
+    assert {key: value for key, value in new["prompt"].items() if key not in ("name", "format")} == old["prompt"]
     for table in ("positions", "no_option", "confusion"):
         theirs = old["tables"].get({"no_option": "unpicked"}.get(table, table))
         assert (table in new["tables"]) == (theirs is not None)

@@ -78,7 +78,7 @@ def test_measured_rows_stand_beside_published_ones() -> None:
     assert entailment["ace_f1"] == "-"
     assert "**blind[first]**" not in rows(out, 6)
     assert "data revision unknown" in out
-    assert "(published: not stated), parsed by mcq@3, prompt mmau/letters@1, greedy" in out
+    assert "(published: not stated), parsed by mcq@4, prompt mmau/letters@1, greedy" in out
 
 
 def test_runs_asked_in_another_way_have_rows_of_their_own() -> None:

@@ -92,7 +92,7 @@ HEADLINES = {
     "data info": r"^mmau +mmau/mmau-test-mini.json +",
     "check": r"^tone +",
     "parse": r"^answer +\(b\) Cat",
-    "rescore-matrix": r"^alm-bench, mcq@3 +",
+    "rescore-matrix": r"^alm-bench, mcq@4 +",
     "caption-metrics": r"^CIDEr +\d+ +\d+\.\d",
 }
 """What a reader looks for first, by command."""

@@ -226,6 +226,11 @@ LETTERS = """Based on the audio, what can be said about the hypothesis "Tone 0 i
 (C) it is plausible
 (D) i cannot determine
 Answer with the letter of the correct option."""
+R1_AQA = (
+    'Based on the audio, what can be said about the hypothesis "Tone 0 is there."? Please choose the answer from the '
+    "following options: ['it is definitely true', 'it is definitely false', 'it is plausible', 'i cannot determine']. "
+    "Output the final answer in <answer> </answer>."
+)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +239,7 @@ Answer with the letter of the correct option."""
         ("cle", "native", NATIVE, "79a30cef07d1"),
         ("cle", "letters", LETTERS, "709fcffcdd91"),
         ("cle", "bare", "Tone 0 is there.", "a0db68548e22"),
+        ("cle", "r1-aqa", R1_AQA, "d926f6eb2aeb"),
         ("ace", "native", NATIVE, "9bec8d4f8890"),
         ("ace", "letters", LETTERS, "367239c20e07"),
     ],
@@ -242,6 +248,6 @@ def test_rendered_prompts_are_frozen(tmp_path: Path, task: str, name: str, expec
     """A changed wording needs a new version and new figures: change these lines only with both."""
     template = catalogue().task(task).load_prompts()[name]
     sample = next(iter(catalogue().task("cle").create().samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    assert set(catalogue().task(task).load_prompts()) == {"native", "letters", "bare"}
+    assert {"native", "letters", "bare", "r1-aqa", "sari-free"} <= set(catalogue().task(task).load_prompts())
     assert render(sample, template).prompt == expected
     assert (template.id, template.version, template.hash) == (f"{task}/{name}", 1, digest)

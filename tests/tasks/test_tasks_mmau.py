@@ -219,12 +219,30 @@ LETTERS = """What is heard in clip 1?
 Answer with the letter of the correct option."""
 
 
+REASONING_SETS = ("r1-aqa", "r1-aqa-think", "sari-structured", "sari-free")
+R1_AQA = (
+    "What is heard in clip 1? Please choose the answer from the following options: ['Dog', 'Cat', 'Bird', 'Frog']. "
+)
+THINK = "Output the thinking process in <think> </think> and final answer in <answer> </answer>."
+OPTIONS = "What is heard in clip 1?\n(A) Dog\n(B) Cat\n(C) Bird\n(D) Frog\n"
+STRUCTURED = (
+    "Think in <think> </think> before you answer, in four sections: plan how to find the answer in <planning> "
+    "</planning>, describe what you hear in <caption> </caption>, reason step by step in <reasoning> </reasoning>, and "
+    "sum up in <summary> </summary>. "
+)
+FINAL = "Then give the final answer in <answer> </answer>."
+
+
 @pytest.mark.parametrize(
     ("name", "expected", "digest"),
     [
         ("native", NATIVE, "69eab70df54a"),
         ("letters", LETTERS, "6e2c2edf1cd3"),
         ("bare", "What is heard in clip 1?", "fe51be2be3c9"),
+        ("r1-aqa", R1_AQA + "Output the final answer in <answer> </answer>.", "16efb58bd3fd"),
+        ("r1-aqa-think", R1_AQA + THINK, "c6b54137866c"),
+        ("sari-structured", OPTIONS + STRUCTURED + FINAL, "4c71027778f0"),
+        ("sari-free", OPTIONS + "Think in <think> </think> before you answer, in any form. " + FINAL, "f70543dab9ac"),
     ],
 )
 def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, digest: str) -> None:
@@ -232,7 +250,7 @@ def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, d
     entry = catalogue().task("mmau")
     root: DataRoot = LocalRoot(mmau(tmp_path, 2, clips=False))
     template = entry.load_prompts()[name]
-    assert set(entry.load_prompts()) == {"native", "letters", "bare"}
+    assert set(entry.load_prompts()) == {"native", "letters", "bare", *REASONING_SETS}
     request = render(list(entry.create().samples(root, "test-mini"))[1], template)
     assert request.prompt == expected
     assert (template.id, template.version, template.hash) == (f"mmau/{name}", 1, digest)

@@ -138,6 +138,7 @@ def build_answer(
             form: [[_number(total), tokens] for total, tokens in options] for form, options in record.likelihood.items()
         },
         "reasoning": record.extra.get("reasoning"),
+        "prefix": record.extra.get("prefix"),
         "preprocessing": list(record.preprocessing),
         "seconds": record.seconds,
         "label": _find_label(record, chosen, labels) if labels else None,

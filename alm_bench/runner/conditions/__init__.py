@@ -1,4 +1,4 @@
-"""Conditions: changes of clips or options under which a run is repeated, to test whether the model uses the audio.
+"""Conditions: changes of clips, options or reasoning under which a run is repeated, to test what the model relies on.
 
 A condition is a subclass of `Condition`. The built-in conditions are in the modules of this package, each of which
 lists them in a tuple `CONDITIONS`. An installed package adds a condition through the entry point group

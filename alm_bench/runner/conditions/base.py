@@ -1,11 +1,12 @@
 """Base class of conditions, which change a run's items to test whether the model uses the audio."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from alm_bench.core import Request, Sample, Wave
 from alm_bench.core.rng import create_item_generator
+from alm_bench.scoring.chains import Beginning, Chain
 
 Change = Callable[[Wave], Wave]
 """Function that changes the waveform of a clip (mono, shape (samples,)) before the clip is cropped or padded."""
@@ -16,9 +17,9 @@ class Condition:
     """A change of a task's items. The same model answers the changed and the unchanged items, and their scores are
     compared in pairs.
 
-    A subclass sets `kind` and overrides at least one of three methods: `change` changes the waveform of a clip,
-    `requests` the requests to the model, and `samples` the questions. Random draws depend only on `name`, `seed`,
-    `repeat` and the id of the clip.
+    A subclass sets `kind` and overrides at least one of four methods: `change` (the sound of a clip), `requests`,
+    `samples` or `begin_answers` (the model's own reasoning). Random draws depend only on `name`, `seed`, `repeat` and
+    the id of the clip or item.
     """
 
     name: str
@@ -60,6 +61,10 @@ class Condition:
     """True if questions still have a right answer. If not, reports contain no scores, but the share of items for which
     the model selects any option."""
 
+    changes_reasoning: ClassVar[bool] = False
+    """True if clips and questions stay as they are, and the model continues beginnings of its own answers
+    (`begin_answers`). Models need the ability `continuation`."""
+
     share: ClassVar[float] = 1.0
     """Remaining fraction of each clip's length, above 0 and at most 1."""
 
@@ -73,10 +78,30 @@ class Condition:
         return "takes no parameter" if ":" in self.name else None
 
     @property
+    def is_control(self) -> bool:
+        """True if the condition leaves the model's reasoning unchanged: answers that differ, differ by chance."""
+        return False
+
+    @property
     def level(self) -> float | None:
         """Signal-to-noise ratio in decibels (inf: no noise, -inf: only noise), the horizontal axis of plots. None for
         conditions that are not plotted."""
         return None
+
+    def count_draws(self, repeats: int) -> int:
+        """Return the number of runs under the condition: `repeats` if it is random, else 1."""
+        return repeats if self.random else 1
+
+    @property
+    def instruction(self) -> str:
+        """Text that is added after every prompt, and is not spoken with a spoken question; "" for no text."""
+        return ""
+
+    @property
+    def output_format(self) -> str:
+        """Format of answers in several parts that `instruction` asks for; "" for answers in one piece, in which case
+        the format of the prompt set is used."""
+        return ""
 
     def change(self, clip: str) -> Change | None:
         """Return a function that changes the waveform of the clip with the id `clip`; None to leave it unchanged."""
@@ -89,6 +114,14 @@ class Condition:
     def requests(self, requests: Sequence[Request]) -> list[Request]:
         """Return the changed requests. Raises UsageError if the task does not allow the change."""
         return list(requests)
+
+    def begin_answers(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
+        """Return the beginning of the answer to each item, from the chains of thought of the clean run by item id.
+
+        Called if `changes_reasoning` is True. An item that is left out is not asked. Raises UsageError if the chains do
+        not allow the change.
+        """
+        return {}
 
     def derange(self, count: int) -> dict[int, int]:
         """Return a random permutation of the indices 0..count-1, as a mapping from each index to another.

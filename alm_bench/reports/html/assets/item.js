@@ -45,6 +45,7 @@ function buildAnswer(entry) {
   return [
     markedText(entry),
     el("p", null, parsed, answer.text !== undefined && answer.reason ? [" ", isolated(answer.reason)] : null),
+    answer.prefix ? el("details", null, el("summary", null, "Given beginning of the answer"), el("pre", { class: "raw", dir: "auto" }, answer.prefix)) : null,
     answer.reasoning ? el("details", null, el("summary", null, "Reasoning"), el("pre", { class: "raw", dir: "auto" }, answer.reasoning)) : null,
   ];
 }
