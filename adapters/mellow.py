@@ -141,6 +141,7 @@ class MellowAdapter(BaseAdapter):
         return [_split_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
     def _build_questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
+        """Return the questions for the requests without a problem, in order."""
         from alm_bench.mellow.inference import Question
         from alm_bench.mellow.prompt import select_clip_pair
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import Parsed, UsageError
+from alm_bench.core.device import make_runtime
 from alm_bench.core.errors import rank_names
 from alm_bench.core.options import answer_tags, check_choice
 from alm_bench.evaluation import Outcome, rescore_run, run_all
+from alm_bench.judges.jury import check_judge_options, open_jury
 from alm_bench.models import Model, take_model
 from alm_bench.records.find import RUNS, find_run, read_finished_runs
 from alm_bench.results import Comparison, Leaderboard, NoiseAblation, Results, RunFailedError, RunInterrupted
@@ -32,8 +34,8 @@ Pairs = Mapping[str, Any] | Sequence[str] | None
 class Progress:
     """Progress of a run."""
 
-    stage: Literal["items", "captions"]
-    """Unit of `done` and `total`: items, or captions that SPICE parses."""
+    stage: Literal["items", "captions", "verdicts"]
+    """Unit of `done` and `total`: items, captions that SPICE parses, or calls of judges."""
 
     title: str
     """Name of the run."""
@@ -75,6 +77,14 @@ class _CaptionCounter:
         self._call(Progress("captions", "SPICE", done, total, {}))
 
 
+class _VerdictCounter:
+    def __init__(self, call: Callback) -> None:
+        self._call = call
+
+    def update(self, done: int, total: int) -> None:
+        self._call(Progress("verdicts", "judge", done, total, {}))
+
+
 class _CallbackProgress:
     """Progress display that calls a callback (implements `evaluation.Watch`)."""
 
@@ -88,6 +98,10 @@ class _CallbackProgress:
     @contextmanager
     def count_captions(self) -> Iterator[_CaptionCounter]:
         yield _CaptionCounter(self._call)
+
+    @contextmanager
+    def count_verdicts(self) -> Iterator[_VerdictCounter]:
+        yield _VerdictCounter(self._call)
 
 
 def evaluate(
@@ -153,8 +167,11 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
     for key in ("data", "batch_size", "max_failures"):
         if key in taken:
             taken[key] = str(taken[key])
-    if "out" in taken:
-        taken["out"] = Path(taken["out"])
+    for key in ("out", "calibrate"):
+        if taken.get(key) is not None:
+            taken[key] = Path(taken[key])
+    if isinstance(taken.get("judge"), str):
+        taken["judge"] = [taken["judge"]]
     if isinstance(taken.get("map"), Mapping):
         taken["map"] = ",".join(f"{role}={column}" for role, column in taken["map"].items())
     if isinstance(taken.get("audio_root"), Path):
@@ -197,18 +214,34 @@ def rescore(
     solvable_by: str | None = None,
     metrics: Names | None = None,
     answer_tag: Names | None = None,
+    judge: str | Sequence[str] | None = None,
+    judge_preset: str = "qa",
+    judge_repeats: int = 1,
+    calibrate: str | Path | None = None,
     out: str | Path = RUNS,
     progress: Callback | None = None,
 ) -> Results:
-    """Parse and score the stored texts of runs again, without a model, as `alm-bench score` does, and store the result.
+    """Parse and score the stored texts of runs again, without their model, as `alm-bench score` does, and store the
+    result.
 
-    Raises UsageError and StoreError.
+    `judge` is a model, or several, that grade answers in free text (docs/judges.md), such as
+    "openai:model=NAME,base_url=URL"; `calibrate` is a file of people's labels. Raises UsageError and StoreError, and
+    RunFailedError with the results if calls of a judge failed.
     """
+    judges = [judge] if isinstance(judge, str) else None if judge is None else list(judge)
+    labels = None if calibrate is None else Path(calibrate)
+    check_judge_options(judges, labels, judge_repeats)
     folders = _find_folders(runs, Path(out))
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
     tags = answer_tags(None if answer_tag is None else _split_names(answer_tag))
     chosen = None if metrics is None else ",".join(_split_names(metrics))
-    return Results(tuple(rescore_run(one, solver, chosen, tags, _CallbackProgress(progress))[0] for one in folders))
+    watch = _CallbackProgress(progress)
+    with open_jury(judges, judge_preset, judge_repeats, labels, Path(out), make_runtime("auto", None)) as jury:
+        found = [rescore_run(one, solver, chosen, tags, watch, jury) for one in folders]
+    results = Results(tuple(run for run, _, _ in found))
+    if failures := "; ".join(line for _, _, line in found if line is not None):
+        raise RunFailedError(failures, results)
+    return results
 
 
 def _find_folders(runs: Names | Path | Results, out: Path) -> list[Path]:

@@ -76,9 +76,19 @@ class Check:
     weights: Mapping[str, str] = field(default_factory=dict)
     """Names and hashes of the weights by metric, for metrics that compute with weights."""
 
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Names in tables of judges; empty for metrics, which have a title of their own."""
+
+    has_pairs: bool = False
+    """True for pairs of captions, False for answers."""
+
 
 def list_computable_metrics() -> list[str]:
-    """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
+    """Return the names of all metrics of sentences that this machine can compute, because everything they need is
+    installed.
+
+    They are in the order in which tables show them.
+    """
     return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 
@@ -120,12 +130,13 @@ def _clip(answer: LabelledAnswer) -> Hashable:
 
 
 def _agree(rows: _Rows, is_fraction: bool) -> Agreement:
+    """Compute the agreement of scores and labels over labelled answers, with intervals over clips."""
     labels = [answer.label or 0.0 for answer, _ in rows]
     return compute_agreement([score for _, score in rows], labels, [_clip(answer) for answer, _ in rows], is_fraction)
 
 
 def _split(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dict[str, _Rows]:
-    """Return the rows by key, sorted; empty if no row has one."""
+    """Group the rows by the key of their answer, sorted by key; empty if no answer has a key."""
     parts: dict[str, _Rows] = {}
     for row in rows:
         parts.setdefault(key(row[0]) or OTHER, []).append(row)
@@ -152,7 +163,9 @@ def _compare_rates(rows: _Rows) -> ModelRates:
 
 
 def _order_models(rows: _Rows) -> list[PairOrder]:
-    """Return the order of each pair of models by people and by the metric, on the questions that both answered."""
+    """Compare each pair of models by the means of people's labels and of the metric, on the questions that both
+    answered.
+    """
     if len({answer.model for answer, _ in rows}) < 2 or any(answer.model is None for answer, _ in rows):
         return []
     scores: dict[str, dict[Hashable, float]] = {}
@@ -173,17 +186,30 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
     found = {}
     for name, values in scores.items.items():
         sign = 1 if get_metric_spec(name).higher_is_better else -1
-        gains = [sign * (one - two) for one, two in zip(values[: len(pairs)], values[len(pairs) :], strict=True)]
-        rows = list(zip(gains, pairs, strict=True))
-        kinds = dict.fromkeys(pair.kind for pair in pairs)
-        by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
-        found[name] = PairAgreement(_prefer(rows), by_kind)
+        signed = [sign * value for value in values]
+        found[name] = describe_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
     decided = sum(pair.votes != 0 for pair in pairs)
     clips = len({pair.clip for pair in pairs})
-    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights)
+    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
+
+
+def describe_pair_agreement(
+    pairs: Sequence[CaptionPair], first: Sequence[float], second: Sequence[float]
+) -> PairAgreement:
+    """Compute how often the higher of two scores is that of the caption that people prefer, in total and by kind.
+
+    `first` and `second` are the scores of the two captions of each pair, by a metric or a judge; higher is better.
+    """
+    rows = [(one - two, pair) for one, two, pair in zip(first, second, pairs, strict=True)]
+    kinds = dict.fromkeys(pair.kind for pair in pairs)
+    by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
+    return PairAgreement(_prefer(rows), by_kind)
 
 
 def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
+    """Compute the share of pairs in which the metric and people prefer the same caption.
+
+    A row is the difference of the metric between the two captions, and the pair."""
     return compute_pair_agreement(
         [gain for gain, _ in rows], [pair.votes for _, pair in rows], [pair.clip for _, pair in rows]
     )

@@ -24,11 +24,13 @@ from alm_bench.tracking import find_tracker
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
+    from alm_bench.judges.jury import Jury
     from alm_bench.plugins import AdapterEntry, TaskEntry
     from alm_bench.records.models import RunHeader, RunSummary
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
+    from alm_bench.records.store import RunStore
     from alm_bench.runner import Plan
     from alm_bench.runner.budget import Budget
     from alm_bench.runner.dryrun import Forecast
@@ -53,11 +55,13 @@ class Watch(Protocol):
     """Progress display of runs."""
 
     def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
-        """Return the progress display of one run's items, which is shown for the duration of the block."""
+        """Return the progress display of one run's items, shown for the duration of the block."""
 
     def count_captions(self) -> AbstractContextManager[StepCounter]:
-        """Return the progress display of the captions that SPICE parses, which is shown for the duration of the
-        block."""
+        """Return the progress display of the captions that SPICE parses, shown for the duration of the block."""
+
+    def count_verdicts(self) -> AbstractContextManager[StepCounter]:
+        """Return the progress display of the calls of judges, shown for the duration of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Job:
     """Prompt template."""
 
     data_named: bool = False
-    """True if the user said where the questions are."""
+    """True if the user named the data (`--data` or an annotations file). No notice about demo data is then printed."""
 
 
 @dataclass(slots=True)
@@ -91,7 +95,10 @@ class Outcome:
     """True if Ctrl-C ended a run."""
 
     failure: str | None = None
-    """Reason in one line why the runs failed (too many failed items, the budget is reached); None if they did not."""
+    """Reason in one line if the runs failed (too many failed items, or the cost limit is reached); else None."""
+
+    judge_failures: list[str] = field(default_factory=list)
+    """One line per run with failed calls of a judge."""
 
     @property
     def summaries(self) -> "list[RunSummary]":
@@ -104,9 +111,12 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
 
     There is one job per task and condition. Raises UsageError and DataError.
     """
+    from alm_bench.judges.jury import check_run_options
+
     run_options.check()
     if run_options.track is not None:
         find_tracker(run_options.track)
+    check_run_options(run_options)
     names = split_names(run_options.tasks, "--tasks")
     entry = run_options.entry
     if run_options.label is not None and not entry.abilities.is_replay:
@@ -201,9 +211,9 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
 
 
 def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
-    """Print what was found in the files that are tasks: the columns, and the first item as the model will get it.
+    """Print a description of each question file that is used as a task, once per file.
 
-    Each file is described once.
+    It consists of the roles of the columns and the first item as the model will get it.
     """
     jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
     for job in jobs.values():
@@ -255,7 +265,7 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
     """Print one line for each task whose questions have a revision that its card does not list.
 
-    It follows the runs, so that an error that prevents them is the only line.
+    Call it after the runs. If an error prevents them, its message is then the only line.
     """
     from alm_bench.runner.items import describe_unknown_revision
 
@@ -277,6 +287,7 @@ class ModelLoader:
         self._adapter: Adapter | None = None
 
     def load(self, asked: RunOptions) -> "Adapter":
+        """Return the model of an evaluation. It is loaded unless the last call asked for the same model and options."""
         if asked.adapter is not None:
             return asked.load_model()
         recipe = asked.build_recipe()
@@ -294,19 +305,22 @@ class ModelLoader:
 
 
 def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Execute the runs of all members, one model after the other. `report` is called after each run.
+    """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
 
-    A member has the options of one evaluation. All names, options and data are checked before any model is loaded, and
-    all plans of a model before it answers. Raises UsageError, DataError and AdapterError. An interruption, a reached
-    budget and failed items do not raise; they are stored in the outcome.
+    `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
+    before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
+    AdapterError. An interruption, a reached cost limit and failed items raise nothing; they are stored in the outcome.
     """
+    from alm_bench.judges.jury import Juries
+
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     report_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
-    with closing(ModelLoader()) as models:
+    with closing(Juries()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
-            if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
+            jury = juries.get(asked)
+            if not _run_member(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
                 return outcome
     outcome.failure = _describe_failures(members, outcome)
     return outcome
@@ -316,19 +330,23 @@ def _run_member(
     options: RunOptions,
     jobs: Sequence[Job],
     adapter: "Adapter",
+    jury: "Jury | None",
     budget: "Budget",
     watch: Watch,
     report: "Callable[[Run], None]",
     outcome: Outcome,
 ) -> bool:
-    """Execute the runs of one member. Return True if the next member may be executed."""
+    """Execute the runs of one evaluation and add them to `outcome`. Return True if the next one may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
+    if jury is not None:
+        jury.refuse_model(adapter.identity)
     with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted = run_plan(plan, options, budget, executor, watch)
+            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, jury)
+            outcome.judge_failures += [failures] if failures is not None else []
             folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
@@ -347,7 +365,7 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
     tolerance = Tolerance.read(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
-        return None
+        return "; ".join(outcome.judge_failures) or None
     several = len({asked.model for asked in members}) > 1
     counts = ", ".join(
         f"{s.status['error']} of {s.items} on {s.task}" + (f" by {s.model}" if several else "") for s in failed
@@ -356,7 +374,11 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """Return the forecasts of the runs of all members. No request is sent to a model."""
+    """Return the forecasts of the runs of several evaluations, and of their judges.
+
+    `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
+    """
+    from alm_bench.judges.jury import Juries
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
@@ -370,14 +392,17 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         budget.check(plans)
         forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
         report_unknown_revisions(plans)
+        if (jury := juries.get(options)) is not None:
+            jury.refuse_model(plans[0].adapter.identity)
+            forecasts += [jury.forecast_plan(plan) for plan in plans]
         return forecasts
 
-    with closing(ModelLoader()) as models:
+    with closing(Juries()) as juries, closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
 def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
-    """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
+    """Return the stored records that the planned run reuses: all that are not retried, or none with `options.fresh`."""
     from alm_bench.records.store import read_records
 
     records, _ = read_records(options.out / plan.run_id)
@@ -385,9 +410,14 @@ def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
 
 
 def run_plan(
-    plan: "Plan", options: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
-) -> "tuple[RunSummary, bool]":
-    """Execute one run. Return its summary, and True if Ctrl-C ended it.
+    plan: "Plan",
+    options: RunOptions,
+    budget: "Budget",
+    executor: "Executor",
+    watch: Watch,
+    jury: "Jury | None" = None,
+) -> "tuple[RunSummary, bool, str | None]":
+    """Execute one run. Return its summary, True if Ctrl-C ended it, and a line about failed calls of judges, if any.
 
     The stored records are summarised in any case. The run is marked as finished unless an interruption or the budget
     left items without an answer.
@@ -421,6 +451,12 @@ def run_plan(
             store.rewrite(records)
         elif (line := describe_missing_baseline(records)) is not None:
             print_notice(f"{plan.spec.task}: {line}")
+        failures = None
+        if jury is not None and not interrupted and len(records) == len(plan.items):
+            try:
+                records, failures = judge_run(store, records, plan.spec.task, jury, budget, watch)
+            except KeyboardInterrupt:
+                interrupted = True
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary.partial:
@@ -428,15 +464,29 @@ def run_plan(
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
-    return summary, interrupted
+    return summary, interrupted, failures
+
+
+def judge_run(
+    store: "RunStore", records: "Sequence[Record]", task: str, jury: "Jury", budget: "Budget", watch: Watch
+) -> "tuple[list[Record], str | None]":
+    """Judge the records of a run and store them. Return them, and a line about calls that failed, if any.
+
+    Replies are cached one by one, so that after an interruption only missing calls are made.
+    """
+    with watch.count_verdicts() as counting:
+        judged = jury.judge(records, task, budget, counting.update)
+    store.rewrite(judged.records)
+    store.note(judges={**store.header.judges, **judged.notes})
+    return judged.records, judged.failures
 
 
 def configure_task(
     header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
 ) -> "tuple[RunHeader, Task]":
-    """Return the header of a run with the metrics and answer tags that it is scored with, and its task.
+    """Create the task of a run for scoring it with other metrics or answer tags. By default, the run's own are used.
 
-    By default, these are the run's own. Raises UsageError for an unknown task or metric.
+    Returns the run's header with these settings, and the task. Raises UsageError for an unknown task or metric.
     """
     from msgspec.structs import replace as replace_fields
 
@@ -449,17 +499,28 @@ def configure_task(
 
 
 def rescore_run(
-    folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
-) -> "tuple[Run, ReparseResult]":
-    """Parse and score the stored texts of a run again, and store the result. Return the run and what changed.
+    folder: Path,
+    solver: Path | None,
+    metrics: str | None,
+    tags: tuple[str, ...],
+    watch: Watch,
+    jury: "Jury | None" = None,
+    budget: "Budget | None" = None,
+) -> "tuple[Run, ReparseResult, str | None]":
+    """Parse and score the stored texts of a run again, and store the result. With `jury`, also judge them.
 
-    By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
+    Returns the run, the differences to the earlier parsing, and a line about failed calls of judges, if any. By
+    default, the answer tags and the metrics are those of the run. `solver` is the folder of the text-only run that
+    `--solvable-by` names. Raises StoreError and UsageError.
     """
+    from msgspec.structs import replace as replace_fields
+
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
     from alm_bench.records.text_baseline import add_text_baseline
+    from alm_bench.runner.budget import Budget
     from alm_bench.scoring.spice import report_progress_to
 
     header, task = configure_task(read_header(folder), metrics, tags)
@@ -468,11 +529,16 @@ def rescore_run(
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = add_text_baseline(solver, records, header)
-        with watch.count_captions() as counting, report_progress_to(counting.update):
-            summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
         store.note(parser=task.parser)
+        failures = None
+        if jury is not None:
+            jury.refuse_model(header.identity)
+            records, failures = judge_run(store, records, header.task.name, jury, budget or Budget(), watch)
+            header = replace_fields(header, judges=store.header.judges)
+        with watch.count_captions() as counting, report_progress_to(counting.update):
+            summary = summarise(header, task, records, folder.name)
         if not summary.partial:
             store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
-    return Run(folder, summary, StoredRecords(folder)), reparsed
+    return Run(folder, summary, StoredRecords(folder)), reparsed, failures

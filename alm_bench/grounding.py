@@ -67,11 +67,11 @@ class PlannedAblations:
 
 @contextmanager
 def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) -> Iterator[PlannedAblations]:
-    """Check the options, load the model and plan all runs. The model is closed at the end of the block, unless it was
-    given as an object.
+    """Context manager that checks the options, loads the model and plans all runs of an ablation.
 
-    Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
-    condition gets `repeats` runs. Raises UsageError and DataError.
+    At the end of the block the model is closed, unless it was given as an object. `conditions` are names separated by
+    commas. The defaults of tasks and conditions are those of the card `noise_grounding`. A random condition gets
+    `repeats` runs. Raises UsageError and DataError.
     """
     card = catalogue().ablations["noise_grounding"]
     options = replace(options, tasks=options.tasks or ",".join(card.bases))
@@ -134,7 +134,7 @@ def _answer_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", 
     from alm_bench.records.store import read_records
 
     asked, budget = settled.asked, settled.budget
-    summary, interrupted = run_plan(plan, asked, budget, executor, watch)
+    summary, interrupted, _ = run_plan(plan, asked, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:

@@ -107,7 +107,7 @@ class RunNames:
 
 
 def make_item(names: RunNames, record: "Record") -> Item:
-    """Return the item of a stored record."""
+    """Build the flat `Item` of a stored record. `names` are the names of its run."""
     sample = record.sample
     return Item(
         run=names.run,
@@ -172,8 +172,11 @@ def list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
-    """Return the clips of a run on demo data by id; empty for other runs. These clips are not files, but synthesised
-    again. `data` is the kind of the run's data."""
+    """Return the clips of a run on demo data, by id; empty for other runs.
+
+    Demo clips need not exist as files; reading one synthesises it again. `data` is the kind of the run's data, `demo`
+    or `real`.
+    """
     if data != "demo":
         return {}
     from alm_bench.plugins import catalogue
@@ -184,9 +187,11 @@ def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
 
 
 def encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
+    """Return the first clip of an item, in the form that the audio column of a Hugging Face data set takes.
 
-    Returns None if the item has no clip or the file no longer exists.
+    This is a dict of `path` and `bytes`. `made` contains the synthesised clips by id. The bytes of such a clip are
+    included; those of a file are None, to be read from the path. Returns None if the item has no clip or the file no
+    longer exists.
     """
     if not record.sample.audio:
         return None
@@ -201,10 +206,10 @@ _TYPES = {"choices": "list", "clips": "list", "truncated": "bool", "seconds": "f
 
 
 def make_schema(columns: Sequence[str]) -> Any:
-    """Return the pyarrow schema of a table with these columns, which is the same for every run of a task.
+    """Return the pyarrow schema of a table with these columns.
 
-    Without it, a column without a value (`reason` of a run without failures) would have no type, and tables of two runs
-    could not be concatenated.
+    Tables of all runs of a task have the same schema and can be concatenated. Without it, a column without a value
+    (`reason` of a run without failures) would have no type.
     """
     import pyarrow as pa
 

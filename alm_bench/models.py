@@ -21,7 +21,7 @@ class FunctionAdapter(BaseAdapter):
     """Adapter that calls a plain function. Clips are decoded to `request.waves`, mono at 16 kHz.
 
     Its identity is the name of the function, with a hash of its source and of the plain values that it is bound to (see
-    `hash_function`). A function that depends on anything else has a new identity in every process, so that its runs
+    `hash_function`). If the function is bound to other values, it has a new identity in every process, and its runs
     cannot be resumed.
 
     A function that continues a given beginning of its answer (`request.prefix`) declares it as an adapter does:
@@ -47,10 +47,10 @@ class FunctionAdapter(BaseAdapter):
 def hash_function(function: Callable[..., Any]) -> str | None:
     """Return a hash of a function's source and of the values that it is bound to.
 
-    These values are its defaults, the cells of its closure, the arguments of a `functools.partial`, and the attributes
-    of a callable object or of a method's object. Returns None if there is no source, or if a value is not plain (a
-    text, number, path, None, or a list, tuple or mapping of such values), since objects cannot be distinguished by
-    their printed form.
+    These values are its defaults, the variables of its closure, the arguments of a `functools.partial`, and the
+    attributes of a callable object or of a method's object. Returns None if there is no source, or if any value is not
+    plain. Plain values are texts, numbers, paths, None, and lists, tuples and mappings of them; other objects cannot be
+    distinguished by their printed form.
     """
     parts = _describe_function(function)
     return None if parts is None else hash_json(parts)

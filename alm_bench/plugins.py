@@ -61,7 +61,7 @@ class TaskEntry:
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
-        """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
+        """Create the task. `answer_tags` are names of answer tags, in addition to the ones on its card."""
         parsed = fill_options(self._get_options_class(), {**(options or {}), **self.preset}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._load_plugin().create(card, parsed)
@@ -72,7 +72,10 @@ class TaskEntry:
         return [field.name for field in fields(self._get_options_class())]
 
     def load_demo(self) -> Any:
-        """Return how the task's demo data are made (`DEMO` in the `demo.py` of its package), None if it has none."""
+        """Return the recipe of the task's demo data (`DEMO` in the `demo.py` of its package), a `Demo`.
+
+        Returns None if the task has no demo data.
+        """
         name = f"{self.module}.demo"
         return None if importlib.util.find_spec(name) is None else importlib.import_module(name).DEMO
 
@@ -99,7 +102,7 @@ class AdapterEntry:
     """The adapter class."""
 
     source: str | None = None
-    """Sha256 of the file, for a class that was loaded by the path of its file."""
+    """Sha256 of the Python file, if the class was named by the path of its file."""
 
     preset: Mapping[str, str] = field(default_factory=dict)
     """Options that the name implies, such as the repository of a hub name."""
@@ -125,12 +128,14 @@ class AdapterEntry:
 
     @property
     def abilities(self) -> Abilities:
-        """Abilities that objects of the class may have, or those of the object that was given."""
+        """Abilities of the adapter, if it was given as an object; else abilities that objects of the class may have."""
         return read_abilities(self.cls) if self.made is None else self.made.abilities
 
     def complete(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Return the options together with those that the name implies. Raises UsageError if the two contradict each
-        other."""
+        """Return `options` together with the options that the entry's name implies (`preset`).
+
+        Raises UsageError if they contradict each other.
+        """
         for key, value in self.preset.items():
             if options.get(key, value) != value:
                 raise UsageError(f"--model {value} stands for {key}={value}, found --model-arg {key}={options[key]}")
@@ -171,10 +176,10 @@ class Catalogue:
         return self._adapters
 
     def task(self, name: str) -> TaskEntry:
-        """Return a task by its name, or the task that is made of a file (`./birds.csv`, `hf:ORG/NAME`, and `file:birds`
-        in stored runs).
+        """Return the entry of a task by its name, or of the task that reads a question file.
 
-        Raises UsageError for an unknown name and for an ablation, DataError for a file that cannot be a task.
+        A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError
+        for an unknown name and for an ablation, DataError for a file that is not a question file.
         """
         if is_file_name(name):
             return _make_file_entry(name)
@@ -201,11 +206,11 @@ class Catalogue:
         return found
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Return the names of tasks, each once, in order.
+        """Return the names of the tasks that `names` stand for, each once, in order.
 
-        The name of a collection is replaced by those of its tasks, the path of a plug-in's folder by those of the
-        plug-in's tasks, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, if there is no task of that
-        name.
+        A name of a collection stands for the tasks of the collection. A path of a plug-in's folder stands for the tasks
+        of the plug-in, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, unless there is a task
+        `mmau_pro`.
         """
         found = []
         for name in names:
@@ -218,10 +223,10 @@ class Catalogue:
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:
-        """Return an adapter by name, by `FILE.py:Class` or `package.module:Class`, or by the name of a hub repository,
-        `ORG/NAME`.
+        """Return the entry of an adapter by its name.
 
-        Raises UsageError if there is none.
+        `name` is a name in the catalogue, `FILE.py:Class`, `package.module:Class`, or a hub repository (`ORG/NAME`).
+        Raises UsageError if there is no such adapter.
         """
         if ":" in name:
             return _load_adapter_class(name)
@@ -236,14 +241,17 @@ class Catalogue:
         return self.adapters[name]
 
     def _find_hub_adapter(self) -> tuple[AdapterEntry, str] | None:
-        """Return the adapter that runs any hub repository, and the name of its option that takes the repository."""
+        """Return the entry of the adapter that runs any hub repository, and the name of its repository option."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option
         return None
 
     def _add_folder(self, card: Path, folder: Path) -> list[str]:
-        """Add the tasks of a plug-in that is not installed, by the path of its card, and return their names."""
+        """Add the tasks of a plug-in that is not installed, and return their names.
+
+        `card` is the path of its `task.toml`, `folder` the folder that the user named.
+        """
         module = _import_folder(card.parent)
         names = []
         for one in read_cards(card):
@@ -255,7 +263,7 @@ class Catalogue:
         return names
 
     def _describe_broken(self, name: str) -> str:
-        """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
+        """Return the reason why a plug-in could not be loaded, as the end of a message; "" if it was loaded."""
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
     def add(self, kind: str, name: str, entry: Any, where: str) -> None:
@@ -267,6 +275,7 @@ class Catalogue:
 
 
 def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
+    """Convert the tables `files` of a task card."""
     return tuple(
         DataFile(
             role=entry["role"],
@@ -282,7 +291,7 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
 
 
 def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
-    """Return the source of a download. `folder` is the path of a file whose entry has none."""
+    """Convert the table `fetch` of a task card. `folder` is the target path (`to`) if the table has none."""
     return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
@@ -317,6 +326,7 @@ def _make_ablation_card(name: str, table: dict[str, Any], folder: Path) -> Ablat
 
 
 def _find_package_folder(name: str) -> Path:
+    """Return the folder of an installed package. Raises UsageError if it is not installed."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(f"{name} is not installed: run `pip install -e .` in the checkout")
@@ -324,6 +334,7 @@ def _find_package_folder(name: str) -> Path:
 
 
 def _scan_tasks(catalogue: Catalogue) -> None:
+    """Add all installed tasks and ablations to the catalogue; broken ones are added to `broken`."""
     homes = {
         f"alm_bench.tasks.{folder.name}": folder.name
         for folder in sorted(_find_package_folder("alm_bench.tasks").iterdir())
@@ -354,7 +365,7 @@ def is_file_name(name: str) -> bool:
 
 
 def _make_file_entry(name: str) -> TaskEntry:
-    """Return the entry of the task that is made of a file. Raises DataError if there is no such file."""
+    """Return the entry of the task whose questions come from the file `name`. Raises DataError if it does not exist."""
     (card,) = read_cards(_find_package_folder(_FILE_TASK) / "card.toml")
     named: TaskCard = importlib.import_module(f"{_FILE_TASK}.plugin").make_card(card, name)
     return TaskEntry(named, _FILE_TASK, {} if name.startswith(FILE_PREFIX) else {"path": name})
@@ -408,6 +419,7 @@ def list_adapter_names() -> list[str]:
 
 
 def _scan_adapters(catalogue: Catalogue) -> None:
+    """Add all installed adapters to the catalogue; broken ones are added to `broken`."""
     for name, cls, module in _own_adapters():
         catalogue.add("adapters", name, AdapterEntry(name, cls), module)
     for point in entry_points(group="alm_bench.adapters"):
@@ -420,7 +432,7 @@ def _scan_adapters(catalogue: Catalogue) -> None:
 
 
 def _check_adapter_class(value: Any, location: str) -> type[Any]:
-    """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
+    """Return `value` if it is an adapter class. Raises UsageError otherwise, or if its `Options` is not a dataclass."""
     if not isinstance(value, type) or not callable(getattr(value, "generate", None)):
         raise UsageError(f"{location} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
     if not is_dataclass(getattr(value, "Options", NoOptions)):

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def build_metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
-    """Return the value of the task option `metrics` for each of `tasks` that has this option, from `--metrics`.
+    """Return the value of the task option `metrics` for each of `tasks` that has this option, by the task's name.
 
-    Raises UsageError if none of the tasks has it.
+    `metrics` is the value of `--metrics`. Raises UsageError if none of the tasks has the option.
     """
     from alm_bench.plugins import catalogue
 
@@ -35,10 +35,9 @@ def list_data_folders() -> list[Path]:
 
 
 def resolve_data_choice(choice: str) -> str:
-    """Return the folder that ALM_BENCH_DATA names if `choice`, a value of `--data`, is `auto`; otherwise return
-    `choice`.
+    """Return the value of `--data` to use for `choice`: the folder that ALM_BENCH_DATA names instead of `auto`.
 
-    Commands that inspect data use it, so that they never show the demo data in place of a folder that the user named.
+    Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
     """
     named = os.environ.get("ALM_BENCH_DATA")
     return named if choice == "auto" and named else choice
@@ -49,6 +48,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     from alm_bench.data import LocalRoot, fetch_hub_root, open_local_root
 
     annotations = options.get("annotations")
+    variant = select_demo_options(entry, options)
+    if variant and choice not in ("auto", "demo"):
+        raise UsageError(
+            f"task {entry.card.name}: {', '.join(variant)}= changes the demo data, found --data {choice}: "
+            "use --data demo"
+        )
     if choice == "hub":
         if split not in entry.card.hub:
             known = ", ".join(entry.card.hub) or "none"
@@ -56,12 +61,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
                 f"{entry.card.name} has no data set on the Hugging Face hub for split {split}; splits there: {known}"
             )
         return fetch_hub_root(entry.card.hub[split])
-    if choice == "demo":
+    if choice == "demo" or variant:
         if annotations:
             raise UsageError(
                 f"task {entry.card.name}: annotations= names a file of questions, which does not go with --data demo"
             )
-        return find_demo(entry)
+        return find_demo(entry, variant)
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
@@ -78,21 +83,31 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     return find_demo(entry)
 
 
-def find_demo(entry: "TaskEntry") -> "DemoRoot":
-    """The demo data of a task, written now if they are not there yet. Raises UsageError for a task that has none,
-    StoreError where they cannot be written."""
+def select_demo_options(entry: "TaskEntry", options: Mapping[str, str]) -> dict[str, float]:
+    """Return those task options that change the demo data (`Demo.options`), as numbers. An option of 0 is left out."""
+    names = getattr(entry.load_demo(), "options", ()) if options else ()
+    values = {name: float(options[name]) for name in names if name in options}
+    return {name: value for name, value in values.items() if value}
+
+
+def find_demo(entry: "TaskEntry", variant: Mapping[str, float] | None = None) -> "DemoRoot":
+    """Return the demo data of a task. They are written if they do not exist yet.
+
+    `variant` holds the options that change them (`select_demo_options`). Raises UsageError for a task without demo
+    data, StoreError if they cannot be written.
+    """
     from alm_bench.demo import create_demo_root
 
     demo = entry.load_demo()
     if demo is None:
         raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
-    return create_demo_root(demo)
+    return create_demo_root(demo, None, **(variant or {}))
 
 
 def split_names(text: str, what: str) -> list[str]:
     """Return the task names in a comma-separated list. The name of a collection is replaced by the names of its tasks.
 
-    Raises UsageError, which begins with `what`, for an empty list.
+    Raises UsageError for an empty list; `what` names the option at the beginning of its message.
     """
     from alm_bench.plugins import catalogue
 
@@ -103,7 +118,9 @@ def split_names(text: str, what: str) -> list[str]:
 
 
 def _join_paths(parts: Sequence[str]) -> list[str]:
-    """Return the parts of a comma-separated list, with those joined again that are the path of one file together."""
+    """Join parts of a comma-separated list again if together they are the path of an existing file.
+
+    Returns all parts in order. A path may contain a comma, at which the list was split."""
     names: list[str] = []
     for part in parts:
         joined = f"{names[-1]},{part}" if names else part
@@ -117,9 +134,9 @@ def _join_paths(parts: Sequence[str]) -> list[str]:
 
 
 def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
-    """Return the tasks of a comma-separated list as `split_names` reads it, or all tasks for None and `all`.
+    """Return the entries of the tasks in a comma-separated list, or of all tasks if `text` is None or `all`.
 
-    Raises UsageError for an unknown task.
+    `split_names` describes the list and `what`. Raises UsageError for an unknown task.
     """
     from alm_bench.plugins import catalogue
 
@@ -129,9 +146,9 @@ def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
-    """Return the split, by default that of the task's card.
+    """Return the name of the split to use: `split`, or the default split of the task's card for None.
 
-    Raises UsageError for an unknown one, and for a file with several splits if none is named.
+    Raises UsageError for an unknown split, and for None if the task reads a file with several splits.
     """
     if split is None and "path" in entry.preset and len(entry.card.splits) > 1:
         raise UsageError(f"{entry.card.source} has the splits {', '.join(entry.card.splits)}: name one with --split")

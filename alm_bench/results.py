@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Value of one metric of one run, over all its items or over the items of one key of a grouping."""
+    """Value of one metric of one run: over all its items, or over one group of items."""
 
     run: str
     """Name of the run."""
@@ -78,7 +78,7 @@ class Figure:
 
 
 class _Printable:
-    """Base class of results that print as the command line prints them, and that notebooks show as HTML."""
+    """Base class of results. `print` shows them as the command line does, a notebook shows them as HTML."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
         """Return the parts of the text for the output form."""
@@ -184,9 +184,10 @@ class Results(_Printable):
     ) -> "Path":
         """Write an offline HTML report of the runs, as `alm-bench report` does, and return its path.
 
-        `clips` names the items whose clips are embedded, `mb` limits their size in MB, `folder` writes all other clips
-        to a folder beside the file, `data` is the data folder of clips that are no longer at their paths, and `events`
-        adds the sound events that the models' event heads find in the clips. Raises UsageError and StoreError.
+        `clips` selects the items whose clips are embedded, and `mb` limits the size of these clips in MB. With
+        `folder`, all other clips are written to a folder beside the file. `data` is the data folder in which clips are
+        searched that are no longer at their paths. With `events`, the report shows the sound events that the models'
+        event heads find in the clips. Raises UsageError and StoreError.
         """
         from pathlib import Path
 
@@ -218,6 +219,7 @@ class Results(_Printable):
 
 
 def _find_run_clips(summary: "RunSummary") -> dict[str, AudioRef]:
+    """Return the synthesised clips of a run on demo data by id; empty for other runs."""
     return find_demo_clips(summary.task, summary.data, summary.split)
 
 
@@ -257,7 +259,7 @@ class Comparison(_Printable):
 
     @property
     def conclusions(self) -> "list[str | None]":
-        """One sentence per later run that says if it differs from the first run by the main metric over all items."""
+        """One sentence per later run, which says if it differs from the first run by the main metric over all items."""
         from alm_bench.reports.comparison import write_conclusion
 
         return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]

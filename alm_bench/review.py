@@ -1,4 +1,4 @@
-"""Review of marks: what a mark says beside what is stored, scores with corrected labels, and cases for the parser."""
+"""Review of marks that people set on items: a list of them, scores with corrected labels, cases for parser tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class ReviewedMark:
 
     @property
     def is_solved(self) -> bool:
-        """True for a wrongly parsed answer that the current parser parses as the mark says."""
+        """True if the mark says how a text should be parsed, and the current parser now parses it like this."""
         if self.mark.kind != "parsed-wrongly" or self.parsed is None:
             return False
         value = self.parsed.value
@@ -53,7 +53,10 @@ class ReviewedMark:
 
 
 def review_marks(marks: Sequence[Mark], out: Path) -> list[ReviewedMark]:
-    """Return the marks with their items. Runs are searched in `out`; each is read once."""
+    """Return each mark with its item, or with the reason why the item was not found.
+
+    Runs are searched in `out`; each is read once.
+    """
     runs: dict[str, _MarkedRun | str] = {}
     for mark in marks:
         if mark.run not in runs:
@@ -77,6 +80,7 @@ class _MarkedRun:
 
 
 def _review_mark(mark: Mark, run: "_MarkedRun | str") -> ReviewedMark:
+    """Return a mark with the item that it is about. `run` is the marked run, or the reason why it cannot be read."""
     if isinstance(run, str):
         return ReviewedMark(mark, problem=run)
     if mark.task != run.task_name:
@@ -104,6 +108,7 @@ def write_label_patch(reviewed: Sequence[ReviewedMark], path: Path) -> int:
 
 
 def _describe_change(task: str, change: LabelChange, records: dict[str, Record]) -> dict[str, Any]:
+    """Return the entry of the label patch for a changed label."""
     record = next(record for record in records.values() if record.sample.question == change.id)
     return {
         "task": task,

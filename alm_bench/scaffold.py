@@ -53,9 +53,9 @@ def create_worker(file: Path) -> Path:
 
 
 def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
-    """Write the declarations that were found in a question file beside it, and return their file.
+    """Write a sidecar beside a question file, with the detected roles of its columns. Return the sidecar's path.
 
-    `options` are those of the file as a task (`map`, `kind`, ...). Raises UsageError, DataError and StoreError.
+    `options` are the options of the file as a task (`map`, `kind`, ...). Raises UsageError, DataError and StoreError.
     """
     if not is_file_name(file):
         raise UsageError(f"{file} is no file: expected the path of a question file, such as ./birds.csv")

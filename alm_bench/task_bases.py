@@ -1,9 +1,9 @@
 """Base classes of tasks. A task that uses one of them needs only a card and a method `samples()`.
 
-`ChoiceTask` is for questions with options, `OfficialChoiceTask` for those of benchmarks whose authors published a
-scoring rule, `SentenceTask` for captions and other sentences that are compared with references, `OpenTask` for short
-answers that are right if they contain a reference. Every method of a base class can be overridden
-(`alm_bench/core/protocols.py` describes what each must return).
+`ChoiceTask` is for questions with options, `OfficialChoiceTask` for benchmarks with options whose authors published a
+scoring rule. `SentenceTask` is for captions and other sentences, which are compared with references. `OpenTask` is for
+short answers, which are right if they contain a reference. Every method of a base class can be overridden;
+`alm_bench/core/protocols.py` describes the return values.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -154,8 +154,11 @@ class ChoiceTask(_BaseTask):
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return the metrics of `compute_metrics` and the conditional accuracies of the pairs, over all items and
-        by group, with those of text-only baselines."""
+        """Return the metrics of `compute_metrics` and the conditional accuracies of the pairs, over all items and by
+        group.
+
+        The metrics of text-only baselines are returned, too.
+        """
         known = select_rows_with_reference(rows)
         values = self.blind_scores(known)
         blind = compute_baseline_accuracies(known, values)
@@ -179,8 +182,8 @@ class ChoiceTask(_BaseTask):
 class OfficialChoiceTask(ChoiceTask):
     """Base class of multiple-choice benchmarks whose authors score answers by a rule of their own.
 
-    The metric `official_accuracy` is the accuracy by that rule, over all items with a reference, including those whose
-    reference is not among their options. It stands beside `accuracy`, which is computed from our parser's answers.
+    The metric `official_accuracy` is the accuracy by that rule. It includes items whose reference is not among their
+    options. The metric `accuracy` is reported, too; it is computed from the answers of this project's parser.
     """
 
     no_official_rule: ClassVar[str | None] = None
@@ -223,9 +226,9 @@ class OfficialChoiceTask(ChoiceTask):
 class OpenTask(_BaseTask):
     """Base class of tasks with short answers.
 
-    An answer is right (`accuracy`) if it asserts one of the references (`Sample.target`, a list) by the rule of
-    `alm_bench.scoring.short_answers`, which agrees with people better than the other metrics: `exact`, for answers
-    that equal a reference, and `token_f1`.
+    The metric `accuracy` is the share of answers that assert one of the references (`Sample.target`, a list) by the
+    rule of `alm_bench.scoring.short_answers`. This rule agrees with people better than the other two metrics: `exact`,
+    the share of answers that equal a reference, and `token_f1`.
     """
 
     parser = f"{TEXT_PARSER}, {RULE}"

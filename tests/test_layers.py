@@ -10,7 +10,7 @@ import pytest
 import small_world
 
 HOME = Path(__file__).resolve().parents[1]
-_UPSTAIRS = "core audio data demo mellow parsing plugins records reports runner tracking scaffold scoring train"
+_UPSTAIRS = "core audio data demo judges mellow parsing plugins records reports runner tracking scaffold scoring train"
 MAY_IMPORT = {
     "core": "",
     "audio": "core",
@@ -23,12 +23,14 @@ MAY_IMPORT = {
     "reports": "calibration core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
-    "train": "core audio data demo mellow records reports plugins runner",
+    "train": "core audio data demo mellow parsing scoring records reports plugins runner",
     "task_bases": "core data parsing scoring",
     "tasks": "core audio data demo parsing scoring task_bases",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
+    "judges": "calibration core data parsing plugins records runner scoring",
     "tracking": "core records",
+    "synthesis": "core data demo parsing plugins records reports runner scoring",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
     "calibration": "core data scoring",
@@ -43,7 +45,7 @@ MAY_IMPORT = {
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
     "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review "
-    "suites".replace("mellow ", ""),
+    "suites synthesis".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -6,9 +6,10 @@ from alm_bench.core import Request
 
 
 def format_options(request: Request) -> tuple[list[str], list[str]]:
-    """Return the options' letters, and the options with letters, in the form in which the prompt shows them.
+    """Return two lists with one text per option: the option's letter, and the whole option.
 
-    The forms are `(B)` and `(B) Dog`, or `b)` and `b) dog`. If the prompt shows neither form, returns `B` and `Dog`.
+    Both are written as in the prompt: `(B)` and `(B) Dog`, or `b)` and `b) dog`. If the prompt contains neither form,
+    they are `B` and `Dog`.
     """
     choices = request.choices
     upper, lower = ([form.format(letter) for letter in letters] for form, letters in _FORMS)

@@ -25,9 +25,9 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 
 @contextlib.contextmanager
 def translate_load_errors(failure: str, saves_memory: str, expected: str = "") -> Iterator[None]:
-    """Turn exceptions within the block into CheckpointError with a one-line message: the failure, its reason, and
-    what is expected.
+    """Turn exceptions within the block into CheckpointError with a one-line message.
 
+    The message consists of `failure`, the reason, and `expected`, a description of what would have been valid.
     `saves_memory` names the options that help if memory is too small. The block may run any code that reads a
     checkpoint: tokenizers and bad configurations raise all kinds of errors.
     """
@@ -39,7 +39,7 @@ def translate_load_errors(failure: str, saves_memory: str, expected: str = "") -
 
 
 def describe_load_error(error: BaseException, saves_memory: str) -> str:
-    """Describe a failed load in one line.
+    """Return the reason in one line why a checkpoint could not be loaded.
 
     Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own. `saves_memory`
     names the options that help if memory is too small.
@@ -67,7 +67,7 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def compute_folder_sha256(folder: Path) -> str:
-    """Return the SHA-256 over the names and contents of the files that loading reads.
+    """Return the SHA-256 over the names and contents of the files from which a checkpoint in `folder` is loaded.
 
     Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
     file's path, size and modification time do not change.
@@ -80,6 +80,7 @@ def compute_folder_sha256(folder: Path) -> str:
 
 
 def _hash_once(path: Path, cache: DiskCache) -> str:
+    """Return the SHA-256 of a file, from the cache if the file has not changed since it was hashed."""
     status = path.stat()
     key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
     with contextlib.suppress(StoreError):  # without the cache, only time is lost

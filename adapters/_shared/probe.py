@@ -45,9 +45,7 @@ TEXT_ONLY_PROBE = "text-only probe"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Fitted probe: feature standardisation and an L2-penalised multinomial logistic regression; its classes are option
-    texts.
-    """
+    """Fitted probe: feature standardisation, then L2-penalised multinomial logistic regression over option texts."""
 
     labels: tuple[str, ...]
     """Option texts that occurred as answers in fitting."""
@@ -97,9 +95,9 @@ class Probe:
         return cls(tuple(str(label) for label in pipeline.classes_), pipeline, best, found[best])
 
     def pick(self, features: Matrix, choices: Sequence[str]) -> int | None:
-        """Return the index of the most likely of the `choices` that are classes of the probe; None if none of them is.
+        """Return the index of the most likely choice, among those that are classes of the probe.
 
-        `features` has shape (1, width).
+        `features` has shape (1, width). Returns None if no choice is a class of the probe.
         """
         scores = self.pipeline.decision_function(features)[0]
         scores = (-scores, scores) if len(self.labels) == 2 else scores
@@ -241,6 +239,7 @@ class ProbeAdapter(BaseAdapter):
 
 
 def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
+    """Return a probe's settings for the adapter's identity; `network` is the prefix of their names."""
     return {
         f"{network}C": f"{probe.inverse_regularisation:g}",
         f"{network}validated": f"{probe.validation_accuracy:.4f}",

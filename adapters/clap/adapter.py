@@ -141,6 +141,7 @@ class Clap:
 
 
 def _normalise(output: Any) -> Vector:
+    """Return the embedding in an output of transformers, shape (width,), scaled to unit length."""
     import numpy as np
 
     vector: Vector = output.pooler_output[0].float().cpu().numpy()
@@ -164,7 +165,7 @@ def _seed_numpy(wave: Wave) -> Iterator[None]:
 
 
 def _build_policy(network: Clap) -> AudioPolicy:
-    """Return a policy of whole clips: CLAP's feature extractor itself pads short clips and crops long ones."""
+    """Return the audio policy: whole clips, since CLAP's feature extractor itself pads short and crops long ones."""
     return AudioPolicy(rate=network.rate)
 
 

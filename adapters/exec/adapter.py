@@ -189,9 +189,11 @@ class ExecAdapter(BaseAdapter):
     def _assign_failure(
         self, fault: WorkerFailure, pending: dict[str, Request], unresolved: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
-        """Yield an error for a request that was pending alone; queue the others to be sent again.
+        """Stop the failed worker, and decide which of the pending requests get an error or are sent again.
 
-        Several pending requests are queued, and so is a single one that an earlier request may have affected.
+        If a single request was pending, it is yielded with an error, because it caused the failure. If several were
+        pending, they are queued in `unresolved`, to be sent again one by one. A single request is queued, too, if an
+        earlier one may have damaged the worker, that is, if the worker had answered before and did not hang.
         """
         self._process.stop()
         self._reason = replace_secrets(
@@ -255,7 +257,7 @@ class ExecAdapter(BaseAdapter):
             raise AdapterError("model exec: the worker says that it is another model after it was started again")
 
     def _build_identity(self) -> AdapterIdentity:
-        """Return the identity that the worker's first line names, extended by a hash of the worker's code."""
+        """Return the identity in the worker's first line. A hash of the worker's code is added to its settings."""
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
         reported = self._hello.identity

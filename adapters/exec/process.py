@@ -45,7 +45,7 @@ class Log:
         self._path: Path | None = None
 
     def write(self, data: bytes, own: bool = False) -> None:
-        """Append data. `own` marks lines of alm-bench itself, which `last` does not return."""
+        """Append data. `own` is True for lines of alm-bench itself, which `read_last_line` does not return."""
         with self._lock:
             if not own:
                 data = self._hide_secrets(data)
@@ -64,6 +64,10 @@ class Log:
             self._save()
 
     def _hide_secrets(self, data: bytes) -> bytes:
+        """Return the data with secrets replaced, without a possible beginning of a secret at its end.
+
+        Such a beginning is held back until more data come or `flush` is called.
+        """
         data = self._withheld + data
         for secret in self._secrets:
             data = data.replace(secret, HIDDEN.encode())
@@ -81,6 +85,10 @@ class Log:
             self._save()
 
     def _save(self) -> None:
+        """Write the bytes in memory to the log file, if it has a path.
+
+        A failure is ignored: the bytes stay in memory.
+        """
         if self._path is None or not self._unfiled:
             return
         try:
@@ -143,7 +151,7 @@ class Process:
         self._by_itself = False
 
     def send(self, line: bytes) -> None:
-        """Queue a line. Queued lines are sent while `line` waits for output."""
+        """Queue a line for the process. Queued lines are written while `read_line` waits for output."""
         self._unsent += line
 
     def read_line(self, seconds: float) -> bytes:
@@ -196,6 +204,7 @@ class Process:
         return f"{told} ({last})" if last else told
 
     def _read_chunk(self) -> None:
+        """Read the output that is available. Raises WorkerFailure if the process has ended or a line is too long."""
         data = os.read(self._output.fileno(), _CHUNK)
         if not data:
             raise WorkerFailure(self.describe_end())
@@ -217,6 +226,7 @@ class Process:
 
 
 def _name_signal(number: int) -> str:
+    """Return the name of a signal such as `SIGKILL`."""
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time one has no name
@@ -224,6 +234,7 @@ def _name_signal(number: int) -> str:
 
 
 def _copy_to_log(source: IO[bytes], log: Log) -> None:
+    """Copy a process's standard error to the log until it ends. Runs in a thread of its own."""
     with source:
         while data := os.read(source.fileno(), _CHUNK):
             log.write(data)

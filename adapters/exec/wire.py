@@ -179,6 +179,7 @@ def _build_output(data: Mapping[str, Any]) -> Output:
 
 
 def _build_no_answer(line: str) -> Output:
+    """Return an output with an error, for a reply without a valid answer. `line` describes the problem."""
     return Output(None, error=f"the worker's reply has {line}")
 
 
@@ -196,6 +197,7 @@ def _parse_json_object(line: bytes, expected: str) -> dict[str, Any]:
 
 
 def _reject_constant(constant: str) -> None:
+    """Raise ValueError for `NaN` and `Infinity`, which Python's JSON parser would accept."""
     raise ValueError(f"{constant} is no JSON")
 
 

@@ -148,7 +148,7 @@ class HFAdapter(BaseAdapter):
         return [outputs[place] for place in range(len(batch))]
 
     def _score_row(self, row: "Row", width: int) -> OptionScores:
-        """Score the options of one request. `width` is the largest number of copies of the prompt in a batch."""
+        """Score the options of one request. `width` is the largest number of sequences that are computed as a batch."""
         from alm_bench.adapters.hf.generate import compute_next_token_log_probs, plan_sequences
 
         if row.problem is not None:
@@ -172,6 +172,9 @@ class HFAdapter(BaseAdapter):
         )
         return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._ids(text))
+
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
@@ -192,9 +195,9 @@ class HFAdapter(BaseAdapter):
         return Output(answer, truncated=written.truncated, extra=extra)
 
     def _check_room(self, encoded: "EncodedBatch", new: int) -> None:
-        """Check that prompt and answer fit into the language model's positions, which it would exceed silently.
+        """Raise UsageError if prompt and answer do not fit into the language model's context.
 
-        `new` is the largest number of new tokens. Raises UsageError.
+        transformers itself would exceed it without an error. `new` is the largest number of new tokens.
         """
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
@@ -232,10 +235,10 @@ class HFAdapter(BaseAdapter):
 
 
 def split_reasoning(text: str) -> tuple[str, str | None]:
-    """Split a generated text into the answer and the content of a reasoning block at its beginning (None without one).
+    """Split a generated text into the answer and the reasoning before it (None without a reasoning block).
 
-    A reasoning block without an end, as the token limit leaves it, stays part of the answer, which then cannot be
-    parsed. If the answer is enclosed in an answer tag, the tag is removed.
+    If the token limit cut off a reasoning block, it stays part of the answer, which then cannot be parsed. If the
+    answer is enclosed in an answer tag, the tag is removed.
     """
     thought = _THOUGHT.match(text)
     rest = text[thought.end() :].strip() if thought else text
@@ -259,7 +262,7 @@ def _build_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
 
 
 def _apply_options(family: Family, options: HFOptions) -> Family:
-    """Return the settings of a family with those that options override."""
+    """Return the settings of a family, with clip order and content form replaced if the options set them."""
     text_first = family.text_first if options.order is None else options.order == "text-first"
     return replace(family, content=options.content or family.content, text_first=text_first)
 

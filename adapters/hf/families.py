@@ -57,8 +57,8 @@ class Family:
     """Library that turns messages into tokens: transformers' processor, or mistral-common."""
 
     processor_parts: Mapping[str, str] = field(default_factory=dict)
-    """Classes of transformers from which the processor is built, by the name of the part, for published checkpoints
-    whose processor files are for code of their own. Empty: the processor is loaded from the files.
+    """Names of transformers' classes from which the processor is built, by the name of the part. Used for published
+    checkpoints whose processor files only their own code can read. Empty: the processor is loaded from the files.
     """
 
     needs: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Checkpoint:
     """System message."""
 
     lora_folder: str | None = None
-    """Folder of the repository that contains a LoRA adapter without which the model takes no audio."""
+    """Folder of the repository with a LoRA adapter that must be loaded for the model to take audio."""
 
     @property
     def summary(self) -> str:
@@ -116,6 +116,7 @@ class Checkpoint:
 
 @cache
 def _document() -> dict[str, Any]:
+    """Return the content of `families.toml`."""
     return tomllib.loads((Path(__file__).parent / "families.toml").read_text(encoding="utf-8"))
 
 
@@ -130,8 +131,10 @@ def has_own_model_types(config: Mapping[str, Any]) -> bool:
 
 
 def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration, as read from JSON, with transformers' names of the model types that the checkpoint's own
-    code calls otherwise, also in nested configurations."""
+    """Return a configuration, as read from JSON, in which all model types have their names in transformers.
+
+    The own code of some checkpoints uses other names. Nested configurations are included.
+    """
     aliases = _document()["aliases"]
     return {
         key: resolve_model_types(value)
@@ -144,6 +147,7 @@ def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_transcriber(name: str) -> bool:
+    """Return True if models of this type transcribe speech and answer no questions."""
     return name in _document()["transcribers"]["types"]
 
 
@@ -159,8 +163,9 @@ def checkpoint_at(path: str) -> Checkpoint | None:
 
 @cache
 def find_order(name: str) -> ClipOrder:
-    """Return the order of clips and text that a checkpoint was trained on, by its repository, with or without the
-    organisation; `clip-first` for an unknown one.
+    """Return the order of clips and text in a message that a checkpoint was trained on.
+
+    `name` is the checkpoint's repository, with or without the organisation. Returns `clip-first` for an unknown one.
     """
     asked = name.casefold()
     for known in checkpoints().values():

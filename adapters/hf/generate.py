@@ -82,8 +82,9 @@ def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
 class SequencePlan:
     """Token sequences to compute after a prompt so that all tokens of all answers are predicted.
 
-    An answer without its last token that is a prefix of another sequence needs no sequence of its own. The letter of an
-    option, for example, shares the sequence of the option's text.
+    To predict an answer, the network must read all its tokens but the last. If these are the beginning of another
+    sequence, the answer needs no sequence of its own. The letter of an option, for example, shares the sequence of the
+    option's text.
     """
 
     rows: tuple[tuple[int, ...], ...]
@@ -94,6 +95,7 @@ class SequencePlan:
 
 
 def plan_sequences(answers: Sequence[Sequence[int]]) -> SequencePlan:
+    """Plan the sequences for answers, which are token ids: one answer per text and per letter of an option."""
     rows: list[tuple[int, ...]] = []
     for needed in sorted({tuple(answer[:-1]) for answer in answers}, key=len, reverse=True):
         if not any(row[: len(needed)] == needed for row in rows):

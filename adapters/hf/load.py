@@ -126,7 +126,10 @@ def find_family(source: Source, remote_code: bool) -> Family:
 
 
 def load_config(source: Source, settings: LoadSettings, found: Family) -> Any:
-    """Load the configuration of the network, or of the family's part of it. Raises CheckpointError."""
+    """Load the configuration of the network. If the family names a part of the configuration, return that part.
+
+    Raises CheckpointError.
+    """
     with _silence_and_translate_errors(source.name):
         if has_own_model_types(source.config) and not settings.remote_code:
             kind = library.CONFIG_MAPPING[found.name]
@@ -344,5 +347,6 @@ def _find_stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def _find_pad_token(tokenizer: Any, stops: tuple[int, ...]) -> int:
+    """Return the tokenizer's padding token, or the first end token if it has none."""
     pad = getattr(tokenizer, "pad_token_id", None)
     return stops[0] if pad is None else int(pad)

@@ -60,7 +60,7 @@ class EncodedBatch:
 class Encoder:
     """Turns requests into network inputs with the processor's chat template.
 
-    `family` may differ from that of the loaded checkpoint in its fields `content` and `text_first`.
+    `family` may differ from `loaded.family` in the fields `content` and `text_first`, which options can override.
     """
 
     continues_answers = True
@@ -76,6 +76,7 @@ class Encoder:
         loaded.tokenizer.padding_side = "left"
 
     def rows(self, batch: Sequence[Request]) -> list[Row]:
+        """Return one row per request, in order, with a rendered prompt or a problem."""
         return [self._prepare_row(place, request) for place, request in enumerate(batch)]
 
     def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
@@ -109,6 +110,7 @@ class Encoder:
         return (self.encode_rows(kept) if kept else None), lost
 
     def _prepare_row(self, place: int, request: Request) -> Row:
+        """Return the row of a request: two clips are joined if necessary, and clips that are too long are a problem."""
         row = Row(place, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
@@ -120,6 +122,7 @@ class Encoder:
         return self._render(row)
 
     def _join_clips(self, waves: Sequence[Wave]) -> Wave:
+        """Return the waveforms as one, with silence of `JOIN_SECONDS` between them."""
         silence = np.zeros(round(JOIN_SECONDS * self.rate), dtype=np.float32)
         parts = [part for wave in waves for part in (silence, wave)][1:]
         return np.concatenate(parts)
@@ -129,11 +132,12 @@ class Encoder:
         text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
-        content: Any = [*clips, {"type": "text", "text": text}]
+        # a question that is only spoken has no text part at all, as in a voice chat
+        content: Any = [*clips, {"type": "text", "text": text}] if text or not clips else [*clips]
         if self.family.content == "string":
             placeholders = self.placeholder * len(clips)
             content = text + placeholders if self.family.text_first else placeholders + text
-        elif self.family.text_first:
+        elif self.family.text_first and text:
             content = [content[-1], *clips]
         user = {"role": "user", "content": content}
         if not self.system or self.family.system == "fold":
@@ -142,6 +146,10 @@ class Encoder:
         return [{"role": "system", "content": system}, user]
 
     def _render(self, row: Row) -> Row:
+        """Return the row with its prompt in the chat template.
+
+        If the template leaves out a clip or the question, the row has a problem instead.
+        """
         # Templates read only the part's type. A template that does not know parts would print an array in full.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
@@ -162,7 +170,7 @@ class Encoder:
         return replace(row, text=text)
 
     def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
-        """Encode the rows as one batch, without a check that each kept its clips."""
+        """Encode the rows as one batch, without a check for lost clips."""
         text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
         bos = getattr(self.tokenizer, "bos_token", None)
         if bos and rows[0].text.startswith(bos):
@@ -174,6 +182,7 @@ class Encoder:
         return self.count_tokens(rows, inputs)
 
     def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
+        """Build the batch of `rows`, whose network inputs are `inputs`, and count the tokens of each row."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         return EncodedBatch(
             rows=tuple(rows),
@@ -213,5 +222,6 @@ def _format_lost_clip(tokens: int, clips: int) -> str:
 
 
 def encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
+    """Return the encoder for the library that the family uses."""
     kinds = {"processor": Encoder, "mistral": MistralEncoder}
     return kinds[family.encoder](loaded, family, system, suffix)

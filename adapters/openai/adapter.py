@@ -75,8 +75,9 @@ class OpenAIAdapter(BaseAdapter):
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Return the indices of the requests with those about the same clips together, so that each clip is encoded
-        once, and servers that cache prompts or encoded clips can use them.
+        """Return the indices of the requests in an order in which requests about the same clips are adjacent.
+
+        Each clip is then encoded once, and servers can use their caches of prompts and encoded clips.
         """
         first: dict[tuple[AudioRef, ...], int] = {}
         for index, request in enumerate(requests):
@@ -84,13 +85,13 @@ class OpenAIAdapter(BaseAdapter):
         return sorted(range(len(requests)), key=lambda index: first[requests[index].audio])
 
     def prepare(self, wave: Wave) -> Any:
-        """Encode decoded samples as they are sent."""
+        """Encode decoded samples as the `EncodedClip` that requests contain."""
         from alm_bench.adapters.openai.clips import encode_wave
 
         return encode_wave(wave, self._options)
 
     def prepare_file(self, ref: AudioRef) -> Any:
-        """Read a file that can be sent as it is; None if it has to be decoded."""
+        """Return the `EncodedClip` of a file that can be sent unchanged; None if it has to be decoded."""
         from alm_bench.adapters.openai.clips import read_fitting_file
 
         return read_fitting_file(ref, self._options)
@@ -171,6 +172,7 @@ class OpenAIAdapter(BaseAdapter):
 
 
 def _describe_failures(last: str) -> str:
+    """Return the error message after too many consecutive failures; `last` is the reason of the last one."""
     return (
         f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
         "resumes the run"

@@ -1,7 +1,7 @@
 """Construction of the body of a chat completion request."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from alm_bench.core import Decoding, Request, Wave
 from alm_bench.core.foreign import dump_json, replace_surrogates
 
 SMALL_BYTES = 16_384
-"""Size of a piece from which on it is sent by itself."""
+"""Size in bytes from which on a piece is sent by itself."""
 
 
 def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:
@@ -35,17 +35,24 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
     end = b"}%s],%s" % (given, _encode_fields(decoding, options, bool(request.prefix))[1:])
     if not clips:
         return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
+    if not prompt:  # a question that is only spoken has no text part at all
+        start, end = start + b"[", b"]" + end
+        return join_small_pieces([start, *_join_parts(clips), end])
     text = dump_json({"type": "text", "text": prompt}).encode()
     if options.clip_order == "clip-first":
         start, end = start + b"[", b",%s]%s" % (text, end)
     else:
         start, end = b"%s[%s," % (start, text), b"]" + end
-    pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
-    return join_small_pieces([start, *pieces, end])
+    return join_small_pieces([start, *_join_parts(clips), end])
+
+
+def _join_parts(clips: Sequence[tuple[bytes, bytes, bytes]]) -> Iterator[bytes]:
+    """Yield the encoded clips with commas between them."""
+    return itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
-    """Return the clips of a request as they are sent; two clips as one if they are to be joined."""
+    """Return the encoded clips of a request. Two clips are joined to one if the option `join` is set."""
     if options.audio == "none":
         return []
     if request.features:
@@ -54,7 +61,7 @@ def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
 
 
 def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
-    """Join neighbouring pieces as long as they are small, so that fewer of them are sent."""
+    """Join neighbouring small pieces of a body, so that the body is sent in fewer pieces."""
     joined = [b""]
     for piece in pieces:
         if max(len(piece), len(joined[-1])) < SMALL_BYTES:

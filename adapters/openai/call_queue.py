@@ -1,4 +1,4 @@
-"""Open calls of a run, and their answers until these are stored."""
+"""Queue of a run's open calls, and of their answers until the runner takes them."""
 
 import time
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ POLLING_SECONDS = 0.002
 
 
 class CallQueue:
-    """Open calls and answers that are not handed on yet. Both take up room, so that a run that is killed loses no more
-    of them than the limit of concurrent calls.
+    """Queue of open calls, and of answers that the runner has not taken yet.
+
+    Both count towards the limit of concurrent calls. A run that is killed therefore loses at most this number of them.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -24,7 +25,7 @@ class CallQueue:
         self._answers: list[AnsweredRequest] = []
         self._polled = self._answered_at = time.monotonic()
         self.failures = 0
-        """Number of calls that failed one after another."""
+        """Number of calls in a row that failed, up to the last one."""
         self.last_failure = ""
         """Reason of the last failed call."""
         self.error: BaseException | None = None
@@ -37,13 +38,15 @@ class CallQueue:
 
     @property
     def is_empty(self) -> bool:
-        """True if no call is open and no answer waits."""
+        """True if there is neither an open call nor an answer."""
         return not self._used
 
     @property
     def is_due(self) -> bool:
-        """True if answers should be handed on: half of the room is taken by them, no call is open any longer, or they
-        have waited long enough.
+        """True if the runner should take the answers now.
+
+        This is the case if they fill half of the queue, if the first of them has waited `GATHERING_SECONDS`, if no call
+        is open, or after an error.
         """
         waited = time.monotonic() - self._answered_at >= GATHERING_SECONDS
         many = 2 * len(self._answers) >= self._calls.limit.limit
@@ -54,14 +57,17 @@ class CallQueue:
         return len(self._open) + len(self._answers)
 
     def start(self, request: Request, body: Sequence[bytes], estimate: float | None) -> None:
-        """Start the call of a request; `body` and `estimate` are those of `Calls.start`."""
+        """Start the call of a request. `Calls.start` describes `body` and `estimate`."""
         self._open[self._calls.start(body, estimate)] = request
         if time.monotonic() - self._polled >= POLLING_SECONDS:
             self._calls.advance()
             self._polled = time.monotonic()
 
     def collect(self, wait: bool) -> None:
-        """Take the answers of calls that have ended. With `wait`, wait until there is one, or until answers are due."""
+        """Move the answers of ended calls into the queue.
+
+        With `wait`, wait until a call has ended or, if there are answers already, until they are due.
+        """
         timeout: float | None = 0.0
         if wait and self._open:
             left = self._answered_at + GATHERING_SECONDS - time.monotonic()
@@ -78,7 +84,7 @@ class CallQueue:
         self._polled = time.monotonic()
 
     def take_answers(self) -> list[AnsweredRequest]:
-        """Return the answers that wait, and make room for as many calls."""
+        """Return the answers and remove them from the queue, which makes room for as many calls."""
         answers, self._answers = self._answers, []
         return answers
 

@@ -28,11 +28,11 @@ Value = TypeVar("Value")
 
 
 class Calls:
-    """Event loop with open calls. It runs in the caller's thread, while the caller waits.
+    """Event loop with open calls, used as a context manager. Its end cancels pending calls.
 
-    A loop in a thread of its own would contend with the caller for the interpreter lock at each call. Only if the
-    caller's thread runs another event loop already, as a notebook does, another thread runs this one. Used as a context
-    manager: leaving cancels pending calls.
+    The loop runs in the caller's thread, while the caller waits. In a thread of its own, it would contend with the
+    caller for the interpreter lock at each call. It gets one only if the caller's thread already runs another event
+    loop, as in a notebook.
     """
 
     def __init__(self, options: OpenAIOptions, key: str | None, session: Session, limit: ConcurrencyLimit) -> None:
@@ -78,14 +78,14 @@ class Calls:
         return task
 
     def advance(self) -> None:
-        """Send and receive what is ready, without waiting."""
+        """Let open calls send and receive the bytes that are ready, without waiting for more."""
         self._loop.call_soon(self._stop_waiting)
         self._wait()
 
     def take_ended(self, timeout: float | None) -> "list[asyncio.Task[Output]]":
-        """Return the calls that have ended since the last time. If there is none, wait for one.
+        """Return the calls that have ended since this method was called last. If there are none, wait for one.
 
-        `timeout` is the longest time to wait, in seconds; None for any time.
+        `timeout` is the longest time to wait, in seconds; None: no limit.
         """
         self.advance()
         if not self._ended and timeout != 0:
@@ -97,7 +97,7 @@ class Calls:
         return ended
 
     def check_connection(self) -> None:
-        """Check that a server accepts connections at the address, whatever it replies. Raises UnreachableError."""
+        """Check that a server accepts connections at the address. Any reply will do. Raises UnreachableError."""
         self._complete(self._check_connection())
         self._session.met = True
 
@@ -119,7 +119,7 @@ class Calls:
             self._loop.stop()
 
     def _run(self, work: Callable[[], Value]) -> Value:
-        """Run the event loop by `work`, which blocks."""
+        """Call `work`, which runs the event loop and blocks, in the loop's thread; return its result."""
         if self._thread is None:
             return work()
         self._running = running = self._thread.submit(work)

@@ -43,7 +43,7 @@ class HttpClient:
     """
 
     def __init__(self, options: OpenAIOptions, key: str | None) -> None:
-        """Open no connection yet. Raises UnreachableError for a proxy that is not supported."""
+        """Prepare the client; the first request connects. Raises UnreachableError for an unsupported proxy."""
         self._base_url = options.base_url.rstrip("/")
         self._max_bytes = round(options.max_reply_mb * 1e6)
         self._proxy = None if options.is_loopback else find_proxy(options.base_url)

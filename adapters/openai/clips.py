@@ -17,7 +17,7 @@ FORMATS: dict[tuple[str, str], Format] = {
     ("MP3", "MPEG_LAYER_III"): "mp3",
     ("FLAC", "PCM_16"): "flac",
 }
-"""Formats of files that are sent as they are, by libsndfile's names of the container and of the encoding."""
+"""Formats of files that can be sent unchanged. The keys are libsndfile's names of the container and of the encoding."""
 
 MIME_TYPES: dict[Format, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac"}
 
@@ -29,11 +29,11 @@ NEUTRAL_TAGS = frozenset(("software", "date"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedClip:
-    """Clip as it stands in the body of a request. Requests about the same clip share it."""
+    """Clip encoded for the body of a request. Requests about the same clip share one object."""
 
     part: tuple[bytes, bytes, bytes]
     """Content part of the message as JSON in three pieces, of which the second is the clip in base64. They are joined
-    only once, with the rest of the body, since each copy of a clip takes as long as a small request.
+    only once, together with the rest of the body, since copying a clip takes as long as a small request.
     """
 
     seconds: float
@@ -46,11 +46,12 @@ def encode_wave(wave: Wave, options: OpenAIOptions) -> EncodedClip:
 
 
 def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | None:
-    """Return a clip with the bytes of its file; None if it has to be decoded and encoded anew.
+    """Return a clip with the unchanged bytes of its file; None if it has to be decoded and encoded as WAV.
 
-    A file fits if its container and encoding are in `FORMATS`, it is mono, has the rate `options.rate`, and is not
-    longer than `options.max_seconds`. OpenAI's content part (`input_audio`) takes no FLAC. A file with text tags does
-    not fit, since a title may name what is heard. Raises AudioError for a file that is missing, damaged or cut off.
+    A file can be sent unchanged if its container and encoding are in `FORMATS`, it is mono, has the rate
+    `options.rate`, and is not longer than `options.max_seconds`. OpenAI's content part (`input_audio`) takes no FLAC. A
+    file with text tags is not sent unchanged, since its title may reveal the answer. Raises AudioError for a file that
+    is missing, damaged or cut off.
     """
     if options.recode == "always" or options.join is not None:
         return None
@@ -75,19 +76,22 @@ def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | No
 
 
 def _fits(sound: Sound, options: OpenAIOptions) -> bool:
-    """Return True if a file needs no change of channels, rate, length or tags, and if its header is complete."""
+    """Return True if a file's header is complete and its channels, rate, length and tags need no change."""
     plain = sound.channels == 1 and sound.rate == options.rate and sound.declares_size
     return plain and _has_length(sound.frames, options) and sound.tags <= NEUTRAL_TAGS
 
 
 def _has_length(frames: int, options: OpenAIOptions) -> bool:
-    """Return True if a clip of `frames` samples is neither too short nor longer than what is sent of it."""
+    """Return True if a clip of `frames` samples is neither too short nor too long to be sent as a whole."""
     longest = MAX_SAMPLES if options.max_seconds is None else min(MAX_SAMPLES, options.max_seconds * options.rate)
     return MIN_SECONDS * options.rate <= frames <= longest
 
 
 def _build_part(data: bytes, format: Format, options: OpenAIOptions) -> tuple[bytes, bytes, bytes]:
-    """Return the content part of a file as pieces of JSON. Base64 needs no escaping, so no JSON encoder reads it."""
+    """Return the content part of a message for an audio file, as three pieces of JSON.
+
+    The second piece is the file in base64. It needs no escaping, so no JSON encoder has to read it.
+    """
     encoded = pybase64.b64encode(data)
     address = b"data:%s;base64," % MIME_TYPES[format].encode()
     if options.audio == "audio_url":

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable
 
 FIRST_LIMIT, MAX_LIMIT = 8, 64
-"""Number of calls at the beginning, and the largest one. A larger one can be asked for with `concurrency=`."""
+"""Number of concurrent calls at the beginning, and its maximum. The option `concurrency` may exceed the maximum."""
 
 GAIN = 1.1
 """Smallest ratio by which answers per second must rise with more calls; otherwise more calls only wait longer."""
 
 SLOWDOWN = 2.0
-"""Ratio of a window's mean latency to the smallest one at which the server counts as congested, if it does not answer
-more calls per second either."""
+"""Factor of congestion: a server counts as congested if a window's mean latency exceeds the smallest one by this factor
+and no more calls per second are answered.
+"""
 
 
 class ConcurrencyLimit:
@@ -56,6 +57,7 @@ class ConcurrencyLimit:
         self._answers, self._latency, self._began = 0, 0.0, self._clock()
 
     def _end_window(self) -> None:
+        """Compare rate and latency of the window with the best so far, and change the limit accordingly."""
         rate = self._answers / max(self._clock() - self._began, 1e-9)
         latency = self._latency / self._answers
         faster = rate >= GAIN * self._best_rate
@@ -69,6 +71,7 @@ class ConcurrencyLimit:
         self._start_window()
 
     def _decrease(self) -> None:
+        """Halve the limit and start a new window. From then on, the limit rises by one per window."""
         self._limit, self._doubling = max(1, self._limit // 2), False
         # rate and latency of the past say little about a server that has become slower
         self._best_rate, self._least_latency = 0.0, float("inf")

@@ -69,8 +69,8 @@ class OpenAIOptions:
     """Model name, other than `model`, that is accepted in replies."""
 
     recode: Literal["auto", "always"] = "auto"
-    """Send a clip's file as it is if it is a mono WAV, MP3 or FLAC file at `rate` (`auto`), or encode every clip as WAV
-    (`always`).
+    """Form of clips: `auto` sends a clip's file unchanged if it is a mono WAV, MP3 or FLAC file at `rate`, and encodes
+    other clips as WAV; `always` encodes every clip as WAV.
     """
 
     concurrency: int | None = None
@@ -159,8 +159,8 @@ class OpenAIOptions:
         return {header: os.environ[name] for header, name in names.items() if self.is_hosted and os.environ.get(name)}
 
     def make_scrubber(self, key: str | None) -> Callable[[Any], Any]:
-        """Return a function that replaces the API key and secrets among the options in all texts of a value, including
-        those in lists and dicts.
+        """Return a function that hides secrets: in all texts of a value, including lists and dicts, it replaces the API
+        key and the secrets among the options.
         """
         secrets = find_secrets(asdict(self))
         hidden = {key} if key is not None and len(key) >= MIN_SECRET_LENGTH else set()

@@ -111,11 +111,11 @@ def is_same_model(options: OpenAIOptions, model: str) -> bool:
 
 
 def usage(reported: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
-    """Return the token counts that the server reports, and the cost: by the user's prices, else as reported by the
-    server.
+    """Return a call's token counts and cost, as entries for `Output.extra`.
 
-    With prices, a call without reported token counts costs `estimate`, and `estimated_calls` is 1. `reported` is the
-    reply's field `usage`. Raises UsageFieldError.
+    `reported` is the reply's field `usage`, which contains the counts. The cost follows from the user's prices; without
+    prices, it is the one that the server reports, if any. With prices, a call without reported token counts costs
+    `estimate`, and `estimated_calls` is 1. Raises UsageFieldError.
     """
     if not isinstance(reported, dict | None):
         raise UsageFieldError(f"{_describe_type(reported)} in its place, expected an object")
@@ -184,7 +184,10 @@ def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> fl
 
 
 def failure(status: int, text: str) -> Output:
-    """Return the output of an error reply: a refusal if the error code is that of a content policy, else an error."""
+    """Return the output for an error reply with this HTTP status and body.
+
+    It is a refusal if the error code names a content policy, else an error.
+    """
     error = _find_error(text)
     message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
     policy = next(iter(sorted(error_codes(text) & POLICY)), None)

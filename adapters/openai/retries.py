@@ -1,4 +1,4 @@
-"""Decisions about retries of a call: whether it is retried, and after how many seconds."""
+"""Rules for retries: which failed calls are sent again, and after how many seconds."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

@@ -21,7 +21,7 @@ _AUDIO = re.compile(
 
 @dataclass(slots=True)
 class Session:
-    """State of a server, as far as the adapter's calls have shown it."""
+    """Facts about a server that the calls so far have shown."""
 
     met: bool = False
     """True once a server has accepted a connection at the address."""
@@ -31,10 +31,10 @@ class Session:
 
 
 def find_remedy(status: int, codes: frozenset[str], message: str, audio: str) -> str | None:
-    """Return which option to change if an error reply means that no call will succeed; None for an error of a single
-    item.
+    """Return advice for the user if an error reply means that no call will succeed, such as which option to change.
 
     `codes` are the error's code and type. `audio` is the format in which clips were sent (`none`: no clips were sent).
+    Returns None for an error that concerns a single item.
     """
     if status == 402 or codes & QUOTA:
         return "the account's quota is used up: top it up, or name another key with api_key_env="

@@ -70,6 +70,7 @@ def assemble(text: str) -> dict[str, Any]:
 
 
 def _append_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Append the text fields of a chunk to the message, which is changed in place. `delta` is the chunk's content."""
     for name in TEXT_FIELDS:
         if isinstance(delta.get(name), str):
             message[name] = (message.get(name) or "") + delta[name]

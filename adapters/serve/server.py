@@ -21,7 +21,7 @@ from alm_bench.core.escape import print_notice
 from alm_bench.core.files import cache_folder, write_atomically
 
 TOKEN = "ALM_BENCH_SERVER"
-"""Environment variable that marks all processes of a server, in whatever process group or session they are."""
+"""Environment variable by which all processes of a server are found, also those in other process groups or sessions."""
 
 GRACE = 10.0
 """Seconds that processes have to end by themselves."""
@@ -90,9 +90,7 @@ class Server:
         return [line for line in lines if line.strip()][-LOG_LINES:]
 
     def _is_healthy(self) -> bool:
-        """Return True if the server answers /health with a status below 400; if it has no /health, the same for
-        /v1/models.
-        """
+        """Return True if the server answers /health, or /v1/models if it has no /health, with a status below 400."""
         import requests
 
         with requests.Session() as session:
@@ -129,10 +127,12 @@ def stop_orphaned_servers() -> None:
 
 
 def _get_folder() -> Path:
+    """Return the folder with one file per running server."""
     return cache_folder("servers")
 
 
 def _is_running(pid: int, started: float) -> bool:
+    """Return True if the process `pid`, which was started at the time `started`, still runs."""
     try:
         return bool(abs(psutil.Process(pid).create_time() - started) < 1)
     except psutil.NoSuchProcess:
@@ -140,13 +140,17 @@ def _is_running(pid: int, started: float) -> bool:
 
 
 def _stop_server(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
+    """Stop a server, whose first process is `child`, and remove its file `note` from the cache folder."""
     end_processes(token)
     child.wait()
     note.unlink(missing_ok=True)
 
 
 def end_processes(token: str) -> None:
-    """End all processes with this token: terminate them, and kill those that still run after `GRACE` seconds."""
+    """End all processes of the server whose environment variable `TOKEN` has the value `token`.
+
+    They are terminated; those that still run after `GRACE` seconds are killed.
+    """
     ask: Sequence[Callable[[psutil.Process], None]] = (psutil.Process.terminate, psutil.Process.kill)
     for way in ask:
         found = _find_processes(token)
@@ -160,6 +164,7 @@ def end_processes(token: str) -> None:
 
 
 def _find_processes(token: str) -> list[psutil.Process]:
+    """Return all processes whose environment variable `TOKEN` has the value `token`."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -93,6 +93,9 @@ class TextAdapter(BaseAdapter):
         }
         return [answers.get(i) or Output(None, error=problem) for i, problem in enumerate(problems)]
 
+    def count_tokens(self, text: str) -> int:
+        return len(self._lm.encode_text(text))
+
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
         (`letter`).

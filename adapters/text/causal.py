@@ -36,6 +36,7 @@ class ModelFiles:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """Arguments for `from_pretrained` of transformers besides `home`."""
         return {} if self.gguf is None else {"gguf_file": self.gguf}
 
     @property
@@ -205,6 +206,10 @@ class CausalModel:
         return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
     def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
+        """Decode generated tokens up to the first end token.
+
+        Without one, the text is truncated if it has `limit` tokens.
+        """
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)

@@ -41,8 +41,9 @@ class Sound:
     """The bytes of the clip. They share their position with `file`."""
 
     declares_size: bool = True
-    """False if the header should declare the number of bytes of sound and does not, as in a WAV file that was written
-    to a pipe."""
+    """True unless the header should declare the size of the sound and does not, as in a WAV file that was written to a
+    pipe.
+    """
 
     @property
     def frames(self) -> int:
@@ -86,15 +87,15 @@ class Sound:
         return self.container != "FLAC"
 
     def check_length(self) -> None:
-        """Raise OSError if a FLAC file declares no length. Files that were written to a pipe declare none."""
+        """Raise OSError if the header of a FLAC file declares no length, as after writing to a pipe."""
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
     def read_blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
         """Yield the first `limit` frames in order, as arrays of shape (frames, channels). Memory use does not depend on
         the length that the header declares.
 
-        `growth`: size of the caller's result for a block, relative to the block; blocks are made smaller by this
-        factor. Raises OSError if samples are missing, damaged or not finite.
+        `growth`: factor by which the caller's processing enlarges a block, such as upsampling. Blocks are smaller by
+        this factor. Raises OSError if samples are missing, damaged or not finite.
         """
         size, done = max(1, int(_BLOCK / self.channels / max(1.0, growth))), 0
         while done < limit:
@@ -112,8 +113,8 @@ class Sound:
         expect(done == limit or self.is_estimated, self._describe_missing_samples(done))
 
     def read(self, limit: int) -> Samples:
-        """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `blocks` does, and
-        if the clip has no frames."""
+        """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `read_blocks` does,
+        and if the clip has no frames."""
         blocks = list(self.read_blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

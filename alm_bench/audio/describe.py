@@ -151,8 +151,10 @@ class DescribingAdapter(ForwardingAdapter):
         return described
 
     def _request_descriptions(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
-        """Request descriptions from the listener and cache them. `fresh`: requests by cache key. Returns the item's
-        output for each key whose description could not be obtained."""
+        """Request descriptions from the listener and cache them. `fresh`: requests by cache key.
+
+        For each key whose description could not be obtained, returns the output of the items that need it.
+        """
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
         _check_count(len(outputs), len(fresh), "outputs")
         failed = {}
@@ -167,17 +169,16 @@ class DescribingAdapter(ForwardingAdapter):
         return failed
 
     def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
-        """Add the usage of the describing calls for `keys` to an output, unless it was added to another output
-        before."""
+        """Add token counts and costs of the describing calls for `keys` to an output, each call to one output only."""
         calls = [self._uncounted_calls.pop(key) for key in keys if key in self._uncounted_calls]
         return add_usage(output, *calls) if calls else output
 
     def _add_extra(self, output: Output, texts: Sequence[str]) -> Output:
-        """Add the fields of `extra` to an output."""
+        """Add the fields that `build_extra` returns for the descriptions `texts` to an output."""
         return replace(output, extra={**output.extra, **self.build_extra(texts)})
 
     def _build_cache_key(self, request: Request) -> str:
-        """Return the cache key of the description that `request` yields."""
+        """Return the cache key of the description that answers the describing request `request`."""
         return hash_json([self._key_prefix, len(request.audio), hash_waves(request.waves)])
 
     def _is_cached(self, key: str) -> bool:
@@ -208,7 +209,7 @@ class DescribingAdapter(ForwardingAdapter):
 
 
 def drop_usage(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the extra fields of an output without its usage, which is counted with the call that caused it."""
+    """Return `extra` without token counts and costs, which are counted with the call that caused them."""
     return {name: value for name, value in extra.items() if name not in USAGE}
 
 

@@ -28,7 +28,7 @@ class Extent:
     """Number of bytes of sound, None if the header does not declare it."""
 
     unterminated: bool = False
-    """True for an Ogg stream without its last page, such as one from a recorder that was stopped."""
+    """True for an Ogg stream whose last page is missing, for example because the recorder was stopped."""
 
     slack: int = 0
     """Number of bytes that may be missing at the end of a complete file."""

@@ -1,4 +1,4 @@
-"""The encoder of MP3 files, which browsers of every kind play and seek in."""
+"""Encoder of MP3 files, the format in which every browser can play and seek."""
 
 import io
 

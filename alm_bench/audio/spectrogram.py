@@ -64,8 +64,10 @@ def draw_log_mel(wave: Wave, rate: int) -> bytes:
 
 @cache
 def _palette() -> bytes:
-    """Return `LEVELS` colours from dark blue to light yellow as RGB bytes. Their lightness rises evenly, so that they
-    are told apart without colour vision, too."""
+    """Return `LEVELS` colours from dark blue to light yellow as RGB bytes.
+
+    Their lightness increases evenly, so that colour-blind people can distinguish them, too.
+    """
     stops = np.array([[8, 8, 29], [52, 16, 104], [129, 37, 129], [204, 64, 113], [252, 137, 97], [252, 253, 191]])
     at = np.linspace(0, len(stops) - 1, LEVELS)
     channels = [np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)]

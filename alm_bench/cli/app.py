@@ -16,6 +16,7 @@ from alm_bench.cli import (
     compare,
     data,
     export,
+    judge_check,
     leaderboard,
     ls,
     metric_check,
@@ -69,6 +70,7 @@ app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command("metric-check")(metric_check.metric_check)
+app.command("judge-check")(judge_check.judge_check)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
@@ -118,7 +120,7 @@ def _format_usage_error(error: Any) -> str:
 
 
 def _find_unknown_name(message: str) -> str:
-    """Return the unknown name in the parser's message, which stands in quotes; "" without quotes."""
+    """Return the unknown name, which the parser's message contains in quotes; "" without quotes."""
     return message.split("'")[1] if message.count("'") >= 2 else ""
 
 

@@ -12,6 +12,7 @@ import typer
 from alm_bench.cli.completion import (
     complete_choices,
     complete_data,
+    complete_judge_presets,
     complete_models,
     complete_runs,
     complete_tasks,
@@ -37,6 +38,9 @@ Details = Annotated[
     ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
+RecipeChanges = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
+]
 Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the model in tables, with --model replay."),
@@ -106,6 +110,36 @@ SolvableBy = Annotated[
         autocompletion=complete_runs,
     ),
 ]
+JudgeModel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar="MODEL[:K=V,...]",
+        help="Model that grades answers in free text (repeatable; never the evaluated model), such as "
+        "openai:model=NAME (docs/judges.md).",
+    ),
+]
+JudgePresetName = Annotated[
+    str,
+    typer.Option(
+        "--judge-preset",
+        metavar="NAME",
+        help="Prompt and scale of the judge (`ls judges`).",
+        autocompletion=complete_judge_presets,
+    ),
+]
+JudgeRepeats = Annotated[
+    int,
+    typer.Option("--judge-repeats", min=1, max=20, metavar="N", help="Times that the judge is asked each prompt."),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="People's labels of answers: measure how far the judge agrees with them, and correct its mean by the "
+        "labels of this run's items.",
+    ),
+]
 DataChoice = Annotated[
     str,
     typer.Option(
@@ -155,7 +189,7 @@ def join_map(given: list[str] | None) -> str | None:
 def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
-    """Return the options of a task that is made of a file, without those that are not given."""
+    """Return the options of a task whose questions come from a file; options that are None are left out."""
     given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -99,6 +99,16 @@ def complete_metrics(incomplete: str) -> list[str]:
         return []
 
 
+def complete_judge_presets(incomplete: str) -> list[str]:
+    """Complete the name of a judge preset."""
+    from alm_bench.judges import load_presets
+
+    try:
+        return [name for name in load_presets().entries if name.startswith(incomplete)]
+    except AlmBenchError:
+        return []
+
+
 def complete_conditions(incomplete: str) -> list[str]:
     """Complete a comma-separated list of conditions."""
     from alm_bench.runner.conditions import CLEAN, condition_classes

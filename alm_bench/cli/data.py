@@ -1,11 +1,12 @@
-"""`alm-bench data`: show which files of a task are present, check them, and download missing ones."""
+"""`alm-bench data`: show which files of a task are present, check them, and download missing ones. The commands of
+training rows are in `synthesize.py`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli import common, data_get
+from alm_bench.cli import common, data_get, synthesize
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot, UsageError
 from alm_bench.resolve import pick_split, resolve_data, resolve_data_choice, select_tasks
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from alm_bench.data import DataReport
     from alm_bench.plugins import TaskEntry
 
-app = typer.Typer(help="Show, verify and download the data of tasks.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, verify and download data; write training rows.",
+    no_args_is_help=True,
+)
 app.command("get")(data_get.get)
+app.command("synthesize")(synthesize.synthesize)
+app.command("filter")(synthesize.filter_rows)
 
 Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")]
 
@@ -82,6 +88,7 @@ def _report_all(
 
 
 def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
+    """Return the report on the files and clips of a task. `named` is the split; `headers` opens every clip."""
     from alm_bench.data import inspect
 
     split = pick_split(entry, named)
@@ -94,6 +101,7 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
 
 
 def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int) -> dict[str, Any]:
+    """Return a report on files and clips as a JSON object. `items` is the number of items of the split."""
     part = entry.card.describe_part(split, items) if items and root.kind == "real" else None
     return {
         "task": report.task,

@@ -82,6 +82,7 @@ def get(
 def _download_tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
+    """Download the files of tasks and yield one result per file. `settings` are options of `Downloader`."""
     from alm_bench.data import Downloader, lock_folder
     from alm_bench.plugins import catalogue
 
@@ -182,7 +183,7 @@ def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
 
 
 def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> dict[str, Any]:
-    """Return the table row of one file, which does not exist if its download failed."""
+    """Return the table row of one file. The file need not exist, since its download may have failed."""
     from alm_bench.data import compute_cached_sha256
 
     exists = path.is_file()
@@ -199,6 +200,7 @@ def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> 
 
 
 def _build_row(result: "FetchResult") -> dict[str, Any]:
+    """Return the table row of a downloaded file."""
     from alm_bench.data import compute_cached_sha256
 
     is_file = result.path is not None and result.path.is_file()

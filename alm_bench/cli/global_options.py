@@ -77,7 +77,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def add_global_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that accepts the global options as parameters too, and calls `command` without them."""
+    """Return a function like `command` that also accepts the global options, which it does not pass on."""
 
     @functools.wraps(command)
     def run_command(*arguments: Any, **values: Any) -> Any:

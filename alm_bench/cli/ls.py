@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alm_bench.records.run import SkippedFolder
 
 
-KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives")
+KINDS = ("tasks", "models", "runs", "conditions", "metrics", "judges", "objectives", "rewards")
 Row = dict[str, Any]
 
 
@@ -39,8 +39,8 @@ def ls(
 ) -> None:
     """List tasks, models, runs and what else is installed.
 
-    Conditions are those of `noise-ablation`, objectives those of `train`. Lists include installed plug-ins; those that
-    cannot be loaded are named on standard error.
+    Conditions are those of `noise-ablation`, judges the presets of `--judge-preset`, objectives and rewards those of
+    `train`. Lists include installed plug-ins; those that cannot be loaded are named on standard error.
     """
     check_choice(what, KINDS, "ls")
     left_out: list[Any] = []
@@ -71,6 +71,7 @@ def ls(
 
 
 def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.plugins import catalogue
 
     rows = [
@@ -96,6 +97,7 @@ def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_models() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     import dataclasses
 
     from alm_bench.plugins import catalogue
@@ -138,6 +140,7 @@ def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.scoring.metrics import OPEN, list_broken_metrics, list_metric_specs
 
     specs = list_metric_specs()
@@ -167,16 +170,38 @@ def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
     return [{"objective": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
 
 
+def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rewards of drawn answers, and the reasons why plug-ins of rewards are broken."""
+    from alm_bench.train.rewards import load_reward_classes
+
+    registry = load_reward_classes()
+    return [{"reward": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
+
+
+def _list_judges() -> tuple[list[Row], Mapping[str, str]]:
+    from alm_bench.judges import load_presets
+
+    registry = load_presets()
+    rows = [
+        {"preset": name, "version": preset.version, "prompt": preset.hash, "what": preset.title}
+        for name, preset in registry.entries.items()
+    ]
+    return rows, registry.broken
+
+
 _INSTALLED = {
     "tasks": _list_tasks,
     "models": _list_models,
     "conditions": _list_conditions,
     "metrics": _list_metrics,
+    "judges": _list_judges,
     "objectives": _list_objectives,
+    "rewards": _list_rewards,
 }
 
 
 def _list_runs(out: Path) -> tuple[list[dict[str, Any]], "list[SkippedFolder]"]:
+    """Return one row per run in the folder `out`, and the folders that cannot be read."""
     from alm_bench.records.run import find_run_folders, read_folders
 
     folders, closed = find_run_folders(out)

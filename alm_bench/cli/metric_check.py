@@ -57,7 +57,7 @@ def metric_check(
     from alm_bench.reports.calibration import build_check, to_check_json
     from alm_bench.scoring.spice import report_progress_to
 
-    path = _pick_file(file, labels)
+    path = pick_labelled_file(file, labels)
     chosen = list_computable_metrics() if metrics is None else common.split_names(metrics, "--metrics")
     items = read_labelled(path, column or ())
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
@@ -70,7 +70,7 @@ def metric_check(
     print_blocks(build_check(check, path.name, details))
 
 
-def _pick_file(file: Path | None, labels: Path | None) -> Path:
+def pick_labelled_file(file: Path | None, labels: Path | None) -> Path:
     """Return the file to read. Raises UsageError for two files, DataError if there is none."""
     if file is not None and labels is not None:
         raise UsageError(f"found the file {file} and --labels {labels}, expected one of them")

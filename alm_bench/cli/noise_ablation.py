@@ -18,8 +18,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 
 if TYPE_CHECKING:
-    from alm_bench.core import Adapter
-    from alm_bench.evaluation import Job
+    from alm_bench.grounding import PlannedAblations
     from alm_bench.runner.ablation import AblationResult
 
 
@@ -79,7 +78,7 @@ def noise_ablation(
             print_error(describe_resume(asked.fresh))
             raise typer.Exit(130) from None
     label = settled.adapter.identity.label
-    _show(settled.jobs, measured, settled.adapter, json_, details)
+    _show(settled, measured, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if report is not None:
@@ -90,27 +89,29 @@ def noise_ablation(
         raise typer.Exit(1)
 
 
-def _show(
-    jobs: "Sequence[Job]", measured: "Sequence[AblationResult]", adapter: "Adapter", json_: bool, details: bool
-) -> None:
+def _show(settled: "PlannedAblations", measured: "Sequence[AblationResult]", json_: bool, details: bool) -> None:
+    """Print the effects of all tasks, as JSON or as tables."""
     from alm_bench.reports import find_screen
     from alm_bench.reports.ablation import build_ablation, build_notes, build_task_json
     from alm_bench.reports.provenance import name_task
 
-    model = adapter.identity.label
+    model = settled.adapter.identity.label
     if json_:
         runs = [entry for found in measured for entry in build_task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
     details = details or find_screen(sys.stdout).form == "markdown"
-    for job, found in zip(jobs, measured, strict=True):
+    for job, planned, found in zip(settled.jobs, settled.tasks, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        title = name_task(found.task, job.data.version() or "") + demo
+        speech = planned.clean.header.speech
+        spoken = "" if speech is None else f" [spoken by {speech}]"
+        title = name_task(found.task, job.data.version() or "") + spoken + demo
         print_blocks(build_ablation(title, model, found.effects, found.picked, details), end="\n\n")
     print_blocks(build_notes(found.effects for found in measured))
 
 
 def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
+    """Write a plot of the effects to `file`, and print its path."""
     from alm_bench.reports.plots.files import write_ablation
     from alm_bench.runner.conditions import read_condition
 
@@ -120,11 +121,15 @@ def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 
+_NOT_TAKEN = ("config", "judge", "judge_preset", "judge_repeats", "calibrate")
+"""Options of `run` that an ablation does not have: it compares scores by rules."""
+
+
 def _add_run_options(command: Any) -> None:
     """Add every option of `run` to the command's signature; the command receives them in `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
-    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, "config")]
+    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, *_NOT_TAKEN)]
     first = [p for p in theirs if p.default is inspect.Parameter.empty]
     rest = [p for p in theirs if p.default is not inspect.Parameter.empty]
     command.__signature__ = inspect.Signature([*first, *own, *rest])

@@ -79,8 +79,10 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
 
 
 def list_duplicates(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """Return the ids of the items that ask the same question about the same clips with the same options, and True as
-    `differ` if their answers differ."""
+    """Return one entry per group of items that ask the same question about the same clips with the same options.
+
+    An entry has the items' `ids`, and `differ`, which is True if their answers differ.
+    """
     together: dict[tuple[Any, ...], list[Sample]] = {}
     for sample in samples:
         clips = tuple(ref.id for ref in sample.audio)
@@ -93,7 +95,7 @@ def list_duplicates(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def _compute_baselines(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return the accuracy of each text-only baseline, with its interval."""
+    """Return the accuracy of each text-only baseline as a JSON object (the fields of `Metric`), by its name."""
     rows = [Scored(sample, "error" if sample.skip is None else "skipped", None, None, {}) for sample in samples]
     if not any(row.sample.has_reference and row.status != "skipped" for row in rows):
         return {}

@@ -69,6 +69,7 @@ def parse(
 
 
 def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
+    """Return the options in the values of `--choices`, each of which is an option or a file with one per line."""
     if form != "choice":
         if values:
             raise UsageError(f"--choices goes with --form choice, found --form {form}")
@@ -82,6 +83,7 @@ def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
 
 
 def _read_text(given: str | None) -> str:
+    """Return the text to parse: `given`, the content of the file that it names, or standard input for None and `-`."""
     if given is None or given == "-":
         return sys.stdin.read()
     return _read(Path(given)) if _is_file(given) else given

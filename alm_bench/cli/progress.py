@@ -46,12 +46,12 @@ class Display(Protocol):
     def close(self) -> None: ...
 
     def create_for_unit(self, unit: "Unit") -> "Display":
-        """Return a display that uses the same place for progress in another unit."""
+        """Return a display in another unit that takes the place of this one, on the same lines of the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit of progress. A displayed 1 stands for `size` counts; `digits` is the number of decimals."""
+    """Unit in which progress is displayed, such as MB. It is `size` counts, and is shown with `digits` decimals."""
 
     name: str
     size: int = 1
@@ -177,6 +177,7 @@ def format_duration(seconds: float) -> str:
 
 
 def _build_display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
+    """Return bars on a terminal, together with lines in the log file if there is one; else plain lines."""
     console = Console(stderr=True)
     if not console.is_terminal or not VERBOSITY.includes("progress"):
         return PlainLines(unit, clock)
@@ -300,3 +301,6 @@ class Bars:
 
     def count_captions(self) -> CountProgress:
         return CountProgress("SPICE")
+
+    def count_verdicts(self) -> CountProgress:
+        return CountProgress("judge")

@@ -1,4 +1,4 @@
-"""`alm-bench report`: write one HTML file in which runs are read, seen and heard, without a network."""
+"""`alm-bench report`: write one HTML file with scores, items and clips of runs, which works offline."""
 
 from pathlib import Path
 from typing import Annotated

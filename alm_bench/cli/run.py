@@ -178,6 +178,16 @@ def run(
     ] = None,
     solvable_by: common.SolvableBy = None,
     answer_tag: common.AnswerTag = None,
+    speak: Annotated[
+        str | None,
+        typer.Option(
+            metavar="espeak-ng[:VOICE]|COMMAND",
+            help="Ask by voice: the question is a clip that a speech synthesiser makes (docs/speech.md).",
+        ),
+    ] = None,
+    also_written: Annotated[
+        bool, typer.Option("--also-written", help="With --speak: give the question as text, too.")
+    ] = False,
     missing_audio: Annotated[
         str,
         typer.Option(
@@ -194,6 +204,10 @@ def run(
             autocompletion=complete_metrics,
         ),
     ] = None,
+    judge: common.JudgeModel = None,
+    judge_preset: common.JudgePresetName = "qa",
+    judge_repeats: common.JudgeRepeats = 1,
+    calibrate: common.Calibrate = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Exit 0 if at most this many items fail.")] = "0",
     max_cost: Annotated[
         float | None,
@@ -305,7 +319,7 @@ def check_report_name(path: Path | None, option: str) -> None:
 
 
 def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
-    """Write the HTML report of finished runs and print its path as the last line, on standard error beside JSON."""
+    """Write the HTML report of finished runs, and print its path: to standard error if JSON is printed."""
     if not folders:
         print_notice("no report: no run is finished")
         return

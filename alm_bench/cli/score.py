@@ -2,19 +2,23 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_metrics, complete_runs
 from alm_bench.cli.output import print_blocks
+from alm_bench.cli.run import print_forecasts
 from alm_bench.core import UsageError
-from alm_bench.core.escape import print_notice
+from alm_bench.core.escape import print_error, print_notice
 from alm_bench.core.options import answer_tags
 from alm_bench.records.find import RUNS, find_run
+
+if TYPE_CHECKING:
+    from alm_bench.judges.jury import Jury
 
 
 def score(
@@ -43,21 +47,37 @@ def score(
             help="Compute scores with and without the corrected labels of these marks (see `review`); store nothing.",
         ),
     ] = None,
+    judge: common.JudgeModel = None,
+    judge_preset: common.JudgePresetName = "qa",
+    judge_repeats: common.JudgeRepeats = 1,
+    calibrate: common.Calibrate = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="USD", help="Ask judges no more once their calls have cost this much (USD)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --judge: estimate calls, tokens and cost; send no request.")
+    ] = False,
+    device: common.Device = "auto",
+    dtype: common.Dtype = None,
     out: common.Out = RUNS,
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
-    """Parse and score the stored text of runs again. No model is loaded.
+    """Parse and score the stored text of runs again. The evaluated model is not loaded.
 
-    If the parser has changed, one line reports how many items changed and the accuracy before and after.
+    With --judge, another model grades the answers in free text; its replies are cached. If the parser has changed, one
+    line reports how many items changed and the accuracy before and after.
     """
-    from alm_bench.cli.progress import Bars
-    from alm_bench.evaluation import rescore_run
-    from alm_bench.records.models import build_runs_json
-    from alm_bench.reports import find_screen
-    from alm_bench.reports.run_report import build_run
+    from alm_bench.core.device import make_runtime
+    from alm_bench.judges.jury import check_judge_options, open_jury
 
     folders = [find_run(run, out) for run in runs]  # unknown names raise an error before anything is written
+    check_judge_options(judge, calibrate, judge_repeats)
+    if labels is not None and judge:
+        raise UsageError("score takes either --labels or --judge, found both")
+    if judge is None and (dry_run or max_cost is not None):
+        raise UsageError("--dry-run and --max-cost of score go with --judge MODEL, which is not given")
     solver = None if solvable_by is None else find_run(solvable_by, out)
     tags = answer_tags(answer_tag)
     if labels is not None:
@@ -65,17 +85,55 @@ def score(
             raise UsageError("score takes either --labels or --solvable-by, found both")
         _score_relabelled(folders, labels, metrics, tags, json_)
         return
-    summaries = []
-    for folder in folders:
-        run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())
-        if reparsed.has_changes:
-            print_notice(f"{folder.name}: {reparsed.describe()}")
-        summaries.append(run.summary)
-        if not json_:
-            blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
-            print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
-    if json_:
-        common.print_json(build_runs_json(summaries))
+    runtime = make_runtime(device, dtype)
+    with open_jury(judge, judge_preset, judge_repeats, calibrate, out, runtime) as jury:
+        if jury is not None and dry_run:
+            with common.redirect_model_output():
+                forecasts = [jury.forecast_run(folder) for folder in folders]
+            print_forecasts(forecasts, json_)
+            return
+        rescore = _Rescoring(solver, metrics, tags, jury, max_cost)
+        rescore.run(folders, details, json_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rescoring:
+    """Settings by which runs are scored again."""
+
+    solver: Path | None
+    metrics: str | None
+    tags: tuple[str, ...]
+    jury: "Jury | None"
+    max_cost: float | None
+
+    def run(self, folders: Sequence[Path], details: bool, json_: bool) -> None:
+        """Score runs again and print them. Exits with status 1 if a call of a judge failed."""
+        from alm_bench.cli.progress import Bars
+        from alm_bench.evaluation import rescore_run
+        from alm_bench.records.models import build_runs_json
+        from alm_bench.reports import find_screen
+        from alm_bench.reports.run_report import build_run
+        from alm_bench.runner.budget import Budget
+
+        budget = Budget() if self.max_cost is None else Budget(self.max_cost)
+        summaries, failed = [], []
+        for folder in folders:
+            with common.redirect_model_output():
+                run, reparsed, failures = rescore_run(
+                    folder, self.solver, self.metrics, self.tags, Bars(), self.jury, budget
+                )
+            if reparsed.has_changes:
+                print_notice(f"{folder.name}: {reparsed.describe()}")
+            failed += [failures] if failures is not None else []
+            summaries.append(run.summary)
+            if not json_:
+                blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
+                print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
+        if json_:
+            common.print_json(build_runs_json(summaries))
+        if failed:
+            print_error(f"alm-bench: {'; '.join(failed)}")
+            raise typer.Exit(1)
 
 
 def _score_relabelled(

@@ -92,7 +92,7 @@ def show(
 
 
 def _print_items(records: "Sequence[Record]", header: "RunHeader | None") -> None:
-    """Print items. With `header`, which is that of their run, also play the clips of each."""
+    """Print items. If `header`, the header of their run, is given, also play the clips of each item."""
     from alm_bench.reports.items import build_item
 
     if header is None:

@@ -8,6 +8,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_recipes
+from alm_bench.cli.train_difficulty import difficulty
 from alm_bench.core import UsageError
 from alm_bench.core.options import parse_pairs
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from alm_bench.tracking.base import Log
 
 app = typer.Typer()
+app.command()(difficulty)
 
 
 @app.callback(invoke_without_command=True)
@@ -26,9 +28,7 @@ def train(
             metavar="NAME|FILE", help="Name of a shipped recipe, or a .toml file.", autocompletion=complete_recipes
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
-    ] = None,
+    set_: common.RecipeChanges = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +52,7 @@ def train(
 
     The same command resumes. For several processes use `accelerate launch`.
 
-    `train export RUN` writes the weights of an interrupted run.
+    `train export RUN` writes the weights of an interrupted run, `train difficulty` measures how hard rows are.
     """
     if context.invoked_subcommand is not None:
         if config is not None:
@@ -83,8 +83,10 @@ def train(
         for source in prepared.corpus.sources:
             if source.missing:
                 progress.say(
-                    f"{len(source.missing)} clips of {source.config.file} are missing, their rows are left out"
+                    f"{len(source.missing)} clips of {source.config.name} are missing, their rows are left out"
                 )
+        for holdout in prepared.holdouts:
+            progress.say(holdout.describe())
         last: dict[str, Any] = {}
         log: Log | None = None
 

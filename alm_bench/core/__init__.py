@@ -39,6 +39,7 @@ from alm_bench.core.protocols import (
 )
 from alm_bench.core.types import (
     NOTHING,
+    REQUIREMENT,
     STATUSES,
     AdapterIdentity,
     AnswerBy,
@@ -68,6 +69,7 @@ from alm_bench.core.types import (
 __all__ = [
     "CACHE_MB",
     "NOTHING",
+    "REQUIREMENT",
     "STATUSES",
     "Abilities",
     "AblationCard",

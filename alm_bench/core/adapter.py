@@ -74,12 +74,13 @@ class Abilities:
     """Selects an option and generates no text. Tasks without options are rejected."""
 
     is_replay: bool = False
-    """Returns answers that were stored elsewhere (`outputs`). Their options cannot be reordered nor their clips
-    changed; prompt, decoding and audio are recorded as not known."""
+    """Returns answers that another program stored (`outputs`). Runs can neither reorder the options nor change the
+    clips; prompt, decoding and audio are recorded as not known."""
 
     delivery: Delivery = "by construction"
-    """`to be shown` for a model behind a server, chat template or processor that may drop a clip. Every run then begins
-    with the audio check."""
+    """Evidence that clips reach the model. `by construction`: the adapter's own code passes them to the network. `to be
+    shown`: a server, chat template or processor in between may drop a clip, so every run begins with the audio check.
+    """
 
     max_clips: int | None = None
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
@@ -87,6 +88,10 @@ class Abilities:
 
     decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
+
+    spoken_languages: tuple[str, ...] | None = None
+    """Codes of the languages whose speech the model understands (`core.languages`); None if that is not declared. A run
+    whose clips speak another language is rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
@@ -253,8 +258,10 @@ class Adapter(Protocol):
         raise _build_undefined_method_error(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
-        about the same clip together. [default: the given order]"""
+        """Return the order in which the adapter prefers to answer the requests, as indices.
+
+        For example, requests about the same clip are adjacent. [default: the given order]
+        """
         return range(len(requests))
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
@@ -271,6 +278,10 @@ class Adapter(Protocol):
         """
         tokens = math.ceil((len(request.prompt) + len(request.prefix)) / CHARACTERS_PER_TOKEN)
         return Estimate(tokens, decoding.max_new_tokens)
+
+    def count_tokens(self, text: str) -> int | None:
+        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        return None
 
     def log_to(self, folder: Path) -> None:
         """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no
@@ -316,9 +327,9 @@ class BaseAdapter(Adapter):
 
 
 def read_abilities(model: object) -> Abilities:
-    """Return the abilities of a class, or of an object whose class is not a `BaseAdapter`.
+    """Return the abilities of an adapter class, or of an object whose class is not a `BaseAdapter`.
 
-    They are the declared abilities, those whose method is defined, and those declared by the attributes of version 0.1.
+    They are those in its `abilities`, those whose method is defined, and those that attributes of version 0.1 declare.
     Raises UsageError if `abilities` is not an `Abilities`.
     """
     declared = getattr(model, "abilities", Abilities())
@@ -358,7 +369,7 @@ def wrap_as_adapter(model: object) -> Adapter:
 
 
 class _AdoptedAdapter(BaseAdapter):
-    """Adapter made of an object of any class, with defaults for what the object does not define."""
+    """Adapter that wraps an object of any class, with defaults for attributes that the object does not define."""
 
     def __init__(self, model: object) -> None:
         own: Any = self

@@ -1,11 +1,11 @@
-"""Cards of tasks and ablations: what a `task.toml` declares."""
+"""Cards of tasks and ablations: the types of the declarations in a `task.toml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 FILE_PREFIX = "file:"
-"""Beginning of the names of tasks that are made of a file."""
+"""Beginning of the names of tasks whose questions come from a file of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,9 @@ class Fetch:
     """Source of a download. Either `url` or `hub` is set."""
 
     to: str
-    """Path below the data root: of the file, or of the folder for members of an archive or for a hub data set."""
+    """Target path below the data root. For members of an archive and for a hub data set it is a folder, otherwise a
+    file.
+    """
 
     url: str | None = None
     """URL of a file."""
@@ -62,7 +64,9 @@ class DataFile:
     """Split that the file belongs to; None if it belongs to all."""
 
     revisions: Mapping[str, str] = field(default_factory=dict)
-    """Name of each known revision, by sha256 of the file or of its questions (`data.compute_questions_digest`)."""
+    """Known revisions: the name of each, by sha256 of the file or by the digest of its questions
+    (`data.compute_questions_digest`).
+    """
 
     optional: bool = False
     """True if the task works without the file, which then adds a text-only baseline."""
@@ -195,7 +199,10 @@ class TaskCard:
         return self.kind == "retrieval"
 
     def describe_part(self, split: str, count: int) -> str | None:
-        """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""
+        """Return a text such as `part: 100 of 1,000 items` for data that contain only `count` items of a split.
+
+        Returns None if the split has no more items, or if its size is not known.
+        """
         whole = self.items.get(split, count)
         return f"part: {count:,} of {whole:,} items" if count < whole else None
 

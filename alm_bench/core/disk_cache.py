@@ -1,13 +1,16 @@
-"""Disk cache of results that take long to compute, with a hash of the inputs as the key."""
+"""Disk cache of results that take long to compute. Its keys are hashes of the inputs."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from alm_bench.core.errors import StoreError
 
 Value = bytes | str | float
+
+KEYS_TOGETHER = 500
+"""Largest number of keys in one query; SQLite allows at least 999."""
 
 SECONDS = 60.0
 """Longest time in seconds to wait for another process to finish writing."""
@@ -21,7 +24,7 @@ class DiskCache:
     """
 
     def __init__(self, path: Path, table: str = "entries") -> None:
-        """`table` is an identifier of SQL, the project's own."""
+        """`table` is the name of the SQL table. It is not escaped, so it must be a plain identifier."""
         self.path, self._table = path, table
 
     def get(self, key: str) -> Value | None:
@@ -34,6 +37,21 @@ class DiskCache:
         """Store a value. Raises StoreError if it cannot be stored."""
         with self._open_connection() as connection:
             connection.execute(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?)", (key, value))
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Value]:
+        """Return the values of those keys that have one. Raises StoreError if the file cannot be used."""
+        found: dict[str, Value] = {}
+        with self._open_connection() as connection:
+            for start in range(0, len(keys), KEYS_TOGETHER):
+                part = keys[start : start + KEYS_TOGETHER]
+                marks = ",".join("?" * len(part))
+                found |= connection.execute(f"SELECT key, value FROM {self._table} WHERE key IN ({marks})", part)
+        return found
+
+    def put_many(self, values: Mapping[str, Value]) -> None:
+        """Store values by key, all of them or none. Raises StoreError if they cannot be stored."""
+        with self._open_connection() as connection:
+            connection.executemany(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?)", list(values.items()))
 
     @contextmanager
     def _open_connection(self) -> Iterator[sqlite3.Connection]:

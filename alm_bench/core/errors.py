@@ -76,8 +76,11 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that it was raised from, is for want of memory: Python's, torch's by its name (so
-    that torch is not imported), and torch's RuntimeErrors."""
+    """Return True if an error, or an error that caused it, means that memory ran out.
+
+    These are Python's MemoryError, torch's OutOfMemoryError (recognised by its name, so that torch is not imported),
+    and RuntimeErrors with the messages of torch for this case.
+    """
     while error is not None:
         if isinstance(error, MemoryError) or "OutOfMemoryError" in (kind.__name__ for kind in type(error).__mro__):
             return True
@@ -88,7 +91,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def rank_names(name: str, known: Iterable[str], limit: int = 12) -> str:
-    """Return up to `limit` of the known names for an error message, those most similar to `name` first."""
+    """Return a list of known names, as text for an error message: the `limit` names that are most similar to `name`."""
     from rapidfuzz import fuzz  # here, since most commands never fail
     from rapidfuzz.distance import OSA
 

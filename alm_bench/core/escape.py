@@ -56,7 +56,7 @@ def _escape_character(character: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """Return a text of several lines escaped as by `escape_terminal`, except that newlines and tabs are not changed."""
+    """Return a text of several lines, escaped as by `escape_terminal`. Newlines and tabs are not changed."""
     return escape_terminal(text, keep="\n\t")
 
 

@@ -32,6 +32,7 @@ class ForwardingAdapter(BaseAdapter):
             event_presence=listener_abilities.event_presence,
             delivery=listener_abilities.delivery,
             max_clips=listener_abilities.max_clips,
+            spoken_languages=listener_abilities.spoken_languages,
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
@@ -54,6 +55,9 @@ class ForwardingAdapter(BaseAdapter):
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
         return self.answerer.estimate(request, seconds, decoding)
+
+    def count_tokens(self, text: str) -> int | None:
+        return self.answerer.count_tokens(text)
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         return self.listener.order(requests)

@@ -3,11 +3,13 @@
 import string
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from alm_bench.core.errors import UsageError, rank_names
 from alm_bench.core.files import hash_json
+from alm_bench.core.languages import ItemLanguages, name_language, normalise_language
 from alm_bench.core.types import Request, Sample
 
 
@@ -49,6 +51,15 @@ class PromptTemplate:
     """Token limit that outputs of this form need, if it is higher than the task's. It is not part of the hash, since
     the limit is part of the decoding."""
 
+    translations: Mapping[str, str] = field(default_factory=dict)
+    """Text in other languages, by code; empty for a prompt set in one language."""
+
+    translate_by: Literal["question", "answer"] = "question"
+    """Language of the item by which its text is chosen from `translations`."""
+
+    output_format: str = ""
+    """Format of answers in several parts that the prompt asks for (`parsing.parts`); "" for answers in one piece."""
+
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the sha256 of everything that changes a rendered prompt."""
@@ -57,7 +68,24 @@ class PromptTemplate:
             del parts[name]
         if self.open_template is None:  # hashes are those of templates from before the field
             del parts["open_template"]
+        if not self.output_format:
+            del parts["output_format"]
+        if not self.translations:  # the hashes of prompt sets in one language are those of version 0.1
+            del parts["translations"], parts["translate_by"]
         return hash_json(parts)[:12]
+
+    def select_language(self, languages: ItemLanguages | None) -> "PromptTemplate":
+        """Return the template in the language of an item; itself for a prompt set in one language. Raises UsageError if
+        the set has no text in that language."""
+        language = None if languages is None else getattr(languages, self.translate_by)
+        if not self.translations or language is None:
+            return self
+        if (text := self.translations.get(normalise_language(language))) is None:
+            raise UsageError(
+                f"prompt set {self.id} has no text in {name_language(language)}; it has "
+                f"{', '.join(sorted(self.translations))}: name another one with --prompt"
+            )
+        return replace(self, template=text)
 
     def format_options(self, choices: Sequence[str]) -> str:
         """Return the text of the options."""
@@ -77,8 +105,8 @@ class PromptTemplate:
 def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
     """Return the prompt templates of a task's `prompts.toml` by name.
 
-    The file has one table per prompt set. `base` names another file of this kind, relative to this one, whose prompt
-    sets are added, except those that this file has, too.
+    The file has one table per prompt set. Its key `base` names another such file, by a path relative to this one. The
+    prompt sets of that file are added, unless this file has a set of the same name.
     """
     sets = tomllib.loads(path.read_text(encoding="utf-8"))
     base = sets.pop("base", None)
@@ -95,10 +123,10 @@ def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> 
 
 
 def render(sample: Sample, template: PromptTemplate) -> Request:
-    """Return the request for a sample. It contains everything but the reference answer."""
+    """Return the request for a sample, with its prompt, clips and options, and without the reference answer."""
     return Request(
         id=sample.id,
-        prompt=template.render(sample.fields, sample.choices),
+        prompt=template.select_language(sample.languages).render(sample.fields, sample.choices),
         audio=sample.audio,
         choices=sample.choices,
     )

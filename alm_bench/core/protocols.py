@@ -20,8 +20,10 @@ class DataRoot(Protocol):
         it."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
-        """Return all files that match the first pattern with a match, sorted (such as shards of a parquet). Raises
-        DataError."""
+        """Return all files that match the first of the file's patterns that has a match, sorted. Raises DataError.
+
+        Several files are, for example, the shards of a parquet data set.
+        """
 
     def has(self, file: DataFile) -> bool: ...
 
@@ -32,8 +34,9 @@ class DataRoot(Protocol):
         """
 
     def version(self) -> str | None:
-        """Return the version of the audio for a run's fingerprint if files alone do not determine it (demo data), else
-        None."""
+        """Return the version of the audio, which is part of a run's fingerprint (demo data). None if the files
+        determine the audio.
+        """
 
 
 class Task(Protocol):
@@ -64,7 +67,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class ReadsOwnFile(Protocol):
-    """Task that is made of a file of the user's own, whose columns it finds by itself."""
+    """Task whose questions come from a file of the user. The task detects the roles of the file's columns."""
 
     def open_root(self, split: str) -> DataRoot:
         """Return the folder of the file's clips."""
@@ -73,7 +76,7 @@ class ReadsOwnFile(Protocol):
         """Return the options with which stored records can be scored without the file. Raises DataError."""
 
     def describe(self, split: str) -> Sequence[str]:
-        """Return lines for the user: which columns were found and how they are read. Raises DataError."""
+        """Return lines for the user that describe the columns of the file and their roles. Raises DataError."""
 
     def check(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
         """Return all questions and the faults of rows, each with the number of its row.
@@ -83,7 +86,10 @@ class ReadsOwnFile(Protocol):
         """
 
     def format_sidecar(self, split: str) -> tuple[Path, str]:
-        """Return the path and the text of the file that declares what was found. Raises DataError and UsageError."""
+        """Return the path and the text of a sidecar, which declares the detected roles of the columns.
+
+        Raises DataError and UsageError.
+        """
 
 
 @runtime_checkable
@@ -100,11 +106,11 @@ class HasTextBaselines(Protocol):
     """Task with text-only baselines that are computed per item. The margin over the best of them is reported."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the expected score of each row, by baseline. All rows have a correct answer. Must be a pure function.
+        """Return the expected score of each row under each baseline, by the baseline's name. Must be a pure function.
 
-        For a task that is a `ScoresItems`, it is the score of `item_scores`, with the same exceptions. For other tasks
-        it is accuracy or, if the card has no accuracy, the card's first metric; `rows` are then those for which `grade`
-        returns it.
+        All rows have a correct answer. For a task that is a `ScoresItems`, the scores are values of the metric that
+        `item_scores` returns, and the same errors are raised. For other tasks they are accuracies or, if the card has
+        no accuracy, values of the card's first metric; `rows` then contains only rows for which `grade` returns it.
         """
 
 
@@ -116,7 +122,10 @@ class ScoresItems(Protocol):
         """Return the name of the score and one value per row, in order. Raises MetricError if it is not available."""
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        """Return one score per row for each metric in `figures` that is a mean over items and available."""
+        """Return one score per row, by metric, for the metrics named in `figures`.
+
+        Metrics that are not a mean over items, or not available, are left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)

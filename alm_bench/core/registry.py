@@ -32,8 +32,9 @@ class Registry(Generic[T]):
     """Reasons why entry points gave no valid object, by the entry point's name."""
 
     versions: Mapping[str, str]
-    """Versions by name, for objects of entry points and for built-in ones that declare a `version`. Results of
-    different versions of an object are different results."""
+    """Versions by name, for objects of entry points and for built-in ones that declare a `version`. They are stored
+    with results, since another version of an object may give another result.
+    """
 
     def get(self, name: str) -> T:
         """Return the object of this name. Raises UsageError with the known names if there is none."""
@@ -97,10 +98,10 @@ def _get_declared_version(entry: object) -> str | None:
 
 
 def _hash_source(entry: object, point: EntryPoint) -> str:
-    """Return a hash of the source files that define an object; without source files, the version of its package.
+    """Return a hash of the source files that define the object of an entry point.
 
-    The files are the module of the entry point and the modules of the classes that the object's class inherits from,
-    except those of this package.
+    The files are the module of the entry point and, for a class, the modules of its base classes, except modules of
+    this package. Without source files, returns the version of the package that defines the entry point.
     """
     own = __name__.partition(".")[0]
     classes = entry.__mro__ if isinstance(entry, type) else ()
@@ -113,7 +114,10 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
 
 
 def check_subclass(base: type) -> Check:
-    """Return a check that accepts proper subclasses of `base`."""
+    """Return a function that checks an object of an entry point: it must be a proper subclass of `base`.
+
+    The function returns None for a valid object, else a text that says what was expected.
+    """
 
     def check(entry: object) -> str | None:
         fits = isinstance(entry, type) and issubclass(entry, base) and entry is not base
@@ -123,10 +127,13 @@ def check_subclass(base: type) -> Check:
 
 
 def check_instance(cls: type) -> Check:
-    """Return a check that accepts instances of `cls`."""
+    """Return a function that checks an object of an entry point: it must be an instance of `cls`.
+
+    The function returns None for a valid object, else a text that says what was expected.
+    """
     return lambda entry: None if isinstance(entry, cls) else f"a {cls.__name__}"
 
 
 def _describe(entry: object) -> str:
-    """Return a class or the type of an object in words, for error messages."""
+    """Return a text that names a class, or the type of an object, for error messages."""
     return f"the class {entry.__name__}" if isinstance(entry, type) else f"a {type(entry).__name__}"

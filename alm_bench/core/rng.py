@@ -1,4 +1,4 @@
-"""Random draws that depend on their key alone (an item, a clip, a seed), never on a clock, a batch or an order."""
+"""Random generators that depend only on a key (an item, a clip, a seed), never on the time, batches or order."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -7,7 +7,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 DRAWS = 2
-"""Version of all draws. It is part of the fingerprint of runs that draw, so that a run is not resumed with others."""
+"""Version of all random draws. It is part of the fingerprint of runs with random draws, so that no run is resumed with
+other draws.
+"""
 
 
 def derive_integer(*key: str | int) -> int:

@@ -33,12 +33,14 @@ _WORDS_BESIDE_TOKEN = frozenset(
         *("max", "min", "new", "per", "count", "limit", "budget", "type", "index", "text"),
     )
 )
-"""Words that mark a name with `token` as one about tokens of a language model (`pad_token`, `stop_token_ids`)."""
+"""Words beside `token` in names such as `pad_token` and `stop_token_ids`, which are about tokens of a language model
+and not secrets.
+"""
 _WORDS_BESIDE_KEY = frozenset(("cache", "sort", "kv"))
 """Words that mark a name with `key` as no secret (`cache_key`)."""
 
 _NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
-"""Last words of names whose value says where a secret is stored (`api_key_env`) and is none itself."""
+"""Last words of names such as `api_key_env`, whose values name the location of a secret and are not secrets."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""
@@ -105,8 +107,7 @@ def _hide_pair(match: "re.Match[str]", between: str) -> str:
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """Return the secret texts in a value that have at least `MIN_SECRET_LENGTH` characters. They are those that `hide`
-    replaces."""
+    """Return the texts in a value that `hide` replaces, except those shorter than `MIN_SECRET_LENGTH` characters."""
     return {text for text in _find_all_secrets(value, name) if len(text) >= MIN_SECRET_LENGTH}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from alm_bench.core.errors import UsageError
+from alm_bench.core.languages import ItemLanguages
 
 if TYPE_CHECKING:  # numpy takes longer to import than the commands that never touch a clip take to run
     import numpy as np
@@ -52,6 +53,9 @@ class AudioRef:
 
     content: str | None = field(default=None, compare=False, repr=False)
     """Key of synthesised bytes, which distinguishes clips with the same id and path. Equal keys mean equal bytes."""
+
+    is_question: bool = False
+    """True for a clip in which the item's question is spoken (`--speak`). Conditions do not change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +184,10 @@ class Decoding:
             raise UsageError(f"beam search takes a finite length_penalty, found {self.length_penalty}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings by name, without those that belong to top-k sampling or beam search alone if the method
-        is another. The fingerprints of greedy and nucleus runs are therefore those of version 0.1."""
+        """Return the settings by name. Settings of top-k sampling and of beam search are left out for other methods.
+
+        Greedy and nucleus runs therefore have the same fingerprints as in version 0.1, which had no other methods.
+        """
         own = {"top_k": ("top-k",), "beams": ("beam",), "length_penalty": ("beam",)}
         return {name: value for name, value in asdict(self).items() if self.method in own.get(name, (self.method,))}
 
@@ -267,7 +273,8 @@ class Parsed:
     """Text of the selected option, or another parsed value (a label, a number)."""
 
     span: tuple[int, int] | None = None
-    """Part of the text that determined the result: index of its first character, and of the one after its last."""
+    """Start and end of the part of the text that determined the result. The end is the index after the last character.
+    """
 
     indices: tuple[int, ...] | None = None
     """Selected options in ascending order, for a question that may have several correct ones; `index` is None then."""
@@ -296,6 +303,10 @@ class Arrangement:
     i."""
 
 
+REQUIREMENT = "requirement"
+"""Key in `Sample.metadata` of what an answer has to fulfil, in words, for items without a reference answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One item of a task, before a prompt template turns it into a `Request`."""
@@ -320,7 +331,7 @@ class Sample:
     """Correct answer as it is written in the source file, for official scoring rules that compare texts."""
 
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Key of the item in each grouping, and its clip as `clip` if several items share clips."""
+    """Keys of the item by grouping. If several items share a clip, the grouping `clip` contains the clip's id."""
 
     skip: str | None = None
     """Reason why the item is excluded from the project's own metrics (its answer is not among its options). The model
@@ -336,6 +347,9 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     """JSON values of the source row that are stored with the item for later scoring (reasoning traces, rubrics). They
     may contain the answer, so no prompt is rendered from them and no model gets them."""
+
+    languages: ItemLanguages | None = None
+    """Languages of question, audio and answer; None for a task that does not declare them."""
 
     def __post_init__(self) -> None:
         """Sort `targets` in ascending order. Raises ValueError if they are not valid indices of options."""

@@ -23,14 +23,16 @@ def count(value: object) -> int | None:
 
 
 def parse_money(value: object) -> float | None:
-    """Return `value` if it is a valid amount in US dollars (a number from 0 to `MOST`), else None (NaN, a text, below
-    0)."""
+    """Return `value` as a float if it is a valid amount in US dollars (a number from 0 to `MOST`), else None."""
     sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
     return float(value) if sound else None  # type: ignore[arg-type]
 
 
 def add_usage(output: Output, *calls: Output) -> Output:
-    """Return the output with the usage of `calls`, further calls that were made for it, added to its own."""
+    """Return `output` with the token counts and costs of further calls added to its own.
+
+    `calls` are the outputs of these calls, such as the captioning calls of a cascade.
+    """
     summed = dict(output.extra)
     for call in calls:
         for name in USAGE:

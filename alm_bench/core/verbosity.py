@@ -1,4 +1,4 @@
-"""Levels of what commands print on standard error, and the log file that gets all of it."""
+"""Verbosity of a command: which lines go to standard error. The log file gets all lines."""
 
 import time
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ Level = Literal["detail", "notice", "progress", "error"]
 
 @dataclass(slots=True)
 class Verbosity:
-    """State of one process. Errors are always printed, details only if they are asked for."""
+    """Verbosity of a process, and its log file. Errors are always printed, details only if `verbose` is set."""
 
     quiet: bool = False
-    """Print errors alone."""
+    """Print errors only."""
 
     verbose: bool = False
     """Print details, too."""
@@ -26,13 +26,13 @@ class Verbosity:
     """Open log file."""
 
     def includes(self, level: Level) -> bool:
-        """Tell whether lines of this level go to standard error."""
+        """Return True if lines of this level are printed to standard error."""
         if level == "detail":
             return self.verbose
         return level == "error" or not self.quiet
 
     def open_log(self, path: Path) -> None:
-        """Append all lines to a file from now on. Raises UsageError for one that cannot be written."""
+        """Append all lines to the file `path` from now on. Raises UsageError if it cannot be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             log = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
@@ -48,7 +48,10 @@ class Verbosity:
             self.log = None
 
     def write_log(self, level: Level, line: str) -> str | None:
-        """Write a line with its time and level; return why the log file takes no more, once."""
+        """Write a line with its time and level to the log file, if there is one.
+
+        If writing fails, close the log to further lines and return the reason; otherwise return None.
+        """
         if self.log is None:
             return None
         try:
@@ -60,12 +63,12 @@ class Verbosity:
 
 
 VERBOSITY = Verbosity()
-"""Of this process."""
+"""Verbosity of this process."""
 
 
 @contextmanager
 def restore_verbosity() -> Iterator[None]:
-    """Close the log file and go back to the defaults at the end of the block, which is one command."""
+    """Context manager around one command. At its end, the log file is closed and the verbosity is reset."""
     try:
         yield
     finally:

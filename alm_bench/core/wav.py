@@ -1,4 +1,4 @@
-"""The encoder of WAV files, and recognition of files like those that it writes."""
+"""Encoder of WAV files, and a test that recognises files of the same layout."""
 
 import io
 import struct
@@ -10,14 +10,14 @@ Encoding = Literal["int16", "float32"]
 
 
 HEADER_BYTES = 44
-"""Length of the header of a WAV file that consists of a `fmt ` and a `data` chunk of plain samples."""
+"""Length in bytes of the header of a WAV file without optional chunks."""
 
 
 def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
     """Encode mono samples in -1..1, of shape (samples,), as a WAV file of `rate` Hz.
 
-    16-bit samples are those of libsndfile, clipped beyond -1..1. The samples (little-endian) begin at
-    byte `HEADER_BYTES`: no other chunk stands before them.
+    Samples beyond -1..1 are clipped in 16-bit files, whose samples equal those that libsndfile writes. There are no
+    optional chunks: the samples (little-endian) begin at byte `HEADER_BYTES`.
     """
     import numpy as np  # here, since light commands import `core`
 
@@ -38,10 +38,10 @@ def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
 
 
 def is_plain_wav(header: bytes, rate: int, size: int) -> bool:
-    """Return True if a file of `size` bytes is what `encode_wav` writes for int16 samples at `rate` Hz: mono, complete,
-    and without any other chunk.
+    """Return True if a file has the layout that `encode_wav` writes for int16 samples at `rate` Hz.
 
-    `header` holds its first `HEADER_BYTES` bytes.
+    Such a file is mono, complete, and without optional chunks. `header` holds the first `HEADER_BYTES` bytes of the
+    file, `size` is its size in bytes.
     """
     if len(header) < HEADER_BYTES:
         return False

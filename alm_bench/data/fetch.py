@@ -65,12 +65,14 @@ class _PartialFile:
 
     @staticmethod
     def for_target(target: Path) -> "_PartialFile":
+        """Return the partial download of the file `target`, whose files lie beside it."""
         return _PartialFile(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def read_note(self) -> dict[str, Any]:
+        """Return the description of the remote file's version; empty if it is missing or unreadable."""
         try:
             found = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -80,8 +82,8 @@ class _PartialFile:
     def read_resumable_note(self, url: str, checked: bool) -> dict[str, Any]:
         """Return the description of the partial file if the download can be resumed, else an empty dictionary.
 
-        It can be resumed if it has the same `url`, and if a mismatch of its two parts would be detected: by the ETag or
-        modification date of the server, or by a checksum at the end (`checked`).
+        It can be resumed if it belongs to the same `url`, and if a change of the remote file since then would be
+        detected: by the server's ETag or modification date, or by a checksum at the end (`checked` is True).
         """
         note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
@@ -110,6 +112,7 @@ class Fetcher:
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 
     def apply_mirrors(self, url: str) -> str:
+        """Return the URL of the file at its mirror, or the URL itself without a mirror."""
         for prefix in sorted(self.mirrors, key=len, reverse=True):
             if url.startswith(prefix):
                 return self.mirrors[prefix] + url[len(prefix) :]
@@ -183,6 +186,7 @@ class Fetcher:
                 )
 
     def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
+        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the server's delay is too long."""
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
         if tries >= MAX_TRIES or pause > MAX_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
@@ -192,6 +196,7 @@ class Fetcher:
         self.pause(pause)
 
     def _try_download(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> None:
+        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed."""
         note = part.read_resumable_note(url, checked)
         start = part.size() if note else 0
         if note and start == note["total"]:
@@ -324,8 +329,8 @@ def _is_continuation(
 
 
 def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]:
-    """Return what identifies a remote file's version: URL, ETag, modification date and size (`total`). Values are None
-    if the server does not report them."""
+    """Return the properties that identify a remote file's version: `url`, `etag`, `modified` (a date) and `total`, its
+    size in bytes. Values that the server does not report are None."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:
@@ -335,6 +340,7 @@ def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]
 
 
 def _iterate_pieces(response: "requests.Response") -> Iterator[bytes]:
+    """Yield the body of a response in pieces. Raises _TemporaryError if the connection breaks off."""
     import requests
 
     try:

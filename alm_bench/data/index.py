@@ -26,7 +26,7 @@ class AudioIndex:
 
     @staticmethod
     def scan(folder: Path) -> "AudioIndex":
-        paths = list(_iterate_audio_files(folder))
+        paths = list(iterate_audio_files(folder))
         return AudioIndex(
             names=tuple(sorted((_normalise_name(path.name), path) for path in paths)),
             stems=tuple(sorted((_normalise_name(path.stem), path) for path in paths)),
@@ -37,7 +37,7 @@ class AudioIndex:
         return _find_paths(self.names, name)
 
     def find_by_stem(self, name: str) -> list[PurePosixPath]:
-        """Return the paths of files with this base name, whatever their audio suffix."""
+        """Return the paths of files whose base names equal `name` apart from the audio suffix."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name, not a path)
         return _find_paths(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
@@ -76,7 +76,7 @@ def _find_paths(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list
     return found
 
 
-def _iterate_audio_files(root: Path) -> Iterator[PurePosixPath]:
+def iterate_audio_files(root: Path) -> Iterator[PurePosixPath]:
     """Yield the audio files below `root` as relative paths. Links to folders are followed; each folder is entered
     once."""
     entered: set[tuple[int, int]] = set()

@@ -37,9 +37,11 @@ def hash_manifest(files: Mapping[str, Path], version: str | None) -> str:
 
 
 def clip_size(ref: AudioRef) -> int | None:
-    """Return the size in bytes of the clip's file; None if the file is missing, or if the clip's bytes come from
-    `AudioRef.read`. In the second case, the data hash covers the clip through an annotation file or
-    `DataRoot.version`."""
+    """Return the size in bytes of the clip's file; None if there is no such file or `AudioRef.read` reads the bytes.
+
+    A clip with `AudioRef.read` needs no size: `hash_manifest` covers its bytes through an annotation file or
+    `DataRoot.version`.
+    """
     if ref.read is not None:
         return None
     try:

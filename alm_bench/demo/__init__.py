@@ -5,6 +5,7 @@ Every task can be run and trained on without a download. Tasks write these quest
 """
 
 from alm_bench.demo.annotated_questions import iterate_annotated_questions
+from alm_bench.demo.chains import INSTRUCTIONS, build_chain_rows
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import describe_difference, write_captions
 from alm_bench.demo.entailment import iterate_hypotheses
@@ -19,6 +20,7 @@ __all__ = [
     "EVENT_TYPES",
     "FAMILIES",
     "FIRST_VERSION",
+    "INSTRUCTIONS",
     "SECONDS",
     "TAGS",
     "TARGET_COLUMNS",
@@ -30,6 +32,7 @@ __all__ = [
     "Event",
     "EventType",
     "Scene",
+    "build_chain_rows",
     "build_scene",
     "build_training_rows",
     "compute_frame_tags",

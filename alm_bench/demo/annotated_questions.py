@@ -39,6 +39,7 @@ def _build_clip_pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tupl
 
 
 def _find_word(scene: Scene, last: bool) -> str:
+    """Return the one-word name of a scene's first or last event."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     return EVENT_TYPES[ordered[-1 if last else 0].type].word
 
@@ -90,7 +91,9 @@ def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Ite
 def _simulate_annotators(
     clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None
 ) -> AnnotatedQuestion:
-    """Build a question with three answers. `answers` holds the correct answer, and the one of the annotator `doubt`,
-    who differs."""
+    """Build a question with three answers.
+
+    `answers` are the correct answer and a different one. The annotator with the index `doubt` gives the different one.
+    """
     given = tuple(answers[annotator == doubt] for annotator in range(3))
     return AnnotatedQuestion(clip, scene, question, given, doubt)

@@ -37,20 +37,24 @@ class AttributeQuestion:
 
 
 def _name_extreme(factor: float, low: str, high: str) -> str:
+    """Return the word `low` or `high` for a factor that is clearly below or above 1, else ""."""
     return low if factor < LOW else high if factor > HIGH else ""
 
 
 def _list_attributes(event: Event, kind: EventType) -> list[str]:
+    """Return the adjectives of an event: pitch, tempo and loudness, as far as they are extreme."""
     pitch = _name_extreme(event.pitch, "low", "high") if kind.pitched else ""
     tempo = _name_extreme(event.tempo, "slow", "fast") if kind.paced else ""
     return [word for word in (pitch, tempo, "faint" if event.gain < MAX_FAINT_GAIN else "") if word]
 
 
 def _is_countable(event: Event, kind: EventType) -> bool:
+    """Return True if a question may ask for the event's number of units."""
     return kind.countable and 1 <= event.repeats <= MAX_COUNTED_UNITS
 
 
 def _describe_event(event: Event) -> str:
+    """Return an event in words, such as `low dog barking 3 times`."""
     if is_ambiguous(event.type):
         return FAMILIES[get_family(event.type)].ambiguous
     kind = EVENT_TYPES[event.type]

@@ -62,12 +62,18 @@ class Demo:
     not compared. The demo data of other tasks have their own versions."""
 
     build: Callable[..., DemoData]
-    """Function that returns the data, which are the same for every call. Its parameters are sizes, with default
-    values."""
+    """Function that returns the data, which are the same for every call. Its parameters are sizes and shares, with
+    default values."""
 
-    def compute_revision(self, sizes: Mapping[str, int]) -> str:
-        """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
-        these data and, if `sizes` are given, a hash of them."""
+    options: tuple[str, ...] = ()
+    """Names of parameters of `build` that are also options of the task, so that a run can change the data."""
+
+    def compute_revision(self, sizes: Mapping[str, float]) -> str:
+        """Return the data revision that a run records.
+
+        It consists of the version of the scenes (WORLD), the version of these data, and a hash of `sizes` (parameters
+        of `build`) if there are any.
+        """
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision

@@ -33,6 +33,10 @@ def write_captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
 
 
 def _build_caption(scene: Scene, link: str, opening: str, turn: int) -> str:
+    """Return caption number `turn` of a scene.
+
+    `link` joins the first event and the others; `opening` is the template of the sentence.
+    """
     clauses = [describe_event(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
     merged = [part for i, part in enumerate(clauses) if not i or part != clauses[i - 1]]
     if turn == 4 and len(merged) > 1:
@@ -47,6 +51,7 @@ def _build_caption(scene: Scene, link: str, opening: str, turn: int) -> str:
 
 
 def _list_names(scene: Scene) -> list[str]:
+    """Return the names of a scene's event types, in order of appearance."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     return list(dict.fromkeys(_get_name(event.type) for event in ordered))
 
@@ -60,8 +65,7 @@ def _join_list(parts: Sequence[str]) -> str:
 
 
 def _describe_course(scene: Scene) -> str:
-    """Return a description of a scene's first and last event, of the overlap of its events and of its background
-    noise."""
+    """Return a text about a scene: its first and last event, the overlap of events, and the background noise."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _list_names(scene)
     course = f"It opens with {names[0]}" + (f" and ends with {_get_name(ordered[-1].type)}" if len(names) > 1 else "")
@@ -72,6 +76,7 @@ def _describe_course(scene: Scene) -> str:
 
 
 def _list_domains(scene: Scene) -> str:
+    """Return the domains of a scene's events in words, such as `everyday sounds and music`."""
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
     heard = {FAMILIES[get_family(event.type)].domain for event in scene.events}
     return _join_list([text for domain, text in domains.items() if domain in heard])

@@ -28,8 +28,9 @@ class _Profile:
 
 
 def _split_into_cycles(clips: int) -> list[int]:
-    """Split a number of clips into cycle lengths of 3 to 5, which are returned. Raises UsageError for fewer than 3
-    clips."""
+    """Split a number of clips into cycles of 3 to 5 clips, and return their lengths. Raises UsageError for fewer than 3
+    clips.
+    """
     if clips < 3:
         raise UsageError(f"entailment needs at least 3 clips to be balanced, {clips} were asked for")
     extra = {0: [], 1: [5], 2: [3, 3], 3: [3]}[clips % 4]
@@ -37,6 +38,10 @@ def _split_into_cycles(clips: int) -> list[int]:
 
 
 def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
+    """Draw the profiles of a cycle of `length` clips, whose event families all differ.
+
+    Each profile has `rows` sentences.
+    """
     width = 1 if rows == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
     drawn = []
@@ -48,6 +53,7 @@ def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]
 
 
 def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
+    """Build a scene in which the events of `true` occur, and the ambiguous sounds of the families of `plausible`."""
     tags = [kind.key for kind in true.kinds] + [f"{family}?" for family in sorted(plausible.families)]
     free = FAMILIES.keys() - true.families - plausible.families - false.families
     if len(tags) < 3 and rng.random() < 0.5:

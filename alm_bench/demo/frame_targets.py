@@ -35,6 +35,7 @@ TARGET_COLUMNS: tuple[str, ...] = (
 
 
 def _list_columns(event: Event) -> list[int]:
+    """Return the indices of the target columns that are 1.0 while the event is active."""
     names = [
         event.type,
         f"gain#{bisect.bisect_left(GAIN_BOUNDARIES, event.gain)}",

@@ -75,6 +75,7 @@ def _capitalise(text: str) -> str:
 
 
 def _draw_option_types(rng: random.Random, domain: str) -> list[EventType]:
+    """Draw four different event types of a domain, whose labels become the options."""
     return rng.sample(list_domain_types(domain), 4)
 
 
@@ -237,8 +238,9 @@ SKILLS: dict[str, tuple[GroupBuilder, int, str]] = {
 """Function that builds a group, number of options and category, by skill."""
 
 BLOCK = len(SKILLS) * len(DOMAINS) * 4
-"""Number of consecutive questions in which every combination of skill, domain and correct option occurs equally often,
-because all groups are complete."""
+"""Number of consecutive questions after which every combination of skill, domain and correct option has occurred
+equally often, because all groups are complete.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,10 @@ def encode_scene(scene: Scene) -> bytes:
 
 
 def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
+    """Return the bytes of a clip: those of the file `path`, or synthesised ones if it does not exist.
+
+    With `keep`, a synthesised clip is stored at `path`.
+    """
     try:
         return path.read_bytes()
     except OSError:
@@ -99,6 +103,7 @@ class DemoRoot(LocalRoot):
         self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
+        """Return the scenes in the file `index`, by the clip's path; empty if the file does not exist."""
         if index not in self._scenes:
             path = self.path / index
             packed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -116,7 +121,7 @@ def _normalise_name(name: str) -> str:
     return str(PurePosixPath(name))
 
 
-def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
+def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: float) -> DemoRoot:
     """Return the data root of a task's demo data below `cache` (default: `demo` in the user's cache folder), and write
     the files if they do not exist. `sizes` are passed to `demo.build`.
 
@@ -149,7 +154,7 @@ def _find_demo_folder(cache: Path | None) -> Path:
     return cache or cache_folder("demo")
 
 
-def _write_files(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
+def _write_files(path: Path, demo: Demo, sizes: Mapping[str, float]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
         if (path / _COMPLETE).is_file():

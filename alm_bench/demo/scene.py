@@ -77,17 +77,20 @@ class Scene:
 
 
 def stream(*key: object) -> random.Random:
-    """Return a random generator for one purpose. `key` names the purpose (split, kind of data, index); generators of
-    different keys are independent."""
+    """Create a random generator for one purpose.
+
+    `key` names the purpose (split, kind of data, index). Generators with different keys are independent.
+    """
     return random.Random("/".join(map(str, (WORLD, *key))))
 
 
 def hash_name(*key: object) -> str:
-    """Return 40 hex digits that identify a key and do not reveal it. File names are made of them."""
+    """Return a hash of a key, 40 hex digits, for file names that must not reveal the key."""
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 
 
 def vary(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTOR_RANGE[1]) -> float:
+    """Draw a random factor for a pitch or tempo, rounded to three decimals."""
     return round(rng.uniform(low, high), 3)
 
 

@@ -17,6 +17,7 @@ from alm_bench.demo.describe import CAPTIONS, TIERS, describe_difference, draw_p
 from alm_bench.demo.entailment import iterate_hypotheses
 from alm_bench.demo.mcq import Question, format_order_question, iterate_questions
 from alm_bench.demo.scene import Scene, hash_name, stream
+from alm_bench.demo.shortcut import check_shortcut, plant_shortcut
 from alm_bench.demo.vocabulary import EVENT_TYPES, get_family
 
 T = TypeVar("T")
@@ -51,6 +52,10 @@ _OPPOSITES = {
 def build_row(
     subtype: str, paths: Sequence[str], texts: Sequence[str], prompt: str, answer: str, difficulty: str = "easy"
 ) -> Row:
+    """Return a training row with the columns of ReasonAQA.
+
+    `paths` are the one or two clips, `texts` their captions.
+    """
     return {
         "taskname": "audiocaps" if paths[0].startswith("AudioCaps") else "clothov21",
         "filepath1": paths[0],
@@ -65,10 +70,12 @@ def build_row(
 
 
 def compose_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
+    """Return caption number `turn` of the clip at `path`."""
     return write_captions(scenes[path], path)[turn % CAPTIONS]
 
 
 def _format_option(choices: Sequence[str], gold: int) -> str:
+    """Return the option with index `gold` as an answer of Mellow: in lower case, after the option's letter."""
     return MCQ.option.format(letter=ascii_lowercase[gold], text=choices[gold].lower())
 
 
@@ -103,11 +110,13 @@ def _create_further_questions(items: Sequence[Question], rng: random.Random) -> 
     return [item for item in found if item is not None]
 
 
-def _clip_path(item: Question, folder: str) -> str:
+def name_clip(item: Question, folder: str) -> str:
+    """Return the path of the clip of a question, in a folder of training clips."""
     return f"{folder}/Y{hash_name('train', item.id)[:11]}.wav"
 
 
 def create_choice_row(dataset: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
+    """Build a multiple-choice row. The prompt contains the options."""
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _format_option(item.choices, item.gold)
     return build_row(subtype, [path], [compose_caption(dataset.scenes, path)], asked, answer, item.difficulty)
@@ -121,18 +130,31 @@ def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
     )
 
 
-def _add_question_rows(dataset: DatasetRows, split: str, choice: int, open_count: int, seed: int, folder: str) -> None:
+def _create_planted_row(dataset: DatasetRows, item: Question, path: str, shortcut: float, *key: object) -> Row:
+    """Build a multiple-choice row. With a shortcut, the key `leaks` says if the row's wording points to its answer."""
+    asked, leaks = plant_shortcut(item, shortcut, *key)
+    row = create_choice_row(dataset, asked, path)
+    return {**row, "leaks": leaks} if shortcut else row
+
+
+def _add_question_rows(
+    dataset: DatasetRows, split: str, choice: int, open_count: int, seed: int, folder: str, shortcut: float
+) -> None:
     """Add `choice` multiple-choice rows and `open_count` rows without options, and the scenes of their
-    clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip."""
+    clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip. The wording of a share
+    `shortcut` of the multiple-choice rows points to the answer."""
     rng = stream("training questions", split, seed)
     items = list(islice(iterate_questions(split, seed), choice - choice // 5))
-    dataset.scenes |= {_clip_path(item, folder): item.scene for item in items}
+    dataset.scenes |= {name_clip(item, folder): item.scene for item in items}
     further = _draw_items(_create_further_questions(items, rng), choice // 5, rng)
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
-    dataset.rows += [create_choice_row(dataset, item, _clip_path(item, folder)) for item in [*items, *further]]
     dataset.rows += [
-        _create_open_row(dataset, item, _clip_path(item, folder)) for item in _draw_items(answerable, open_count, rng)
+        _create_planted_row(dataset, item, name_clip(item, folder), shortcut, split, seed)
+        for item in [*items, *further]
+    ]
+    dataset.rows += [
+        _create_open_row(dataset, item, name_clip(item, folder)) for item in _draw_items(answerable, open_count, rng)
     ]
 
 
@@ -182,8 +204,8 @@ def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder
 
 
 def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
-    """Add `described` rows that describe a clip sound by sound, and `noted` rows with questions about single sounds,
-    equally many per attribute. Both use any existing clip."""
+    """Add `described` rows that ask for a description of all sounds of a clip, and `noted` rows with questions about
+    single sounds, equally many per attribute. The clips are existing ones of any folder."""
     rng = stream("noted", split, seed)
     asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
     for path in sorted(dataset.scenes):
@@ -208,8 +230,8 @@ def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted:
 def _add_description_rows(
     dataset: DatasetRows, split: str, texts: int, pairs_per_tier: int, seed: int, folder: str
 ) -> None:
-    """Add `texts` rows with captions, and `pairs_per_tier` rows per tier with differences between two clips. Both use
-    existing clips of `folder`."""
+    """Add `texts` rows that ask for a caption, and `pairs_per_tier` rows per tier that ask for the difference between
+    two clips. The clips are existing ones of `folder`."""
     rng = stream("described", split, seed)
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(texts):
@@ -223,16 +245,19 @@ def _add_description_rows(
             dataset.rows.append(build_row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
 
-def build_training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
+def build_training_rows(n: int, seed: int = 0, split: str = "train", shortcut: float = 0.0) -> DatasetRows:
     """Return `n` training rows in random order, with the scenes of their clips.
 
-    The shares are: 28 % multiple choice, 14 % such questions without options, 20 % questions about single sounds, 10 %
-    entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % questions of ClothoAQA's kind, 5 %
-    differences between two clips, 2 % captions.
+    The shares are: 28 % multiple choice, 20 % questions about single sounds, 14 % multiple-choice questions without
+    their options, 10 % entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % questions as in
+    ClothoAQA, 5 % differences between two clips, 2 % captions.
 
     `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
+    `shortcut` is the share, 0 to 1, of multiple-choice rows whose wording leaks the answer (`plant_shortcut`). If it
+    is not 0, these rows have the key `leaks`. Scenes, questions and all other rows are the same for every share.
     Raises UsageError for fewer than 60 rows, which are too few for all kinds.
     """
+    check_shortcut(shortcut, "the demo data's shortcut")
     if n < _MIN_ROWS:
         raise UsageError(f"the demo data have at least {_MIN_ROWS} training rows, {n} were asked for")
     captioned, entailing = _FOLDERS[split]
@@ -242,7 +267,7 @@ def build_training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetR
     )
     entailed, asked = max(3, round(0.1 * n / 6)), 2 * round(0.025 * n / 3)
     choice = n - open_count - noted - heard - described - texts - 3 * tier - 3 * _ROWS_PER_LABEL * entailed - 3 * asked
-    _add_question_rows(dataset, split, choice, open_count, seed, captioned)
+    _add_question_rows(dataset, split, choice, open_count, seed, captioned, shortcut)
     _add_yes_no_rows(dataset, split, heard, seed, captioned)
     _add_description_rows(dataset, split, texts, tier, seed, captioned)
     _add_entailment_rows(dataset, split, entailed, seed, entailing)

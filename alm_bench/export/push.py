@@ -1,7 +1,7 @@
 """Upload of a run to the Hugging Face hub: its items to a data set, or its result to a model's repository.
 
-Items are published without what belongs to this machine: paths of clips, package versions and the commit are left out,
-and no audio is uploaded.
+Items are published without information about this machine: paths of clips, package versions and the commit are left
+out. No audio is uploaded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alm_bench.records.run import Run
 
 Kind = Literal["dataset", "hf-eval"]
-"""What is pushed: the run's items to a data set, or its result to the repository of a model."""
+"""Kind of upload: the run's items to a data set (`dataset`), or its result to a model's repository (`hf-eval`)."""
 
 KINDS: tuple[Kind, ...] = ("dataset", "hf-eval")
 
@@ -37,13 +37,13 @@ class Upload:
     """Repository on the hub, `ORG/NAME`."""
 
     kind: Kind
-    """What is pushed."""
+    """Kind of upload."""
 
     files: Mapping[str, Path]
     """Files on this machine by their path in the repository, sorted."""
 
     public: bool = False
-    """True if the repository is public in case it has to be created."""
+    """True to make the repository public if it has to be created."""
 
     @property
     def repository_type(self) -> Literal["dataset", "model"]:

@@ -35,7 +35,7 @@ class ReportOptions:
     """Options of a report."""
 
     clips: str = CLIPS_BY_DEFAULT
-    """Items whose clips are embedded, as `--clips` names them."""
+    """Items whose clips are embedded: a value of `--clips`."""
 
     mb: float = BUDGET_MB
     """Largest size of all embedded clips in MB."""
@@ -44,10 +44,10 @@ class ReportOptions:
     """True to write all other clips to a folder beside the file."""
 
     data: str = "auto"
-    """Data folder in which clips are searched that are no longer at their paths."""
+    """Value of `--data`: source of the clips that are no longer at the paths that the records contain."""
 
     events: bool = False
-    """True to show the sound events of the clips, as the event heads of the models present them."""
+    """True to show the sound events that the models' event heads detect in the clips."""
 
     event_names: Path | None = None
     """File with the names of the event classes, for models whose checkpoint does not name them."""
@@ -70,7 +70,7 @@ class WrittenReport:
     """Number of clips in the folder beside the file."""
 
     left_out: int
-    """Number of clips that the report does not have."""
+    """Number of clips that are neither in the file nor beside it."""
 
 
 def read_report_run(folder: Path) -> ReportRun:
@@ -129,7 +129,10 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
 
 
 def draw_files(folders: Sequence[Path], folder: Path, formats: Sequence[PictureFormat]) -> list[Path]:
-    """Write the pictures of finished runs to a folder; return their paths. Raises UsageError and StoreError."""
+    """Write the charts of finished runs to image files in `folder`, and return the paths of the files.
+
+    Raises UsageError and StoreError.
+    """
     runs = [read_report_run(one) for one in dict.fromkeys(folders)]
     clean = [run for run in runs if run.is_clean] or runs
     charts = [chart for _, found in build_task_charts(clean, no_address) for chart in found]
@@ -144,7 +147,7 @@ def _make_title(runs: Sequence[ReportRun]) -> str:
 
 
 def _describe_clips(library: ClipLibrary, beside: int, left_out: int, options: ReportOptions) -> str:
-    """Return one sentence on the clips that the page has and on those that it does not have."""
+    """Return one line on the numbers of clips in the page, in the folder beside it, and in neither."""
     parts = [f"{library.embedded:,} clips embedded (--clips {options.clips}, at most {options.mb:g} MB)"]
     if beside:
         parts.append(f"{beside:,} in the folder beside this file")
@@ -153,18 +156,21 @@ def _describe_clips(library: ClipLibrary, beside: int, left_out: int, options: R
 
 
 def _as_paired(run: ReportRun) -> Run:
-    """Return the run in the form that comparisons take."""
+    """Convert a run of a report to a `Run`, which comparisons take."""
     kept = {record.sample.id: record for record in run.records if record.status != "skipped"}
     return Run(Path(run.summary.run), run.summary, kept)
 
 
 def _link_items(run: str, **filters: str) -> str:
-    """Return the address of a run's items on the page."""
+    """Return the link to a run's items on the page; `filters` select items, such as `key="value"`."""
     return make_address("items", run=run, **filters)
 
 
 def build_task_charts(runs: Sequence[ReportRun], address: Address = _link_items) -> list[tuple[str, list[Chart]]]:
-    """Return the charts of the runs of each task."""
+    """Return the charts of each task, as pairs of the task's name and the charts of its runs.
+
+    `address` returns the links of the charts' elements.
+    """
     found = []
     for task in dict.fromkeys(run.summary.task for run in runs):
         those = [run for run in runs if run.summary.task == task]

@@ -16,7 +16,10 @@ from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_ef
 
 
 def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
-    """Yield each clean run with the runs of the same model, prompt and task under conditions, by condition."""
+    """Yield pairs of a clean run and the runs of the same model, prompt and task under conditions.
+
+    The runs under a condition are a list, one run per repeat, by the condition's name.
+    """
     for clean in runs:
         if not clean.is_clean:
             continue
@@ -44,7 +47,9 @@ def _get_settings(run: ReportRun) -> tuple[Any, ...]:
 
 
 def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
-    """Return what the page shows of an ablation: effects, a chart, and the runs whose clips are heard side by side."""
+    """Return the data for the page's section on an ablation: its title, tables of effects, notes and chart, and the
+    names of the runs whose clips are played side by side.
+    """
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}
     reasoning: dict[str, Sequence[Sequence[Record]]] = {}
@@ -83,7 +88,9 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
 
 
 def _link_conditions(table: Table, addresses: Mapping[str, str]) -> Link:
-    """Return the function that links each row whose first cell names a condition to the items of that condition."""
+    """Return a function for `link_table`: it links each row that begins with a condition to the items of that
+    condition.
+    """
     return lambda row, _: addresses.get(as_cell(table.rows[row][0]).text)
 
 

@@ -1,4 +1,4 @@
-"""Clips of a report: found, changed as a condition changed them, encoded, and embedded within a budget."""
+"""Clips of a report: where their files are, how a condition changed them, and their encoding within a size budget."""
 
 import base64
 import hashlib
@@ -23,16 +23,16 @@ from alm_bench.resolve import find_clips, find_demo, resolve_data
 from alm_bench.runner.conditions import Change, read_condition
 
 LONGEST = 30.0
-"""Largest length of a clip in the report in seconds; of longer ones only the beginning is heard."""
+"""Largest length of a clip in the report in seconds. Longer clips are cut off."""
 
-_AT_ONCE = 16  # clips that are encoded before the budget is looked at again
+_AT_ONCE = 16  # clips that are encoded before the budget is checked again
 
 LEFT_OUT = "This clip is not part of the page: {reason}."
 
 
 @dataclass(slots=True)
 class ReportClip:
-    """One clip of the page, as it is heard under a condition."""
+    """One clip of the page, as a condition changed it for the model."""
 
     name: str
     """Id of the clip."""
@@ -44,18 +44,18 @@ class ReportClip:
     """Sample rate and channels with which the clip is decoded."""
 
     change: Change | None = None
-    """Change of the waveform by a condition; None for none."""
+    """Function by which a condition changes the waveform; None if the clip is not changed."""
 
     run: ReportRun | None = None
-    """A run that has the clip, by whose data the clip is found if it is no longer at its path."""
+    """A run that has the clip. If the clip is no longer at its path, it is searched in this run's data."""
 
     entry: dict[str, Any] = field(default_factory=dict)
-    """What the page's scripts read of the clip."""
+    """JSON object about the clip for the page's scripts. The key `why` is the reason why there is no sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """Sound and picture of a clip."""
+    """Encoded sound and spectrogram of a clip."""
 
     audio: bytes
     """MP3 file."""
@@ -104,12 +104,17 @@ class ClipLibrary:
     def _add(
         self, run: ReportRun, ref: AudioRef, policy: AudioPolicy, change: Change | None, condition: tuple[str, int, int]
     ) -> int:
+        """Add a clip of a run, which `change` changes under `condition`, and return its index.
+
+        A clip without a change is the same under all conditions, so it is stored once.
+        """
         if change is None:
             policy, condition = AudioPolicy(rate=RATE, max_seconds=LONGEST), ("", 0, 0)
         key = (ref.id, str(ref.path), policy, *condition)
         return self._append(key, ReportClip(ref.id, ref, policy, change, run))
 
     def _append(self, key: tuple[Any, ...], clip: ReportClip) -> int:
+        """Add a clip unless one with this key was added before; return its index."""
         if key not in self._index:
             self._index[key] = len(self.clips)
             clip.entry = {"name": shorten(clip.name)}
@@ -117,7 +122,7 @@ class ClipLibrary:
         return self._index[key]
 
     def list_clips(self, run: ReportRun, record: Record) -> list[int]:
-        """Return the indices of the clips of an answer."""
+        """Return the indices of the clips that belong to an answer, in `clips`."""
         return self._answers[run.summary.run, record.sample.id]
 
     def find_clips(self, runs: Sequence[ReportRun], items: Sequence[tuple[str, str]]) -> list[int]:
@@ -129,7 +134,7 @@ class ClipLibrary:
         return list(dict.fromkeys(index for indices in found for index in indices))
 
     def embed(self, chosen: Sequence[int], budget: int) -> None:
-        """Embed clips in this order, until they take `budget` bytes of the page."""
+        """Embed the clips with the indices `chosen`, in this order, until they take `budget` bytes of the page."""
         used = 0
         for index, encoded in self._encode(chosen):
             entry = self.clips[index].entry
@@ -167,7 +172,7 @@ class ClipLibrary:
         return count
 
     def close(self, reason: str) -> int:
-        """Note the reason at clips that are neither embedded nor beside the page; return their number."""
+        """Store `reason` with the clips that are neither embedded nor beside the page, and return their number."""
         absent = [clip for clip in self.clips if not {"audio", "file"} & clip.entry.keys()]
         for clip in absent:
             clip.entry.setdefault("why", LEFT_OUT.format(reason=reason))
@@ -179,7 +184,7 @@ class ClipLibrary:
         return sum("audio" in clip.entry for clip in self.clips)
 
     def locate(self, index: int) -> AudioRef | str:
-        """Return a reference to a clip's bytes; if there is none, a sentence with the reason."""
+        """Return a reference to the bytes of the clip with this index; if there is none, a sentence with the reason."""
         return self._locate(self.clips[index])
 
     def _encode(self, indices: Sequence[int]) -> Iterator[tuple[int, EncodedClip | str]]:
@@ -200,7 +205,7 @@ class ClipLibrary:
         return found.get(clip.ref.id, clip.ref)
 
     def _find_root(self, run: ReportRun) -> Mapping[str, AudioRef] | str:
-        """Return the clips of a run's data by id, or a sentence on why the data cannot be read."""
+        """Return the clips in a run's data, by id. If the data cannot be read, return a sentence with the reason."""
         summary, header = run.summary, run.header
         key = (summary.task, summary.split, summary.data)
         if key not in self._roots:
@@ -225,6 +230,7 @@ def _read_policy(audio: Any) -> AudioPolicy:
 
 
 def _encode_clip(clip: ReportClip, ref: AudioRef | str) -> EncodedClip | str:
+    """Decode, change and encode a clip; return a sentence with the reason if that is not possible."""
     if isinstance(ref, str):
         return ref
     try:

@@ -1,6 +1,7 @@
-"""Sound events of a report's clips, as the event heads of the models present them, and the event words of answers.
+"""Sound events that the models' event heads detect in a report's clips, and the words for events in answers.
 
-This is the view of the Mellow paper (arXiv 2503.08540, appendix I) that tells hallucinated events from present ones.
+The Mellow paper (arXiv 2503.08540, appendix I) shows them like this, to distinguish hallucinated events from present
+ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ class ReportEvents:
     """Events of the clips and answers of all runs whose model has an event head."""
 
     runs: Mapping[str, Entry]
-    """JSON object per run: the curves of clips by index, and the marked words of answers by item id."""
+    """JSON object per run, by its name: the curves of clips by index, and the marked words of answers by item id."""
 
     warnings: Sequence[ReportWarning]
     """One warning per model whose event head could not be used."""
@@ -82,7 +83,7 @@ def collect_events(runs: Sequence[ReportRun], library: ClipLibrary, names: Path 
 
 
 def _load_model(run: ReportRun) -> Adapter | None:
-    """Return the model of a run; None if it has no event head, or if it is no model that can be loaded by name."""
+    """Load the model of a run. Returns None if it has no event head or cannot be loaded by name."""
     model = run.header.spec.model
     if model is None or (":" not in model and model not in catalogue().adapters):
         return None
@@ -94,7 +95,7 @@ def _load_model(run: ReportRun) -> Adapter | None:
 
 
 def _compute_presences(adapter: Adapter, run: ReportRun, library: ClipLibrary) -> dict[int, EventPresence]:
-    """Return the output of the event head for each clip of a run that the page has, by the clip's index."""
+    """Compute the output of the event head for the clips of a run that are in the page, by the clip's index."""
     policy = adapter.audio
     assert policy is not None, "a model with an event head gets clips"
     indices = list(dict.fromkeys(n for record in run.records for n in library.list_clips(run, record)))
@@ -125,6 +126,7 @@ def _describe_run(run: ReportRun, library: ClipLibrary, presences: Mapping[int, 
 
 
 def _describe_clip(presence: EventPresence) -> Entry:
+    """Return the event curves of a clip as a JSON object."""
     curves = [
         {
             "name": curve.name,
@@ -138,15 +140,16 @@ def _describe_clip(presence: EventPresence) -> Entry:
 
 
 def _reduce(curve: EventCurve) -> list[int]:
-    """Return the points of a curve in percent, at most `STEPS` of them."""
+    """Return a curve in percent, reduced to at most `STEPS` points by taking the maximum of neighbouring points."""
     width = -(-len(curve.values) // STEPS)
     return [round(100 * max(curve.values[start : start + width])) for start in range(0, len(curve.values), width)]
 
 
 def _mark_words(record: Record, presences: Sequence[EventPresence]) -> list[list[Any]]:
-    """Return start, end (in UTF-16 units) and state of each event word of an answer that is a sentence.
+    """Return a list of start, end (in UTF-16 units) and state for each word in a free-text answer that names an event.
 
-    In a choice between options, the words are those of the question, not what the model perceived.
+    Empty for questions with options: the words of such an answer come from the question, so they do not show what the
+    model perceived.
     """
     if not record.text or record.sample.choices or not presences:
         return []

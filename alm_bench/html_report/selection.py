@@ -43,8 +43,8 @@ class ClipChoice:
 def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
     """Return the items whose clips are embedded, in the order in which they fill the budget.
 
-    Under a condition that removes the sound, most answers are wrong. Where a task has ordinary runs, too, these alone
-    decide.
+    Only clean runs of a task determine which items are wrong or changed, if there are any: under a condition that
+    removes the sound, most answers are wrong.
     """
     found: dict[Item, None] = {}
     tasks = dict.fromkeys(run.summary.task for run in runs)
@@ -57,6 +57,7 @@ def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
 
 
 def _list_ids(runs: Sequence[ReportRun], kind: str, sample: int) -> list[str]:
+    """Return the ids of the items of this kind; `sample` is their number for the kind `sample`."""
     records = [record for run in runs for record in run.records]
     if kind == "wrong":
         return [record.sample.id for record in records if is_wrong(record)]

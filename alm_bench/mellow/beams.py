@@ -68,9 +68,10 @@ class BeamSearch:
     def advance(self, candidates: Sequence[Candidate]) -> list[int]:
         """Extend the hypotheses by one token. Return the index of the former hypothesis that each new one extends.
 
-        `candidates`: the 2 * `beams` best ones in descending order. That many leave `beams` hypotheses even if each of
-        them also ends. An answer ends only if its candidate is among the best `beams`. The search is done at the token
-        limit, and when `beams` answers are finished and no hypothesis has a better score at its present length.
+        `candidates`: the 2 * `beams` best candidates, in descending order of their scores. Each hypothesis has only one
+        candidate with the stop token, so at least `beams` of them extend a hypothesis. A candidate finishes an answer
+        only if it is among the best `beams`. The search ends at the token limit, or when `beams` answers are finished
+        and no hypothesis has a better score at its present length.
         """
         beams = self.decoding.beams
         extended: list[Hypothesis] = []

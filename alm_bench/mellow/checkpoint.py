@@ -127,8 +127,10 @@ def get_published_name(name: str) -> str:
 
 
 def list_constant_shapes(model: Mellow) -> dict[str, tuple[int, ...]]:
-    """Return the shapes, by name, of the tensors in a published checkpoint that the architecture determines. Such a
-    checkpoint may omit them."""
+    """Return the shapes, by name, of the tensors in a published checkpoint that follow from the architecture.
+
+    A published checkpoint may lack these tensors, because they are not learned.
+    """
     return {
         PUBLISHED_PREFIXES["encoder."] + name: shape
         for name, shape in _list_encoder_constant_shapes(model.encoder).items()

@@ -52,7 +52,7 @@ class KVCache:
         return KVCache(self.keys.expand(shape), self.values.expand(shape))
 
     def select_rows(self, sources: Sequence[int], first: int, last: int) -> None:
-        """Overwrite the columns from `first` to before `last` of each row `i` by those of row `sources[i]`."""
+        """Copy the columns from `first` to before `last` of row `sources[i]` into row `i`, for each `i`."""
         rows = torch.tensor(sources, device=self.keys.device)
         for tensor in (self.keys, self.values):
             columns = tensor[:, : len(sources), :, first:last]
@@ -129,7 +129,10 @@ class Decoder(ABC):
         return self.embeddings.new_zeros(self.count_cache_elements(rows, columns))
 
     def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
-        """Create a cache in `memory`, a flat tensor of exactly as many elements, all finite. Default: new memory."""
+        """Create a cache in `memory`, a flat tensor with `count_cache_elements(rows, columns)` elements, all finite.
+
+        Default: new memory.
+        """
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
         flat_keys, flat_values = (self.allocate_memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)

@@ -118,8 +118,10 @@ class Engine:
 
     @torch.inference_mode()
     def prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
-        """Compute the keys and values of embedded sequences (n, D). Returns one cache with a single row per sequence,
-        for use as `Context.prefix`."""
+        """Compute the keys and values of embedded sequences (n, D), for use as `Context.prefix`.
+
+        Returns one cache per sequence, each with a single row.
+        """
         found: dict[int, KVCache] = {}
         for part in self._group_rows([len(sequence) for sequence in sequences]):
             x = self._pad_rows([sequences[i] for i in part])
@@ -362,7 +364,7 @@ def _remove_finished(active: list[Row], tokens: Tensor, cache: KVCache, limit: i
 
 
 def _copy_beams(active: Sequence[BeamSearch], sources: Sequence[Sequence[int]], cache: KVCache) -> None:
-    """Make the cache's rows those of the present hypotheses. `sources`: the result of `advance_searches`.
+    """Reorder the cache's rows so that they belong to the present hypotheses. `sources`: result of `advance_searches`.
 
     Only the answers' columns are copied, since all rows of a search have the same context.
     """

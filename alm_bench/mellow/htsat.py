@@ -19,7 +19,7 @@ def split_into_windows(x: Tensor, size: int) -> Tensor:
 
 
 def merge_windows(x: Tensor, size: int, side: int) -> Tensor:
-    """Invert `windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
+    """Invert `split_into_windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
     batch, channels = x.shape[0], x.shape[-1]
     x = x.view(batch, side // size, side // size, size, size, channels)
     return x.transpose(2, 3).reshape(batch, side, side, channels)
@@ -85,8 +85,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention within windows, followed by an MLP. Every other block of a stage shifts the windows by half their
-    size."""
+    """Attention within windows, followed by an MLP. If `shifted`, the windows are shifted by half their size."""
 
     attn_mask: Tensor | None
 

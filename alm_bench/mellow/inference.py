@@ -212,11 +212,11 @@ class Answerer:
 
 @contextmanager
 def use_one_thread(threads_after: int) -> Iterator[None]:
-    """Context manager in which torch uses one thread for operations that the calling thread starts. The other threads
-    remain available to the network. The number of threads does not affect rounding here.
+    """Context manager in which torch uses one thread for operations that the calling thread starts.
 
-    `threads_after`: the number of threads to restore. It is an argument because torch reports 1 while another thread is
-    inside this context.
+    The other threads remain available to the network. The operations must be such that their rounding does not depend
+    on the number of threads. `threads_after` is the number of threads that is restored. It is an argument because torch
+    reports 1 while another thread is inside this context.
     """
     torch.set_num_threads(1)
     try:

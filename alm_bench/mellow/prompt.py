@@ -49,8 +49,10 @@ class Protocol:
         return (prompt.lower() if self.lowercase else prompt) + self.suffix
 
     def prompt_ids(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
-        """Return the token ids of a prompt: exactly `config.tokens` in the fixed layout, padded on the right, or at
-        most as many in the compact layout.
+        """Return the token ids of a prompt.
+
+        They are exactly `config.tokens` in the fixed layout, padded on the right, and at most that many in the compact
+        layout.
 
         A truncated prompt loses its suffix, as in the published code.
         """
@@ -101,9 +103,9 @@ def select_protocol(layout: str, name: ProtocolName | None, lm: str = "llama") -
 
 
 def select_clip_pair(clips: tuple[T, ...], layout: str) -> tuple[T, T | None]:
-    """Return the first and second clip of a request. `clips` has at least one element, of any type.
+    """Return the first and the second clip of a request, whose clips (objects of any type) are `clips`.
 
-    If there is one clip only, the second is a repetition of it in the fixed layout, and None in the compact layout.
+    If there is only one clip, the second one is the same clip in the fixed layout, and None in the compact layout.
     """
     if len(clips) > 1:
         return clips[0], clips[1]

@@ -102,9 +102,9 @@ def _compile_scripts() -> Mapping[str, re.Pattern[str]]:
 
 
 def detect_main_language(plain: str) -> AnswerWords:
-    """Return the language of a normalised text.
+    """Return the words of the language in which a normalised text is written.
 
-    The text is in the first language whose script makes up more than a quarter of its letters. Without one, it is in
+    This is the first language whose script makes up more than a quarter of the text's letters. If there is none, it is
     the language in Latin letters with the most frequent words in the text; English wins ties. Only the first 2000
     characters are examined.
     """

@@ -105,7 +105,7 @@ class OptionStems:
         return self._stems_by_option[index]
 
     def list_content_stems(self, text_stems: list[str]) -> list[str]:
-        """Return the stems of `text_stems` without function words, or all of them if there is nothing else."""
+        """Return `text_stems` without function words. If nothing else remains, return all of them."""
         return [stem for stem in text_stems if stem not in FUNCTION_WORDS] or text_stems
 
 
@@ -117,22 +117,25 @@ def _collect_numeral_stems() -> frozenset[str]:
 
 
 def is_numeral(word: str) -> bool:
-    """Return True if a word can be part of a number in words: neither word of "twenty-nine" is a number of its own."""
+    """Return True if a word can be part of a number in words, such as both words of "twenty-nine"."""
     return _stem_with_numbers(word) in _collect_numeral_stems() and not word.isdigit()
 
 
 def _matches_in_order(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match all words of an option of at least three words, in the same order, with other words between them."""
+    """Return True if a text contains all words of an option in the same order, possibly with other words in between.
+
+    Only options of at least three words match. `LIKENESS_RULES` describes the parameters of all rules.
+    """
     return len(option) >= 3 and [stem for stem in text_stems if stem in option] == option
 
 
 def _matches_reordered(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match the same words in another order or with other endings."""
+    """Return True if a text consists of the same words as an option, in any order and with any endings."""
     return sorted(content_stems) == sorted(option) or sorted(text_stems) == sorted(option)
 
 
 def _matches_inside(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match a text that contains all words of the option among other words.
+    """Return True if a text contains all words of an option, in any order, among other words.
 
     An option that consists of number words alone does not match.
     """
@@ -142,7 +145,7 @@ def _matches_inside(content_stems: list[str], text_stems: list[str], option: lis
 
 
 def _matches_fragment(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match a text that consists of some of the option's words; number words alone do not match."""
+    """Return True if a text consists of some of an option's words. A text of number words alone does not match."""
     return (
         len(content_stems) < len(option)
         and set(content_stems) <= set(option)
@@ -151,14 +154,15 @@ def _matches_fragment(content_stems: list[str], text_stems: list[str], option: l
 
 
 def _matches_most_words(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match a text that contains at least 75 % of the distinct words of an option of four or more words."""
+    """Return True if a text contains at least 75 % of the distinct words of an option of four or more words."""
     return len(option) >= 4 and len(set(option) & set(text_stems)) >= 0.75 * len(set(option))
 
 
 def _matches_misspelled(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Match the option's words in order, with spelling mistakes in words of five or more letters.
+    """Return True if a text consists of an option's words in order, some of them misspelled.
 
-    The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.
+    Words of five or more letters may have spelling mistakes. The first letters must be equal (`unhappy` does not match
+    `happy`), and a number does not match another number.
     """
     return len(content_stems) == len(option) and all(
         a == b

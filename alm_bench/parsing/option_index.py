@@ -15,7 +15,7 @@ class OptionIndex:
     """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
 
     Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped
-    within an option. `said` holds the words of each option by its index.
+    within an option. `said` maps the index of each option to its words, `articles` are the words to skip.
     """
 
     def __init__(self, said: dict[int, list[str]], articles: frozenset[str]) -> None:
@@ -46,10 +46,10 @@ class OptionIndex:
         return may_begin_option
 
     def match(self, tokens: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
-        """Return the longest option whose words occur at the start of a sequence of words, or None.
+        """Find the longest option whose words are at the start of the sequence `tokens`.
 
-        The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
-        to a longer inflected one.
+        Returns the option's index, the first and the last token of the match, and True if the match is inflected. A
+        literal match is preferred to a longer inflected one. Returns None without a match.
         """
         exact, stemmed, before = "", "", ""
         first: Token | None = None

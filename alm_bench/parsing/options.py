@@ -120,7 +120,7 @@ class Options:
 
     @cached_property
     def has_numeric_option(self) -> bool:
-        """True if any option is a number, so that a number in a text means an option's value and not its position."""
+        """True if any option is a number. A number in a text then means the value of an option, not its position."""
         return any(is_number(text) for text in self.texts)
 
     @cached_property
@@ -225,10 +225,10 @@ class Options:
         return found
 
     def _match_option(self, document: Document, tokens: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option whose first word is the first word of `tokens`.
+        """Find the longest option whose first word is the first word of `tokens`.
 
-        The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
-        match, and for a match within a longer word or number.
+        Returns the option's index, its start and end in the text, and True if it is inflected. Returns None without a
+        match, and for a match that ends within a longer word or number.
         """
         plain = document.plain
         if (match := self._keys.match(tokens)) is None:
@@ -319,9 +319,10 @@ class Options:
         return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
     def find_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
-        """Return the option at `start` to which further characters are attached, or None.
+        """Return the option at `start` if it ends within a word, that is, if further characters are attached to it.
 
-        The characters are a placeholder (`Jazzyour_answer`), or follow an option of three or more words.
+        The characters must contain an underscore, as a placeholder does (`Jazzyour_answer`), or the option must have
+        three or more words. Otherwise returns None.
         """
         for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
             if plain.startswith(self._folded[i], start, end):
@@ -347,9 +348,9 @@ class Options:
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
     def find_similar(self, text: str) -> tuple[int, str] | None:
-        """Return the one option that a short text means in other words, with the name of the rule.
+        """Return the index of the one option that a short text means in other words, and the name of the rule.
 
-        Returns None unless exactly one option matches.
+        The first of `LIKENESS_RULES` that any option satisfies is used. Returns None unless exactly one option does.
         """
         said = list_stems(text) if len(text) < _LONG else []
         content_stems = self.option_stems.list_content_stems(said)
@@ -369,9 +370,9 @@ class Options:
         return self._match_quantity(text)
 
     def _match_quantity(self, text: str) -> tuple[int, str] | None:
-        """Return the one option with the same number as the text, and the rule: `132 BPM` matches `132.0`.
+        """Return the index of the one option with the same number as the text, and the name of this rule, `quantity`.
 
-        The word "one" is not used, since it is often a pronoun.
+        For example, `132 BPM` matches `132.0`. The word "one" is not read as a number, since it is often a pronoun.
         """
         said = {
             float(number) for span, number in find_numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"

@@ -73,9 +73,9 @@ def _read_score(plain: str, mention: Mention) -> float | None:
 
 
 def blank_repeated_options(document: Document, options: Options) -> None:
-    """Replace a list of all options, repeated from the question, with spaces.
+    """Replace a list of all options that the text repeats from the question with spaces.
 
-    The document is changed in place. It stays as it is if the list is all that it says.
+    The document is changed in place, unless the list is its only content.
     """
     if options.count < 2:
         return

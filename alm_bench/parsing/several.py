@@ -73,7 +73,7 @@ def _extend_by_bullets(document: Document, span: Span) -> Span:
 
 
 def _find_last_bullets(document: Document, options: Options) -> Span | None:
-    """Return the span of the last lines of a text that are one option each; None if the last line is not an option."""
+    """Return the span of the last lines of a text, each of which is one option; None if the last line is none."""
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_option_line(document, options, lines[-1]):

@@ -40,7 +40,7 @@ def load_tag_table() -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _compile_pattern(further_names: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the pattern of a tag with any known name; `further_names` are further names."""
+    """Return the pattern of a tag whose name is in tags.toml or in `further_names`."""
     table = load_tag_table()
     names = "|".join(
         sorted(
@@ -65,10 +65,7 @@ def normalise_name(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of answer tags.
-
-    `further_names` are further names.
-    """
+    """Return the normalised names of all answer tags: those in tags.toml and those in `further_names`."""
     return frozenset(normalise_name(name) for name in (*load_tag_table()["answer"], *further_names))
 
 

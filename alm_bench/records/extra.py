@@ -1,4 +1,4 @@
-"""Validation of `Output.extra`: JSON values that an adapter stores with an answer, such as token counts and costs."""
+"""Validation of `Output.extra`, JSON values that an adapter stores with an answer, such as token counts and costs."""
 
 import math
 from collections.abc import Mapping

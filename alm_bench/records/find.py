@@ -15,7 +15,7 @@ RUNS = Path("results/runs")
 """Default folder that contains the run folders."""
 
 LATEST = "latest"
-"""Name that stands for the most recently started run."""
+"""Name for the most recently started run."""
 
 
 def find_run(name: str, out: Path = RUNS) -> Path:

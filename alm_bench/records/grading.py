@@ -8,6 +8,7 @@ from alm_bench.core.foreign import replace_surrogates
 from alm_bench.records.extra import find_extra_problem
 from alm_bench.records.schema import PlannedItem, Record
 from alm_bench.scoring.likelihood import MAIN, select_by_normalisation
+from alm_bench.scoring.part_scores import read_parts
 
 
 def complete_record(
@@ -18,12 +19,12 @@ def complete_record(
     preprocessing: tuple[str, ...] = (),
     seconds: float | None = None,
 ) -> Record:
-    """Return the record of an item after the model's call: an answer is parsed and graded, a failed call is an error.
+    """Return the record of an item after the model's call.
 
-    If the model continued a given beginning of its answer, the text that leads to the answer is put before its output,
-    and the beginning is stored as `prefix`.
+    An answer is parsed and graded; a failed call becomes an error. If the model continued a given beginning of its
+    answer, the text that leads to the answer is put before its output, and the beginning is stored as `prefix`.
 
-    An output is an error too if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
+    An output is also an error if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
     failed call returned, such as an answer whose options could not be scored, is stored with the reason.
     """
     if (fault := find_extra_problem(output.extra)) is not None:
@@ -51,7 +52,7 @@ def complete_record(
 
 
 def grade_record(record: Record, task: Task) -> Record:
-    """Return the record with its stored answer parsed and graded. Status, parsed answer and scores are computed anew.
+    """Parse and grade the stored answer of a record again. Return the record with new status, parsed answer and scores.
 
     Each method of scoring options by log-likelihood yields a score of its own. If no text was generated, the option
     that the main method selects is the parsed answer.
@@ -63,8 +64,8 @@ def grade_record(record: Record, task: Task) -> Record:
     graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
     scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}
     if record.text is not None:
-        parsed = task.parse(record.sample, record.text)
-        scores |= task.grade(record.sample, record.text, parsed)
+        parsed, answer = _parse_answer(record, record.text, task)
+        scores |= task.grade(record.sample, answer, parsed)
     elif ways:
         parsed = ways[MAIN]
         scores |= {"accuracy": scores[MAIN]} if MAIN in scores else {}
@@ -74,7 +75,25 @@ def grade_record(record: Record, task: Task) -> Record:
     return replace(record, parsed=parsed, scores=scores, status=status, reason=reason)
 
 
+def _parse_answer(record: Record, text: str, task: Task) -> tuple[Parsed, str]:
+    """Return the parsed answer and the text that it was parsed from.
+
+    Of an output in several parts, the answer alone is parsed. If it cannot be read, the rule of the result says why.
+    """
+    if record.output_format is None:
+        return task.parse(record.sample, text), text
+    parts = read_parts(text, record.output_format)
+    if parts.answer is None:
+        return Parsed("truncated" if parts.status == "unclosed" else "unparsed", f"parts {parts.status}"), ""
+    parsed = task.parse(record.sample, parts.answer)
+    if parsed.span is not None:
+        offset = text.find(parts.answer, parts.answer_start)
+        parsed = replace(parsed, span=(parsed.span[0] + offset, parsed.span[1] + offset))
+    return parsed, parts.answer
+
+
 def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
+    """Return the status of a record with this parsed answer, and the reason unless the status is `ok`."""
     if record.sample.skip is not None:
         return "skipped", record.sample.skip
     if parsed.status == "ok":

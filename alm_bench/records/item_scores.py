@@ -41,10 +41,10 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
 
 
 def read_item_scores(folder: Path, summary: bytes) -> ItemScores | None:
-    """Read the scores stored beside a `summary.json`, whose content is `summary`.
+    """Read the scores of single items from a run's folder. `summary` is the content of its `summary.json`.
 
-    Returns None if there are none, or if the stamp shows that they belong to other records than those in the folder.
-    The scores must then be computed from the records.
+    Returns None if there are no scores, or if their stamp shows that the records have changed since. The scores must
+    then be computed from the records.
     """
     path = folder / ITEM_SCORES
     try:

@@ -1,9 +1,9 @@
 """Marks that people set on items: wrong labels, broken clips, wrongly parsed answers; and corrected labels of records.
 
-Marks change labels, never records: a run's files stay as they are.
+Marks change labels only while scores are computed. The stored records of a run do not change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,8 +17,11 @@ from alm_bench.records.schema import Record
 MARKS_VERSION = 1
 """Version of the layout of a file of marks."""
 
-Kind = Literal["parsed-wrongly", "reference-wrong", "clip-broken"]
+Kind = Literal["parsed-wrongly", "reference-wrong", "clip-broken", "answer-right", "answer-partly", "answer-wrong"]
 """Meaning of a mark."""
+
+ANSWER_LABELS: Mapping[str, float] = {"answer-right": 1.0, "answer-partly": 0.5, "answer-wrong": 0.0}
+"""Labels in 0..1 of the kinds of marks that grade an answer in free text. They calibrate judges (docs/judges.md)."""
 
 LABEL_KINDS: tuple[Kind, ...] = ("reference-wrong", "clip-broken")
 """Kinds of marks that change labels."""
@@ -82,7 +85,7 @@ class LabelChange:
     """Reference in the data; None if it was not known."""
 
     after: str | None
-    """Corrected reference; None if the question no longer counts."""
+    """Corrected reference; None if the question is now skipped."""
 
     note: str
     """Remark of the person."""
@@ -93,7 +96,7 @@ class Relabelling:
     """Records of a run with corrected labels, which are not graded yet."""
 
     records: Sequence[Record]
-    """Records in the given order. Those without a changed label are the given objects."""
+    """Records in the given order. Records without a changed label are the same objects as before."""
 
     changes: Sequence[LabelChange]
     """Changes, in the order of the records."""
@@ -103,11 +106,11 @@ class Relabelling:
 
 
 def relabel(records: Sequence[Record], marks: Sequence[Mark], task: str) -> Relabelling:
-    """Apply the marks that change labels of the task to records.
+    """Change the references of records as the marks on the task `task` say.
 
     A mark applies to the runs of every model, and to every option order of its question. An item with a broken clip, or
-    without a right answer, no longer counts. Raises UsageError if marks contradict each other, or if an answer is none
-    of the question's options.
+    without a right answer, is skipped, so it does not affect scores. Raises UsageError if marks contradict each other,
+    or if an answer is none of the question's options.
     """
     questions = {record.sample.id: record.sample.question for record in records}
     questions |= {question: question for question in questions.values()}
@@ -135,7 +138,10 @@ def relabel(records: Sequence[Record], marks: Sequence[Mark], task: str) -> Rela
 
 
 def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
-    """Return the mark that holds for a question with two marks: a broken clip outweighs a wrong reference."""
+    """Return the one of two marks on the same question that applies; `earlier` may be None.
+
+    A broken clip outweighs a wrong reference. Raises UsageError for two marks with different answers.
+    """
     if earlier is None or earlier.kind != mark.kind:
         return mark if earlier is None or mark.kind == "clip-broken" else earlier
     if mark.kind == "reference-wrong" and earlier.answer != mark.answer:
@@ -146,6 +152,7 @@ def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
 
 
 def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
+    """Return the sample as the mark corrects it, and the change. Raises UsageError."""
     before = sample.describe_reference()
     note = f": {mark.note}" if mark.note else ""
     if mark.kind == "clip-broken" or mark.answer is None:
@@ -162,7 +169,10 @@ def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
 
 
 def _select_reference(sample: Sample, answer: str) -> Sample:
-    """Return the sample with another right option; with several, joined by ` + `, if its question may have several."""
+    """Return the sample with the option `answer` as its reference. Raises UsageError if there is no such option.
+
+    If the question may have several right options, `answer` may be several options joined by ` + `.
+    """
     if sample.targets is not None:
         texts = [answer] if answer in sample.choices else answer.split(" + ")  # an option may contain the sign itself
         indices = tuple(_find_option(sample, text) for text in texts)
@@ -172,7 +182,7 @@ def _select_reference(sample: Sample, answer: str) -> Sample:
 
 
 def _find_option(sample: Sample, answer: str) -> int:
-    """Return the index of an option by its text, exact or apart from case and spaces. Raises UsageError."""
+    """Return the index of the option with the text `answer`. Case and spaces may differ. Raises UsageError."""
     if answer in sample.choices:
         return sample.choices.index(answer)
     folded = [" ".join(choice.casefold().split()) for choice in sample.choices]

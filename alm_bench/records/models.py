@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from alm_bench.core.types import STATUSES, Metric, Metrics
+from alm_bench.records.judgement import JudgeNotes
 from alm_bench.scoring.blind import Margin
 
 SCHEMA_VERSION = 2
@@ -166,6 +167,8 @@ class StoredSpec(Struct, frozen=True, kw_only=True):
     task_options: dict[str, str] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
     answer_tags: tuple[str, ...] = ()
+    speak: str | None = None
+    also_written: bool = False
 
 
 class FitRows(Struct, frozen=True, kw_only=True):
@@ -274,6 +277,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions; None for written questions."""
+
     environment: dict[str, Any] = field(default_factory=dict)
     """Versions of packages, commit, and description of the machine."""
 
@@ -286,9 +292,14 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     batch_size: dict[str, Any] | None = None
     """Batch sizes that were requested and used; None before the first batch."""
 
+    judges: dict[str, JudgeNotes] = field(default_factory=dict)
+    """Judges of the answers, by `Judgement.key`."""
+
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Sums of token counts and costs over a run's calls, as far as the model's server reports them."""
+    """Sums of token counts and costs over the calls of a run. Only calls with counts that the server reports are
+    included.
+    """
 
     calls: int
     """Number of items with reported token counts or a cost."""
@@ -408,6 +419,10 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
+    speech: str | None = None
+    """Synthesiser and voice that spoke the questions, and whether they were also written; None for written questions.
+    """
+
     options: str
     """Option order; if it is shuffled, with its seed and the number of orders per question."""
 
@@ -457,8 +472,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Result of the audio-delivery check; None if it was not run."""
 
     task_options: dict[str, str] = field(default_factory=dict)
-    """Options of the task that select or change its questions (a language, a track), without those that only affect
-    scoring and without the path of the annotations, whose revision is stored.
+    """Options of the task that select or change its questions, such as a language or a track. Options that only affect
+    scoring are left out, and so is the path of the annotations, whose revision is stored.
     """
 
     metric_versions: dict[str, str] = field(default_factory=dict)
@@ -466,7 +481,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     tables: dict[str, Any] = field(default_factory=dict)
     """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
-    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `reasoning` (scoring/reasoning.py), `tokenizer`, and
+    `no_option` (scoring/no_option.py), `pairs` (scoring/pairs.py), `judges` (records/judgement.py), `reasoning`
+    (scoring/reasoning.py), `languages` (scoring/language_table.py), `parts` (scoring/part_scores.py), `tokenizer`, and
     tables that the task adds.
     """
 
@@ -484,8 +500,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def selection_key(self) -> tuple[Any, ...]:
-        """Key that is equal for two runs on the same selection of items, even if one is older than the field
-        `selection`.
+        """Key of the selected items. It is equal for runs with the same selection, also if one of them is older than
+        the field `selection`.
         """
         if self.selection is not None and self.selection.method == "random":
             return ("random", self.selection.count, self.selection.seed, self.selection.groups)
@@ -539,7 +555,7 @@ class ItemScores(Struct, frozen=True, kw_only=True):
     """Cluster of each item for confidence intervals: its clip, or its question if the task does not name a clip."""
 
     accuracy: tuple[float, ...]
-    """Accuracy of each item, or its value of the task's main metric if that is another one."""
+    """Accuracy of each item. If the task's main metric is another one, its value for each item."""
 
     baselines: dict[str, tuple[float, ...]]
     """Scores of each text-only baseline, by name."""

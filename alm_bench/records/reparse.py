@@ -63,8 +63,8 @@ def reparse(records: Sequence[Record], task: Task, parser_before: str | None) ->
 def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
     """Parse the stored items of an open run again if another version of the parser parsed them.
 
-    Without this, a resumed run would mix the results of two parser versions under the name of one. Returns the
-    differences; None if there are no stored items or the parser is the same.
+    Otherwise, a resumed run would mix the results of two parser versions. Returns the differences; None if there are no
+    stored items or the parser is the same.
     """
     before = find_parser(store.header, store.folder)
     if not store.kept or before == task.parser:
@@ -76,8 +76,9 @@ def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
 
 
 def find_parser(header: RunHeader, folder: Path) -> str | None:
-    """Return the version of the parser that parsed a run, from its header or else from its summary; None if neither has
-    it.
+    """Return the version of the parser that parsed a run: from its header, or else from its summary.
+
+    Returns None if neither contains it.
     """
     if header.parser is not None:
         return header.parser
@@ -88,13 +89,14 @@ def find_parser(header: RunHeader, folder: Path) -> str | None:
 
 
 def _list_parsed_values(record: Record) -> tuple[Any, ...]:
+    """Return status and parsed answer. An item is changed if one of these values differs."""
     parsed = record.parsed
     return (record.status, *(() if parsed is None else (parsed.value, parsed.index, parsed.indices)))
 
 
 def _compute_mean_score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
-    """Return the name of the task's per-item metric, and its mean over the items that have it ("" and None without
-    one).
+    """Return the name of the task's per-item metric, and its mean over the items with a score. Without such a metric,
+    returns "" and None.
     """
     if isinstance(task, ScoresItems):
         return "", None

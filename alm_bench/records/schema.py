@@ -9,9 +9,12 @@ import msgspec
 
 from alm_bench.core import NOTHING, Arrangement, AudioRef, Likelihoods, Parsed, Sample, Scored, Status, StoreError
 from alm_bench.core.foreign import dump_json, parse_json
+from alm_bench.core.languages import ItemLanguages
 from alm_bench.records import version_1
-from alm_bench.records.models import SCHEMA_VERSION, from_json
+from alm_bench.records.judgement import Judgement
+from alm_bench.records.models import SCHEMA_VERSION, from_json, to_json
 from alm_bench.scoring.chains import Beginning
+from alm_bench.scoring.part_scores import read_parts
 
 RETRIED: tuple[Status, ...] = ("error",)
 """Statuses of items that a resumed run processes again. Items that were skipped because of an unusable clip are
@@ -60,9 +63,25 @@ class PlannedItem:
     beginning: Beginning | None = None
     """Beginning of the answer that the model continues; None if it answers from the start."""
 
+    spoken: str | None = None
+    """Text that the clip of the question speaks; None for a written question."""
+
+    output_format: str | None = None
+    """Format of answers in several parts; None for answers in one piece."""
+
     def record(self, status: Status, **outcome: Any) -> "Record":
         """Return the record of the item; `outcome` are further fields of the record."""
-        return Record(self.index, self.sample, self.prompt, status, self.baselines, self.clip_sizes, **outcome)
+        return Record(
+            self.index,
+            self.sample,
+            self.prompt,
+            status,
+            self.baselines,
+            self.clip_sizes,
+            spoken=self.spoken,
+            output_format=self.output_format,
+            **outcome,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +138,22 @@ class Record:
     embedding: str | None = None
     """Embedding of the item's clip or text, as `core.vectors` encodes it; None unless the task compares embeddings."""
 
+    judgements: tuple[Judgement, ...] = ()
+    """Verdicts of judge models on the answer, one per judge and preset."""
+
+    spoken: str | None = None
+    """Text that the clip of the question spoke; None for a written question."""
+
+    output_format: str | None = None
+    """Format of answers in several parts; None for answers in one piece."""
+
+    @property
+    def answer_text(self) -> str | None:
+        """Text that is parsed: the answer of an output in several parts, "" if it has none; else the whole output."""
+        if self.output_format is None or self.text is None:
+            return self.text
+        return read_parts(self.text, self.output_format).answer or ""
+
     @property
     def retried(self) -> bool:
         """True if a resumed run processes the item again."""
@@ -129,7 +164,7 @@ class Record:
         predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
         solvers = tuple(baseline.name for baseline in self.baselines)
         return Scored(
-            self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers, self.embedding
+            self.sample, self.status, self.answer_text, self.parsed, self.scores, predictions, solvers, self.embedding
         )
 
     def to_json_line(self) -> str:
@@ -150,6 +185,8 @@ class Record:
             "scores": dict(self.scores),
             "baselines": [msgspec.structs.asdict(baseline) for baseline in self.baselines],
             "prompt": self.prompt,
+            **({} if self.spoken is None else {"spoken": self.spoken}),
+            **({} if self.output_format is None else {"output_format": self.output_format}),
             "fields": dict(sample.fields),
             "choices": list(sample.choices),
             "target": sample.target,
@@ -159,6 +196,7 @@ class Record:
             "option_order": None if sample.arranged is None else asdict(sample.arranged),
             **({} if sample.targets is None else {"targets": list(sample.targets)}),
             **({"metadata": dict(sample.metadata)} if sample.metadata else {}),
+            **({} if sample.languages is None else {"languages": asdict(sample.languages)}),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
             "clip_sizes": dict(self.clip_sizes),
             "preprocessing": list(self.preprocessing),
@@ -166,6 +204,7 @@ class Record:
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
             **({} if self.embedding is None else {"embedding": self.embedding}),
+            **({"judgements": to_json(self.judgements)} if self.judgements else {}),
         }
 
     @staticmethod
@@ -211,6 +250,10 @@ class _Line(msgspec.Struct):
     likelihood: dict[str, list[tuple[float, int]]] = {}
     embedding: str | None = None
     metadata: dict[str, Any] = {}
+    judgements: tuple[Judgement, ...] = ()
+    languages: ItemLanguages | None = None
+    spoken: str | None = None
+    output_format: str | None = None
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -226,6 +269,7 @@ class _Line(msgspec.Struct):
             arranged=self.option_order,
             targets=self.targets,
             metadata=self.metadata or NOTHING,
+            languages=self.languages,
         )
         return Record(
             index=self.index,
@@ -244,6 +288,9 @@ class _Line(msgspec.Struct):
             extra=self.extra,
             likelihood=self.likelihood,
             embedding=self.embedding,
+            judgements=self.judgements,
+            spoken=self.spoken,
+            output_format=self.output_format,
         )
 
 

@@ -58,8 +58,8 @@ def read_records(folder: Path) -> tuple[list[Record], bool]:
 class RunStore:
     """Folder of one run, locked against other writers while it is open.
 
-    `kept` holds the records of earlier sessions. Opening drops an incomplete last line, and records to retry unless
-    `keep_failures` is set (scoring retries nothing).
+    `kept` holds the records of earlier sessions. Opening the store removes an incomplete last line. It also removes
+    the records of failed items, which are to be retried, unless `keep_failures` is set (scoring retries nothing).
 
     Methods raise StoreLostError once the files are no longer at their paths. All records are also held in memory: if no
     other file has taken the place of a lost file, the records are written there again before the error is raised.
@@ -121,6 +121,7 @@ class RunStore:
         self._outdated = False
 
     def _append_to(self, samples: Path) -> None:
+        """Open `samples.jsonl` for appending."""
         self._close()
         with report_write_errors(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -147,6 +148,7 @@ class RunStore:
                 raise self._lost
 
     def _find_loss(self) -> str | None:
+        """Return which of the run's files is no longer in place, in words; None if all are."""
         header, samples = self.folder / HEADER, self.folder / SAMPLES
         if not self.folder.is_dir():
             return "the folder was removed or moved"
@@ -199,6 +201,7 @@ class RunStore:
         self._write(records)
 
     def _write(self, records: Sequence[Record]) -> None:
+        """Append records to the open file and wait until they are on disk. A failed write is undone."""
         assert self._file is not None, "the store is not open"
         data = "".join(record.to_json_line() for record in records).encode()
         start = os.fstat(self._file).st_size
@@ -218,7 +221,7 @@ class RunStore:
         return read_header(self.folder)
 
     def note(self, **found: Any) -> None:
-        """Set fields of `run.json` while the run is in progress; its other keys are kept."""
+        """Set fields of `run.json` while the run is in progress. Its other keys do not change."""
         self.check()
         assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"
         before = self._read_header()

@@ -6,16 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 from alm_bench.core import STATUSES, HasTextBaselines, Metric, MetricError, Metrics, Scored, Task, TaskCard
-from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin
+from alm_bench.records.judged_summary import list_judged_metrics, summarise_judgements
+from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin, to_json
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
+from alm_bench.scoring.language_table import build_language_tables, compute_answer_language
 from alm_bench.scoring.main_score import has_main_score, list_main_scores
 from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
 from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
+from alm_bench.scoring.part_scores import PartsItem, score_parts
 from alm_bench.scoring.position import analyse_positions
 from alm_bench.scoring.reasoning import compute_reasoning
 
@@ -33,6 +36,14 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
     records = sorted(records, key=lambda record: record.index)
     rows = [record.to_scored() for record in records]
     score = task.score(rows)
+    part_metrics, part_tables = score_parts(_list_part_items(records))
+    judges = summarise_judgements(records, header.judges, task.card.groups)
+    metrics = {
+        **score.metrics,
+        **compute_answer_language(rows),
+        **part_metrics,
+        **list_judged_metrics(judges),
+    }
     status = Counter(record.status for record in records)
     missing: dict[str, Metrics] = {
         name: {"accuracy": Metric.missing(reason)} for name, reason in header.baselines_missing.items()
@@ -49,7 +60,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         skipped=status["skipped"],
         status={name: status[name] for name in STATUSES},
         main=_get_main_metric(task.card, score.metrics),
-        metrics=score.metrics,
+        metrics=metrics,
         groups=score.groups,
         baselines={**score.blind, **missing},
         margins=compute_text_margins(task, rows),
@@ -57,7 +68,10 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
             **score.tables,
             **build_choice_tables(rows),
             **_build_pair_table(task.card, rows),
+            **({"judges": to_json(judges)} if judges else {}),
             **_build_reasoning_table(header, records),
+            **build_language_tables(task, rows),
+            **part_tables,
         },
         partial=len(rows) < header.items,
         run=run,
@@ -66,6 +80,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         parser=task.parser,
         condition=spec.condition,
         condition_version=header.condition_version,
+        speech=header.speech,
         options=_describe_order(spec),
         questions=len({row.sample.question for row in drop_skipped_rows(rows)}),
         answer_by=spec.answer_by,
@@ -84,6 +99,23 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         task_options=_list_question_options(task, spec),
         metric_versions={**list_metric_versions(score.metrics), **score.tables.get("weights", {})},
     )
+
+
+def _list_part_items(records: Sequence[Record]) -> list[PartsItem]:
+    """Return the items whose outputs have several parts."""
+    return [
+        PartsItem(
+            record.sample,
+            record.text,
+            record.output_format,
+            record.spoken,
+            record.extra.get("completion_tokens") or record.extra.get("tokens"),
+            record.extra.get("tokens_before_answer"),
+            record.seconds,
+        )
+        for record in records
+        if record.output_format is not None and record.text is not None
+    ]
 
 
 def _get_main_metric(card: TaskCard, metrics: Metrics) -> str:

@@ -16,9 +16,10 @@ Item = TypeVar("Item", PlannedItem, Record)
 
 
 def add_text_baseline(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
-    """Return `items` with the answers of the run in `folder` added as their preferred text-only baseline.
+    """Return `items` with the answers of the run in `folder` added as their first text-only baseline.
 
-    `header` is that of the run of `items`. Options are matched by their text, since either run may have reordered them.
+    `header` is the header of the run that `items` belong to. Options are matched by their text, since either run may
+    have reordered them.
     Raises UsageError if the run in `folder` is the same run, a run of another task, has several option orders per
     question, or lacks items, and for questions with several correct options. Raises StoreError for a folder without a
     run.
@@ -58,6 +59,7 @@ def describe_missing_baseline(records: Sequence[Record]) -> str | None:
 
 
 def _add_baseline(item: Item, name: str, theirs: Record) -> Item:
+    """Return the item with the answer in `theirs`, the other run's record, as its first baseline."""
     solver = Baseline(name=name, option=_find_option(item, theirs), is_run=True)
     return replace(item, baselines=(solver, *(other for other in item.baselines if other.name != name)))
 

@@ -71,8 +71,9 @@ def _rename(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _map_values(value: Any, **changes: Callable[[Any], Any]) -> Any:
-    """Return an object with the given functions applied to the values of their keys; keys that it does not have are
-    ignored.
+    """Return an object in which the values of some keys are converted. `changes`: functions by key.
+
+    Keys that the object does not have are ignored.
     """
     if not isinstance(value, Mapping):
         return value

@@ -32,10 +32,10 @@ REASONING_NOTE = (
 
 
 def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
-    """Return the effects of each condition on one task; with `details`, also by group for the first condition with a
-    verdict.
+    """Return a table of the effects of all conditions on one task, with notes.
 
-    `picked` is for conditions without a correct option: the share of items in which the model selects an option anyway.
+    With `details`, further tables show the effects by group, for the first condition with a verdict. `picked` holds the
+    conditions that leave no correct option: the share of items in which the model selects an option anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
     overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
@@ -62,7 +62,7 @@ def build_notes(effects: Iterable[Effects]) -> list[Text]:
 
 
 def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
-    """Return one line on the text-only baseline of the verdicts, and one per reason why a verdict is not possible."""
+    """Return one line on the text-only baseline of the verdicts, and one line per reason of verdicts "cannot tell"."""
     lines = []
     listened = [effect for _, effect in effects if effect.left_out is None]
     if baseline := next((effect for effect in listened if effect.baseline is not None), None):

@@ -15,7 +15,7 @@ NO_BREAK = "\u00a0"
 
 
 def keep_together(text: str) -> str:
-    """Return the text with spaces at which no line is broken."""
+    """Replace spaces by non-breaking spaces, so that no line is broken within the text."""
     return text.replace(" ", NO_BREAK)
 
 
@@ -56,8 +56,8 @@ class Column:
     """True if the title is a name, which may be shortened too."""
 
     least: int | None = None
-    """Smallest width of text cells as long as columns with a higher priority number can be dropped. [default: 24 if the
-    column is always shown, else 12]
+    """Smallest useful width in characters: columns with a higher priority number are dropped before text cells become
+    narrower. [default: 24 if the column is always shown, else 12]
     """
 
 

@@ -9,11 +9,14 @@ from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.languages import build_languages
 from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.scoring.known_agreement import describe_agreement
+from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.pairs import ALL, PairFigures
+from alm_bench.scoring.part_scores import PartsTable
 from alm_bench.scoring.position import ChiSquare, Positions
 
 MARGIN = "margin over text-only"
@@ -57,13 +60,14 @@ def get_margin_cell(summary: Summary, grouping: str, key: str) -> Cell:
 
 
 def count_baseline_items(metrics: Metrics) -> int:
-    """Return the largest number of items that a metric of a text-only baseline is computed on."""
+    """Return the number of items of a text-only baseline: the largest `n` of its metrics."""
     return max((metric.n for metric in metrics.values()), default=0)
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
-    """Return what `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
-    reasons.
+    """Return the blocks that `--details` adds to a report.
+
+    They show groups, confusion matrix, option positions, options, outputs without an option, and reasons.
     """
     tables = summary.tables
     blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
@@ -73,6 +77,10 @@ def build_breakdowns(summary: Summary) -> list[Block]:
         blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
     if "pairs" in tables:
         blocks += build_pairs(msgspec.convert(tables["pairs"], list[PairFigures]))
+    if "languages" in tables:
+        blocks += build_languages(msgspec.convert(tables["languages"], LanguageTable))
+    if "parts" in tables:
+        blocks.append(build_parts(msgspec.convert(tables["parts"], PartsTable)))
     if "options" in tables:
         blocks.append(build_options(tables["options"]))
     if "no_option" in tables:
@@ -109,7 +117,10 @@ def _list_agreements(summary: Summary, names: Sequence[str]) -> list[str]:
 
 
 def _count_items(metrics: Metrics) -> int:
-    """Return the number of items in the denominator; columns of official metrics may be computed on more items."""
+    """Return the number of items in the denominator of the main metrics.
+
+    It is the `n` of the answered share. Official metrics may be computed on more items.
+    """
     return metrics["answered"].n if "answered" in metrics else count_baseline_items(metrics)
 
 
@@ -216,6 +227,20 @@ def describe_no_option(table: NoOption) -> str:
     text = f"No option selected: {count:,} of {share.n:,} ({100 * (share.value or 0):.1f} %{interval})"
     why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table.reasons.items())
     return f"{text}: {why}." if why else f"{text}."
+
+
+def build_parts(table: PartsTable) -> Table:
+    """Return how many outputs in several parts were read in which form and with which status."""
+    rows: list[Row] = [["form", name, count] for name, count in table.form.items()]
+    rows += [["status", name.replace("_", " "), count] for name, count in table.status.items()]
+    rows += [["shortened", name, count] for name, count in table.shortened.items()]
+    total = sum(table.status.values())
+    counted = f"by the model's tokenizer for {table.counted} of {total} outputs, else by the share of characters"
+    return Table(
+        [Column("parts of the outputs"), Column("what"), Column("items")],
+        rows,
+        notes=[f"Tokens and seconds before the answer: {counted}."],
+    )
 
 
 def build_options(table: Sequence[Mapping[str, Any]]) -> Table:

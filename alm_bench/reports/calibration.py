@@ -3,33 +3,38 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alm_bench.calibration import AnswerAgreement, Check, PairAgreement
+from alm_bench.calibration import AnswerAgreement, Check, ModelRates, PairAgreement
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import MISSING, build_metric_cell
 from alm_bench.scoring.agreement import THRESHOLD, Agreement, PairOrder
 
+AGREEMENT = ("spearman", "kendall", "kappa", "balanced_accuracy", "accuracy")
+"""Measures of agreement in JSON."""
+
 SHARE = "share"
 """Name of the format of percentages (`reports.figures`)."""
 
 
 def build_check(check: Check, source: str, details: bool = False) -> list[Block]:
-    """Return the table of a check with one row per metric, and with `details` the breakdowns. `source` names the
-    file."""
+    """Return a table of agreement with people, with one row per metric, and a table by model if models are known.
+
+    With `details`, one more table per type of questions follows. `source` is the name of the file with the labels.
+    """
     answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
-    if pairs or not answers:
+    if check.has_pairs:
         return _build_pairs(check, pairs, source)
     blocks: list[Block] = [_build_answers(check, answers, source)]
     if any(one.by_model for one in answers.values()):
-        blocks.append(_build_models(answers))
-    types = list(next(iter(answers.values())).by_type)
-    blocks += [_build_type(answers, key) for key in types] if details else []
+        blocks.append(_build_models(check, answers))
+    types = list(dict.fromkeys(key for one in answers.values() for key in one.by_type))
+    blocks += [_build_type(check, answers, key) for key in types] if details else []
     return blocks
 
 
-def _correlation_cell(metric: Metric) -> Cell:
+def build_correlation_cell(metric: Metric) -> Cell:
     """Return the cell of a correlation or kappa: `0.46 [0.41, 0.50]`."""
     if metric.value is None:
         return Cell((f"{MISSING}: {metric.reason}", MISSING), note=metric.reason)
@@ -37,11 +42,20 @@ def _correlation_cell(metric: Metric) -> Cell:
     return Cell((value if metric.low is None else f"{value} [{metric.low:.2f}, {metric.high:.2f}]", value))
 
 
-def _agreement_cells(one: Agreement) -> list[Cell]:
+def _agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
     return [
-        *(_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
+        *(build_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
         build_metric_cell(one.balanced_accuracy, SHARE),
+        *([build_metric_cell(one.accuracy, SHARE)] if is_judge else []),
     ]
+
+
+def _agreement_columns(is_judge: bool) -> list[Column]:
+    return [*_AGREEMENT_COLUMNS, *([Column("accuracy", 1)] if is_judge else [])]
+
+
+def _get_title(check: Check, name: str) -> str:
+    return check.titles.get(name) or get_metric_heading(name)
 
 
 _AGREEMENT_COLUMNS = (
@@ -55,18 +69,27 @@ _AGREEMENT_COLUMNS = (
 def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
     has_orders = any(one.orders for one in answers.values())
     rows: list[Row] = [
-        [get_metric_heading(name), *_agreement_cells(one.all), *([describe_orders(one.orders)] if has_orders else [])]
+        [
+            _get_title(check, name),
+            *_agreement_cells(one.all, bool(check.titles)),
+            *([describe_orders(one.orders)] if has_orders else []),
+        ]
         for name, one in answers.items()
     ]
-    rows += [[get_metric_heading(name), *_missing_cells(reason, has_orders)] for name, reason in check.missing.items()]
+    rows += [
+        [_get_title(check, name), *_missing_cells(reason, has_orders + bool(check.titles))]
+        for name, reason in check.missing.items()
+    ]
     note = (
         f"{check.labelled:,} labelled answers of {source} on {check.clips:,} clips, which the 95 % intervals resample. "
         f"Kappa and balanced accuracy: answers with a label of 0 or 1, right from a score of {THRESHOLD}."
     )
     if has_orders:
-        note += " Models: pairs that people's labels separate (p < 0.05) and that the metric puts in the same order."
+        what = "judge" if check.titles else "metric"
+        note += f" Models: pairs that people's labels separate (p < 0.05) and that the {what} puts in the same order."
     note += _describe_weights(check)
-    columns = [Column("metric"), *_AGREEMENT_COLUMNS, *([Column("models", 3)] if has_orders else [])]
+    first = Column("judge" if check.titles else "metric", overflow="middle")
+    columns = [first, *_agreement_columns(bool(check.titles)), *([Column("models", 3)] if has_orders else [])]
     return Table(columns, rows, notes=[note])
 
 
@@ -77,37 +100,53 @@ def _describe_weights(check: Check) -> str:
 
 
 def _not_computed(reason: str) -> str:
+    """Return the text `not computed`, with the reason."""
     return reason if reason.startswith("not computed") else f"not computed: {reason}"
 
 
-def _missing_cells(reason: str, has_orders: bool) -> list[Cell]:
+def _missing_cells(reason: str, further: int) -> list[Cell]:
+    """Return the cells of a row without values. `further` is the number of columns beside those of every check."""
     first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
-    return [first, *(Cell(("-",)) for _ in range(3 + has_orders))]
+    return [first, *(Cell(("-",)) for _ in range(3 + further))]
 
 
 def describe_orders(orders: Sequence[PairOrder]) -> str:
-    """Return `5 of 6`: how many pairs of models, of those that people separate, the metric orders as people do."""
+    """Return a text such as `5 of 6`: the number of pairs of models that the metric orders as people do.
+
+    Only pairs that differ significantly by people's labels are counted. Returns `-` if there are none.
+    """
     separated = [order for order in orders if order.is_significant]
     return f"{sum(order.agrees for order in separated)} of {len(separated)}" if separated else "-"
 
 
-def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
-    """Return the table of models: people's mean label, its estimate from labels and scores, and each metric's mean."""
-    models = list(next(iter(answers.values())).by_model)
-    first = next(iter(answers.values())).by_model
-    partly = any(rates.people.n != rates.metric.n for rates in first.values())
-    rows: list[Row] = []
-    for model in models:
-        rates = [one.by_model[model] for one in answers.values()]
-        values = [
-            build_metric_cell(rate.corrected, SHARE)
-            if partly
-            else build_metric_cell(Metric(rate.metric.value, n=rate.metric.n), name)
-            for name, rate in zip(answers, rates, strict=True)
+def _build_models(check: Check, answers: Mapping[str, AnswerAgreement]) -> Table:
+    """Return a table with one row per model: people's mean label, and one column per metric or judge.
+
+    If all answers are labelled, a metric's column holds the metric's mean. Otherwise it holds the mean label of all
+    answers, estimated from the labels and the metric's scores.
+    """
+    known: dict[str, ModelRates] = {}
+    for one in answers.values():
+        known = {**one.by_model, **known}
+    partly = any(rates.people.n != rates.metric.n for rates in known.values())
+
+    def build_cell(name: str, rates: ModelRates | None) -> Cell:
+        if rates is None:
+            return Cell(("-",))
+        if partly:
+            return build_metric_cell(rates.corrected, SHARE)
+        return build_metric_cell(Metric(rates.metric.value, n=rates.metric.n), SHARE if check.titles else name)
+
+    rows: list[Row] = [
+        [
+            model,
+            build_metric_cell(rates.people, SHARE),
+            rates.people.n,
+            *(build_cell(name, one.by_model.get(model)) for name, one in answers.items()),
         ]
-        people = first[model].people
-        rows.append([model, build_metric_cell(people, SHARE), people.n, *values])
-    titles = [Column(get_metric_heading(name), 1) for name in answers]
+        for model, rates in known.items()
+    ]
+    titles = [Column(_get_title(check, name), 1) for name in answers]
     notes = ["people: mean label, times 100."]
     if partly:
         notes = ["people: mean label, times 100, of the labelled answers. Others: mean label of all answers, estimated "
@@ -115,24 +154,31 @@ def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
     return Table([Column("model"), Column("people"), Column("n", 2), *titles], rows, notes=notes)
 
 
-def _build_type(answers: Mapping[str, AnswerAgreement], key: str) -> Table:
-    count = next(iter(answers.values())).by_type[key].n
-    rows: list[Row] = [[get_metric_heading(name), *_agreement_cells(one.by_type[key])] for name, one in answers.items()]
-    return Table([Column("metric"), *_AGREEMENT_COLUMNS], rows, title=f"{key}, n = {count:,}")
+def _build_type(check: Check, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
+    count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
+    is_judge = bool(check.titles)
+    rows: list[Row] = [
+        [_get_title(check, name), *_agreement_cells(one.by_type[key], is_judge)]
+        for name, one in answers.items()
+        if key in one.by_type
+    ]
+    first = Column("judge" if is_judge else "metric", overflow="middle")
+    return Table([first, *_agreement_columns(is_judge)], rows, title=f"{key}, n = {count:,}")
 
 
 def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
     kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
     rows: list[Row] = [
-        [get_metric_heading(name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
+        [_get_title(check, name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
         for name, one in pairs.items()
     ]
     for name, reason in check.missing.items():
         first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
         rows.append([get_metric_heading(name), first, *("-" for _ in kinds)])
-    columns = [Column("metric"), Column("all"), *(Column(kind, 1) for kind in kinds)]
+    what = "judge" if check.titles else "metric"
+    columns = [Column(what, overflow="middle"), Column("all"), *(Column(kind, 1) for kind in kinds)]
     note = (
-        f"Pairs of captions in which the metric prefers the caption that people prefer, in %: {check.labelled:,} of "
+        f"Pairs of captions in which the {what} prefers the caption that people prefer, in %: {check.labelled:,} of "
         f"{check.items:,} pairs of {source}, without those that people do not decide (chance 50). The 95 % intervals "
         f"resample {check.clips:,} clips."
     )
@@ -140,7 +186,7 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
 
 
 def to_check_json(check: Check, source: str) -> dict[str, Any]:
-    """Return a check as it is printed with `--json`; correlations and rates are numbers, or null with a reason."""
+    """Return a check as the JSON object that `--json` prints; missing values are null, with a reason."""
     metrics = {name: _to_json(one) for name, one in check.agreements.items()}
     return {
         "source": source,
@@ -155,8 +201,8 @@ def to_check_json(check: Check, source: str) -> dict[str, Any]:
 
 def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
     if isinstance(one, PairAgreement):
-        by_kind = {kind: _metric_json("agreement", metric) for kind, metric in one.by_kind.items()}
-        return {"all": _metric_json("agreement", one.all), "by_kind": by_kind}
+        by_kind = {kind: to_metric_json("agreement", metric) for kind, metric in one.by_kind.items()}
+        return {"all": to_metric_json("agreement", one.all), "by_kind": by_kind}
     models = {
         name: {
             "metric": rates.metric.value,
@@ -189,7 +235,7 @@ def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
 
 
 def _agreement_json(one: Agreement) -> dict[str, Any]:
-    figures = {name: getattr(one, name) for name in ("spearman", "kendall", "kappa", "balanced_accuracy")}
+    figures = {name: getattr(one, name) for name in AGREEMENT}
     return {
         **{name: metric.value for name, metric in figures.items()},
         "n": one.n,
@@ -198,7 +244,7 @@ def _agreement_json(one: Agreement) -> dict[str, Any]:
     }
 
 
-def _metric_json(name: str, metric: Metric) -> dict[str, Any]:
+def to_metric_json(name: str, metric: Metric) -> dict[str, Any]:
     return {name: metric.value, "n": metric.n, "interval": _interval(metric), "reason": metric.reason}
 
 

@@ -72,6 +72,7 @@ class Collection:
         if len(self.tasks) < len(self.whole):
             parts.append(f"{len(self.tasks)} of {len(self.whole)} tasks")
         parts += [f"condition {summary.condition}"] if summary.condition != "clean" else []
+        parts += [f"spoken by {summary.speech}"] if summary.speech is not None else []
         parts += [order_name(summary.options)] if summary.options != "given" else []
         parts += ["answered by likelihood"] if summary.answer_by == "likelihood" else []
         return " · ".join(parts)
@@ -82,10 +83,10 @@ def find_collections(
 ) -> list[Collection]:
     """Return the collections of which at least two tasks have ranked runs. `members` are the tasks of each collection.
 
-    Runs on demo and real data, and under different conditions or option orders, are in different collections. If a task
-    has several sets of comparable runs, such as those of a part of its data, the set with most items is used; a split
-    whose answers are withheld has no accuracy, and does not count. A collection whose tasks are not all ranked by
-    accuracy has no common scale, and is left out.
+    Runs on demo and real data, and under different conditions or option orders, are not combined: each combination of
+    these settings is a collection of its own. If a task has several sets of comparable runs, the set with most items is
+    used. Sets without accuracy, because answers are withheld, are ignored. A collection is left out if some of its
+    tasks are ranked by another metric than accuracy, since their scores have no common scale.
     """
     found = []
     for name, tasks in members.items():
@@ -142,7 +143,7 @@ def _find_common_baselines(items: Sequence[Sequence[ItemScores]]) -> list[str]:
 
 
 def _as_model(scores: ItemScores, baseline: str) -> ItemScores:
-    """Return the scores of a text-only baseline in the form of a model's."""
+    """Return the scores of a text-only baseline in place of the model's accuracy, so that it can be ranked."""
     return replace(scores, accuracy=scores.baselines[baseline])
 
 

@@ -84,6 +84,7 @@ SHARED_SETTINGS = {
     "prompt": "prompts",
     "parser": "parsers",
     "condition": "conditions",
+    "spoken questions": "spoken questions",
     "option order": "option orders",
     "answer mode": "answer modes",
     "tokenizer": "tokenizers",
@@ -92,6 +93,7 @@ SHARED_SETTINGS = {
 
 
 def _read_setting(run: Run, what: str) -> str:
+    """Return the value of a setting of `SHARED_SETTINGS` as text."""
     summary = run.summary
     by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
     settings = {
@@ -101,6 +103,7 @@ def _read_setting(run: Run, what: str) -> str:
         "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
         "parser": summary.parser,
         "condition": " ".join(filter(None, (summary.condition, summary.condition_version))),
+        "spoken questions": summary.speech,
         "option order": summary.options,
         "answer mode": by,
         "tokenizer": summary.tables.get("tokenizer"),
@@ -121,9 +124,10 @@ PairScores = dict[str, dict[int, tuple[float, float]]]
 
 
 def score_pairs(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> PairScores:
-    """Return the scores of single items, for metrics that have a value in both runs and scores for single items.
+    """Return pairs of item scores, one of each run, by metric and by index into `pairs`.
 
-    Scores that the task itself computes for several items at once take precedence over scores in the records.
+    Only metrics that have a value in both runs, and scores of single items, are returned. Scores that the task computes
+    for several items at once (`scores_of`) take precedence over scores in the records.
     """
     names = _list_common_metrics(first, second)
     found: PairScores = {}
@@ -195,7 +199,10 @@ def name_models(first: Run, second: Run) -> tuple[str, str]:
 
 
 def pair_items(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
-    """Return pairs of the items that both runs have, in the first run's order. Each option order is an item."""
+    """Return pairs of the items that both runs have, in the first run's order.
+
+    If questions were asked in several option orders, each order is an item of its own.
+    """
     names = [
         name
         for name, record in first.records.items()
@@ -206,9 +213,9 @@ def pair_items(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
 
 
 def _find_order(record: Record) -> tuple[int, ...] | None:
-    """Return the option order if a run has several orders of each question; None if it has only one.
+    """Return the option order of an item if its question was asked in several orders, else None.
 
-    A question that was asked once counts as the same item in any order.
+    Items of questions that were asked only once are paired even if the two runs used different orders.
     """
     arranged = record.sample.arranged
     return arranged.order if arranged is not None and arranged.count > 1 else None

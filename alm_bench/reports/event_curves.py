@@ -1,6 +1,6 @@
 """Curves of sound events over time from a model's event head, and the words of a text that name events.
 
-This is the view of the Mellow paper (arXiv 2503.08540, appendix I) that tells hallucinated events from present ones.
+The Mellow paper (arXiv 2503.08540, appendix I) uses this view to distinguish hallucinated events from present ones.
 """
 
 import re
@@ -112,9 +112,9 @@ def rename_classes(presence: EventPresence, names: Sequence[str], source: str) -
 def mark_event_words(text: str, clips: Sequence[EventPresence], threshold: float = THRESHOLD) -> list[TextPart]:
     """Split a text into parts, in which words that name sound events are marked as present or absent.
 
-    A word names the events whose names contain it in any inflected form: `barks` names `dog barking`. It is present if
-    the peak of any of these events reaches the threshold in any of the clips. Without names of classes, no word is
-    marked. The parts together are the text.
+    A word names all events whose names contain it in any inflected form: `barks` names `dog barking`. The word is
+    marked as present if any of these events reaches the threshold in any clip, else as absent. Without names of
+    classes, no word is marked. Joined, the parts give the text.
     """
     peaks: dict[str, float] = {}
     for presence in clips:
@@ -137,7 +137,7 @@ def mark_event_words(text: str, clips: Sequence[EventPresence], threshold: float
 
 
 def _list_stems(name: str) -> set[str]:
-    """Return the stems of the words of a class name that name an event."""
+    """Return the stems of the words of a class name, without words such as "of" that name no event."""
     return {_stem(word) for word in _WORD.findall(name)} - {_stem(word) for word in _NOT_EVENTS}
 
 

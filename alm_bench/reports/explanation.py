@@ -206,7 +206,11 @@ def _split_words(text: str) -> list[str]:
 def _draw_texts(
     axes: Any, blocks: Sequence[tuple[str, list[list[TextPart]]]], lines: int, explanation: Explanation
 ) -> None:
-    """Draw texts in a fixed-width font, in which the column of a character gives its position."""
+    """Draw wrapped texts below their titles, and a legend of the marked words.
+
+    The font has a fixed width, so that the position of a part follows from the number of characters before it. `lines`
+    is the height of the axes in lines.
+    """
     axes.set_axis_off()
     axes.set_xlim(0, _COLUMNS + 2)
     axes.set_ylim(lines, 0)

@@ -8,7 +8,7 @@ from alm_bench.reports.blocks import Cell
 from alm_bench.scoring.metrics import MetricSpec, get_metric_spec
 
 MISSING = "n/a"
-"""Text in place of a metric that could not be computed."""
+"""Text of a cell whose metric could not be computed."""
 
 NOT_SIGNIFICANT = "n.s."
 

@@ -7,9 +7,9 @@ from alm_bench.reports.blocks import Column, Row, Table
 
 
 def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
-    """Return a table with one row per task, and a row `total` if there are several.
+    """Return a table with one row per forecast and, if there are several, a row `all` with their sums (`total`).
 
-    The entries are those of `--dry-run --json`.
+    The arguments are the JSON objects that `--dry-run --json` prints.
     """
     several = len({entry["model"] for entry in forecasts}) > 1
     rows = []

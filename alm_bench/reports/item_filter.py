@@ -26,7 +26,7 @@ class ItemFilter:
     """Required key by grouping. Case does not matter."""
 
     id: str | None = None
-    """Id of the only item; None for any."""
+    """Id of a single item to select; None for any."""
 
     def accepts(self, record: Record) -> bool:
         groups = record.sample.groups
@@ -42,8 +42,8 @@ class ItemFilter:
 def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) -> list[Record]:
     """Return the records that `conditions` accept, in the given order.
 
-    `run` is the run's name, for messages. Raises UsageError, which lists the known values, for an id, a rule, a
-    grouping or a key that no item of the run has.
+    `run` is the run's name, for messages. Raises UsageError if no item of the run has the required id, rule, grouping
+    or key; the message lists the known values.
     """
     _check_known("item", conditions.id, [record.sample.id for record in records], run)
     rules = [record.parsed.rule for record in records if record.parsed is not None]

@@ -169,7 +169,10 @@ def as_csv(runs: Sequence[Run]) -> str:
 
 
 def _list_metrics(summary: RunSummary) -> Iterator[tuple[str, str, str, Metric, str]]:
-    """Yield grouping, key, metric name, metric and remark for each metric, baseline and margin of a run."""
+    """Yield one tuple per metric of a run, of its text-only baselines, and of its margins.
+
+    A tuple consists of grouping, key, name of the metric, metric, and a remark ("" if there is none).
+    """
     blocks = [("all", "all", summary.metrics)]
     blocks += [(g, key, m) for g, parts in summary.groups.items() for key, m in parts.items()]
     blocks += [("baseline", name, metrics) for name, metrics in summary.baselines.items()]

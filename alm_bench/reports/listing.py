@@ -40,6 +40,12 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "scale": Column("scale", 4),
         "computed": Column("computed", 3),
     },
+    "judges": {
+        "preset": Column("preset"),
+        "what": Column("scale", 1, overflow="end", least=40),
+        "version": Column("version", 3),
+        "prompt": Column("prompt hash", 2),
+    },
     "objectives": {
         "objective": Column("objective"),
         "what": Column("minimises", 1, overflow="end", least=40),
@@ -56,7 +62,7 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
 
 
 def build_listing(what: str, rows: Rows) -> Table:
-    """Return a table of `rows`. `what` is a key of `_COLUMNS`, whose keys all rows must have."""
+    """Return a table of `rows` with the columns `_COLUMNS[what]`. Each row has a value for the key of each column."""
     columns = _COLUMNS[what]
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 

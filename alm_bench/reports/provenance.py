@@ -12,17 +12,21 @@ def format_task(task: str, data: str) -> str:
 
 
 def name_questions(summary: Summary) -> str:
-    """Return the task's name with its options, such as `sakura track=Animal`."""
-    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items())])
+    """Return the task's name with its options, such as `sakura track=Animal`, and the voice of spoken questions."""
+    spoken = [] if summary.speech is None else [f"[spoken by {summary.speech}]"]
+    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items()), *spoken])
 
 
 def build_task_title(summary: Summary) -> str:
-    """Return the task's name with its options; for a task made of a file, with the hash of the file."""
+    """Return the task's name with its options and, for demo data, ` (demo)`.
+
+    For a task made of a file, the hash of the file is added.
+    """
     return format_task(name_task(name_questions(summary), summary.revision), summary.data)
 
 
 def name_task(task: str, revision: str) -> str:
-    """Return the name of a task; for a task made of a file (`file:birds`), with the file's revision, its hash."""
+    """Return the name of a task. For a task made of a file (`file:birds`), its revision, a hash, is added."""
     return f"{task} ({revision})" if task.startswith(FILE_PREFIX) else task
 
 
@@ -32,7 +36,7 @@ def prompt_name(prompt: StoredPrompt) -> str:
 
 
 def format_decoding(decoding: StoredDecoding) -> str:
-    """Return the decoding method; for models that were run elsewhere, that decoding is not known."""
+    """Return the decoding method; `decoding not known` for models that were run elsewhere."""
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
 
@@ -76,6 +80,8 @@ def _list_changed_settings(summary: Summary) -> list[str]:
     parts = []
     if summary.condition != "clean":
         parts.append(f"condition {summary.condition}")
+    if summary.speech is not None:
+        parts.append(f"questions spoken by {summary.speech}")
     if summary.options != "given":
         parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
     if summary.answer_by != "generate":

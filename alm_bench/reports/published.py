@@ -18,7 +18,7 @@ from alm_bench.reports.provenance import format_decoding, order_name, prompt_nam
 from alm_bench.reports.ranking import split_ranked
 
 FILES = ("published.toml", "published_benchmarks.toml")
-"""Files of tables beside this module: those of the Mellow paper, and those of the benchmarks' authors."""
+"""Files beside this module with tables of the Mellow paper and of the benchmarks' authors."""
 
 MetricLocation = Mapping[str, str]
 """Location of a column's metric in a run summary: `task`, `split`, `metric` and, for a group, `grouping` and `key`."""
@@ -26,10 +26,10 @@ MetricLocation = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """Published table, with values in percent as printed there; "" stands for a dash.
+    """Published table. Its values are in percent, as printed in the source; "" stands for a dash.
 
-    `number` is that of the Mellow paper, None for a table from elsewhere. `measure` names the metric of a run summary
-    for each column.
+    `number` is the number of the table in the Mellow paper, None for a table from another source. `measure` maps
+    columns to the metrics of a run summary with the same meaning.
     """
 
     title: str
@@ -125,7 +125,10 @@ def _find_metric(run: RunSummary, measure: MetricLocation) -> Metric | None:
 
 
 def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
-    """Return the differences between a measured row and the published rows that a comparison must take into account."""
+    """Return one sentence on data, prompt, decoding and missing items of a measured row's runs.
+
+    In these points a measured row may differ from the published rows.
+    """
     parts_by_run = []
     for run in used:
         parts = [f"data revision {run.revision} (published: {table.revision})", f"parsed by {run.parser}"]

@@ -39,6 +39,7 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
         summary.items,
         summary.selection_key,
         summary.condition,
+        summary.speech,
         summary.options,
     )
     versions = (summary.condition_version, summary.metric_versions.get(summary.main))
@@ -47,10 +48,14 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
 
 
 def comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
-    """Return the settings that runs of several tasks must share to be averaged: kind of data, condition, option order,
-    and whether options were scored by likelihood."""
+    """Return the settings that must be equal in runs of several tasks whose scores are averaged.
+
+    They are: True for demo data, condition and its version, voice of spoken questions, option order, and True for
+    answers by likelihood.
+    """
     likelihood = summary.answer_by == "likelihood"
-    return (summary.data == "demo", summary.condition, summary.condition_version, summary.options, likelihood)
+    condition = (summary.condition, summary.condition_version, summary.speech)
+    return (summary.data == "demo", *condition, summary.options, likelihood)
 
 
 def _format_size(parameters: int | None) -> str:
@@ -150,8 +155,10 @@ def mark_tie(cell: Cell) -> Cell:
 
 
 class _Margins:
-    """Computes margins over the text-only baseline that is best on a run's items. The baseline is found once per set of
-    items.
+    """Builder of margin cells: the margin of a run over the text-only baseline that is best on the run's items.
+
+    The best baseline is computed once per set of items. `blind` holds the scores of items by baseline, `name` is the
+    metric.
     """
 
     def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
@@ -290,8 +297,8 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
 def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
     """Return the metric of paired comparisons and each member's item scores.
 
-    The metric is accuracy if any run has it, or else the task's main metric. The list is empty if the metric has no
-    scores of single items, or none without costly computation.
+    The metric is accuracy if any run has it, else the metric `ranked_by`. The list is empty if the metric has no scores
+    of single items, or only scores that are costly to compute.
     """
     if any("accuracy" in run.summary.metrics for run in members):
         return "accuracy", [read_accuracies(run, task) for run in members]
@@ -306,10 +313,10 @@ def read_accuracies(run: Run, task: Task | None) -> ItemScores:
 
 
 def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:
-    """Return one row per text-only baseline.
+    """Yield one table row per text-only baseline.
 
-    Its metrics are taken from the run that has most items, since others may have skipped some or had no development
-    data.
+    A baseline's metrics are taken from the run in which it has most items, since other runs may have skipped some
+    items, or lacked the development data to fit the baseline.
     """
     for name in dict.fromkeys(name for run in runs for name in run.summary.baselines):
         metrics = max(

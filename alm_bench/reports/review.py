@@ -1,4 +1,4 @@
-"""Reports on marks: a list of marks with their items, and scores with corrected labels."""
+"""Reports on marks, a user's notes on faulty items: the marks with their items, and scores with corrected labels."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,11 @@ from alm_bench.reports.provenance import build_task_title
 
 
 def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem: str | None, is_solved: bool) -> Block:
-    """Return one mark with its item as labelled lines. `parsed` is the answer as the current parser parses it."""
+    """Return one mark with its item as labelled lines.
+
+    `record` is the marked item, None if it was not found, for the reason `problem`. `parsed` is the result of the
+    current parser, and `is_solved` is True if it agrees with the mark.
+    """
     lines: list[tuple[str, str]] = [("kind", mark.kind)]
     if mark.note:
         lines.append(("note", mark.note))
@@ -43,7 +47,10 @@ def _title(mark: Mark) -> str:
 def build_relabelling(
     before: RunSummary, after: RunSummary, changes: Sequence[LabelChange], unknown: int
 ) -> list[Block]:
-    """Return the metrics of a run with the labels of the data and with corrected ones, and the changed labels."""
+    """Return a table of a run's metrics with the labels of the data and with corrected labels, and the changed labels.
+
+    `unknown` is the number of marks on items that the run does not have.
+    """
     names = [name for name in order_metrics(before) if is_metric_shown(before, name)]
     rows: list[Row] = [["n", str(before.n), str(after.n), f"{after.n - before.n:+d}"]]
     for name in names:

@@ -28,9 +28,11 @@ from alm_bench.reports.figures import (
     get_unit,
     sort_keys,
 )
+from alm_bench.reports.judges import build_judges, format_judges
 from alm_bench.reports.provenance import build_provenance, build_task_title, format_decoding, order_name, prompt_name
 from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.reports.renderers import Form
+from alm_bench.scoring.judged import JUDGED
 from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.metrics import list_metric_specs
 
@@ -59,11 +61,14 @@ def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path 
 
 
 def _build_details(summary: Summary) -> list[Block]:
-    return [Text(build_provenance(summary)), build_metrics(summary), *build_breakdowns(summary)]
+    return [Text(build_provenance(summary)), *build_judges(summary), build_metrics(summary), *build_breakdowns(summary)]
 
 
 def build_closing(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
-    """Return the blocks after the last report: the overview and, for a terminal, commands to continue with."""
+    """Return the blocks after the last report: the overview and, for a terminal, commands that inspect the runs.
+
+    In a terminal, a single run gets no overview.
+    """
     if form == "markdown":
         return [build_overview(summaries)]
     overview = [build_overview(summaries)] if len(summaries) > 1 else []
@@ -87,13 +92,16 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
         texts = [keep_together(f"{key} {_format_value(metric, main)}") for key, metric in shown]
         lines.append(("difficulty", " → ".join(texts)))
     others = [
-        name for name in order_metrics(summary) if name not in (main, "answered") and is_metric_shown(summary, name)
+        name
+        for name in order_metrics(summary)
+        if name not in (main, "answered", JUDGED) and is_metric_shown(summary, name)
     ]
     if (reasoning := read_reasoning(summary)) is not None:
         lines.append(("reasoning", describe_reasoning(reasoning)))
     if others:
         texts = [keep_together(f"{get_title(name)} {_format_value(metrics[name], name)}") for name in others]
         lines.append(("also", "; ".join(texts)))
+    lines += [("judged", line) for line in format_judges(summary)]
     if script := summary.tables.get("official_script"):
         lines.append(("official", script))
     lines.append(("from", _format_short_provenance(summary)))

@@ -26,10 +26,10 @@ Prepare = Callable[[RunSpec, Fit | None], Plan]
 fitting is fitted once; it is None for the clean run itself."""
 
 Answer = Callable[[Plan], Sequence[Record]]
-"""Function that executes a run, as far as its items have no stored answer, and returns all its records."""
+"""Function that answers the items of a run that have no stored answer, and returns all records of the run."""
 
 Failure = Callable[[Sequence[Record]], str | None]
-"""Function that returns why a run cannot be used (too many items failed); None if it can."""
+"""Function that returns the reason why a run cannot be used (too many items failed), or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,7 @@ class Ablation:
     """Run on the unchanged clips."""
 
     changed: Mapping[str, Sequence[Plan] | str]
-    """One planned run per repeat, or the reason why the task has no runs under the condition; by the condition's
-    name."""
+    """Planned runs by name of the condition, one per repeat; a text is the reason why there are none."""
 
     @property
     def plans(self) -> list[Plan]:
@@ -99,8 +98,9 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
 def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> AblationResult:
     """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
 
-    `answer` executes a run; `failure` returns why a run cannot be used. If the clean run cannot be used, no other run
-    is executed. A condition without usable runs gets a missing effect with the reason.
+    `answer` executes a run and returns its records. `failure` returns the reason why records cannot be used, or None.
+    If the clean run cannot be used, no other run is executed. A condition with a run that cannot be used gets an effect
+    without values, with the reason.
     """
     found = AblationResult(ablation.task.card.name, plans=[ablation.clean])
     clean = answer(ablation.clean)

@@ -59,10 +59,12 @@ class AudioCheck:
     """Result of the audio check."""
 
     verdict: Verdict
-    """`delivered`: the answers or the option likelihoods depend on the sound. `no reaction`: they do not, but the audio
-    is delivered: the prompt has more tokens with a clip than without, or the adapter itself puts the waveforms into the
-    model. `audio_not_delivered`: neither can be shown. `not checked`: the question could not be asked with or without a
-    clip, or the adapter takes no audio."""
+    """- `delivered`: the answers or the option likelihoods depend on the sound.
+    - `no reaction`: they do not, but the audio is delivered: the prompt has more tokens with a clip than without, or
+      the adapter itself passes the waveforms to the model.
+    - `audio_not_delivered`: neither can be shown.
+    - `not checked`: the question could not be asked with or without a clip, or the adapter takes no audio.
+    """
 
     reason: str
     """Evidence for the verdict, in one line."""
@@ -71,8 +73,8 @@ class AudioCheck:
     """Answers to all test sounds."""
 
     length: LengthCheck | None = None
-    """Check that a clip of 45 s reaches the model to its end; None if the adapter itself crops clips, or if the audio
-    check ended before."""
+    """Check that a clip of 45 s reaches the model to its end; None if the adapter itself crops clips, or if the
+    verdict is not `delivered`."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a JSON object for the run header."""
@@ -85,10 +87,9 @@ def needs_audio_check(adapter: Adapter) -> bool:
 
 
 def find_listener(adapter: Adapter) -> Adapter:
-    """Return the part of a composite adapter that gets the clips (its `listener`), or the adapter itself if it has no
-    parts.
+    """Return the part of a composite adapter that receives the clips (`Adapter.listener`), else the adapter itself.
 
-    The other parts, and caches of earlier descriptions, would otherwise answer in its place.
+    The check calls this part directly. Otherwise, answers could come from other parts or from cached descriptions.
     """
     return adapter if adapter.listener is None else find_listener(adapter.listener)
 
@@ -99,12 +100,12 @@ def build_question(adapter: Adapter, prompts: str | None = None) -> str:
 
 
 def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
-    """Ask the model one question about clearly different sounds and about no sound, and compare the answers.
+    """Ask the model one question about clearly different sounds and without a clip, and compare the answers.
 
     `asked` is the question, by default `build_question(adapter)`. `sounds` holds the names of two sounds, tone and
-    noise. The tone is sent twice: if the model gives two answers to the same prompt, other differences between answers
-    prove nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether
-    the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
+    noise. The tone is sent twice: if the two answers differ, differences between other answers prove nothing. If the
+    model does not answer the question without a clip, it is also asked about silence. If the audio is delivered, two
+    long clips show whether the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
     """
     adapter = find_listener(adapter)
     if adapter.audio is None:
@@ -158,9 +159,9 @@ def _load_request(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> R
 def _ask_model(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
     """Return the outputs of the model by request name, with one call per request.
 
-    Requests are not batched, since the check must not rely on correct batching. If delivery has to be shown and the
-    first request fails, the others are not sent: they would prove nothing, and each could cost a server restart or a
-    timeout.
+    Requests are not batched, since the check must not rely on correct batching. If the first request (a tone) fails and
+    the adapter needs the check (`needs_audio_check`), the other requests are not sent: they would prove nothing, and
+    each could cost a server restart or a timeout.
     """
     ask = make_predict(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
@@ -216,9 +217,10 @@ def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
 
 
 def _find_token_difference(clip: Output, none: Output) -> str | None:
-    """Return how token counts show that the prompt contains a clip; None if they do not.
+    """Return the token counts with and without a clip as text, if they show that the prompt contains the clip.
 
-    A placeholder in the text also adds tokens: a difference of up to `MAX_PLACEHOLDER_TOKENS` shows nothing.
+    A placeholder in the text also adds tokens. Therefore None is returned for differences of up to
+    `MAX_PLACEHOLDER_TOKENS`.
     """
     for name, ours, theirs in _iterate_count_pairs(clip, none):
         if abs(ours - theirs) > MAX_PLACEHOLDER_TOKENS:
@@ -227,8 +229,10 @@ def _find_token_difference(clip: Output, none: Output) -> str | None:
 
 
 def _find_placeholder(clip: Output, none: Output) -> str | None:
-    """Return token counts that differ by so little that the clip may be a placeholder in the text; None if all are
-    equal."""
+    """Return the token counts with and without a clip as text, if they differ; None if all are equal.
+
+    It is called for small differences, which a mere placeholder for the clip in the text would also cause.
+    """
     for name, ours, theirs in _iterate_count_pairs(clip, none):
         if ours != theirs:
             counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
@@ -261,8 +265,11 @@ def _find_reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str)
 
 
 def _compare_likelihoods(adapter: Adapter, prompt: str) -> str | None:
-    """Return a sentence if the option likelihoods differ more between a tone and noise than between two calls with the
-    same tone; None otherwise. The options are the names of the sounds."""
+    """Return a sentence if the option likelihoods depend on the sound, else None.
+
+    The options are the names of the sounds. The likelihoods must differ clearly more between a tone and noise than
+    between two calls with the same tone.
+    """
     choices = tuple(SOUNDS)
     scores = []
     for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):

@@ -41,14 +41,15 @@ def get_first_size(batch_size: BatchSize) -> int:
 
 
 class BatchSizer:
-    """Determines the size of a run's next batch.
+    """Determines the size of a run's next batch from the outcomes of the previous ones.
 
-    A number of items stays as it is. `auto` doubles the size after each full batch, if the double is expected to take
-    no longer than `MAX_SECONDS` and to fit into memory.
+    A fixed batch size is never increased. With `auto`, the size is doubled after each full batch, if a batch of twice
+    the size is expected to take no longer than `MAX_SECONDS` and to fit into memory.
 
-    The forecast is that the process's peak memory rises by twice as much as it rose at the present size. On a GPU this
-    forecast says nothing: there the size grows until the model runs out of memory. With both kinds of size, a batch
-    that runs out of memory halves the size for the rest of the run. Each reduction is reported through `tell`.
+    The expectation for memory is that the peak memory of this process will rise by twice as much as it rose at the
+    present size. It does not cover the memory of a GPU: there the size grows until the model runs out of memory. Fixed
+    or `auto`, the size is halved for the rest of the run when a batch runs out of memory. Each reduction is reported
+    through `tell`. `read` returns the memory of this process.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class BatchSizer:
         return self._size
 
     def record_shortage(self, items: int | None) -> None:
-        """Halve the size after memory was not sufficient for `items` requests. None means that it was sufficient."""
+        """Set the size to half of `items`, a number of requests for which memory was not sufficient.
+
+        None means that memory was sufficient. The size is never increased.
+        """
         half = self._size if items is None else max(1, items // 2)
         if half >= self._size:  # already reported: another worker was still answering a batch of the previous size
             return
@@ -82,8 +86,8 @@ class BatchSizer:
         """Record that `items` items of a batch were answered in `seconds` seconds, and double the size if `auto` allows
         it.
 
-        If the batch had fewer items than the batch size, it says nothing about full batches, and the size stays as it
-        is.
+        After a batch with fewer items than the batch size, the size does not change, because time and memory of a full
+        batch are not known.
         """
         self.record_answered(items)
         double = min(2 * self._size, self._most)

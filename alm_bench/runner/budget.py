@@ -30,13 +30,19 @@ class Budget:
 
     def add(self, records: Sequence[Record]) -> None:
         """Add the cost of answers. At the first estimated cost, print to standard error that costs are estimates."""
-        costs = [(record_cost(record) or 0.0, count_estimated_calls(record) > 0) for record in records]
-        self.spent += sum(amount for amount, _ in costs)
-        if not self.estimated and any(guess for _, guess in costs):
+        for record in records:
+            self.add_cost(record_cost(record), count_estimated_calls(record) > 0)
+
+    def add_cost(self, amount: float | None, estimated: bool) -> None:
+        """Add the cost of one item in US dollars; None if it is not known."""
+        self.spent += amount or 0.0
+        if not estimated:
+            return
+        if not self.estimated:
             print_notice(
                 "the server does not report the tokens of its answers (usage): their cost is estimated, as by --dry-run"
             )
-        self.estimated += sum(amount for amount, guess in costs if guess)
+        self.estimated += amount or 0.0
 
     @property
     def reached(self) -> bool:
@@ -66,5 +72,5 @@ class Budget:
 
 
 def take_within(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
-    """Yield `elements` until the budget is reached, which is checked before each of them."""
+    """Yield `elements` until the cost limit is reached. The limit is checked before each element."""
     return itertools.takewhile(lambda _: not budget.reached, elements)

@@ -110,8 +110,8 @@ def _write_each(batches: Iterator[list[Record]], store: RunStore) -> Generator[l
 def _write_in_thread(batches: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
     """Yield each batch once it is on disk. A thread writes it while the next batch is answered.
 
-    Flushing to disk can take as long as a small model takes to answer. If the iteration ends early, all batches that
-    were answered are written all the same.
+    A thread is used because flushing to disk can take as long as a small model takes to answer. If the iteration ends
+    early, all answered batches are still written.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="records") as disk:
         before: tuple[list[Record], Future[None]] | None = None

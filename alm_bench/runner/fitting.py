@@ -95,7 +95,7 @@ def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sampl
 
 @dataclass(slots=True)
 class _FitRows:
-    """Development rows, and a record of those on which the adapter was fitted."""
+    """Rows of the development split, and a record of the rows that were used to fit the adapter."""
 
     requests: Sequence[Request]
     """Requests without decoded clips."""

@@ -37,23 +37,23 @@ class Failure:
 
 @dataclass(slots=True)
 class MemoryShortage:
-    """Batch sizes for which memory was not sufficient."""
+    """Record of the calls that ran out of memory."""
 
     together: int | None = None
-    """Smallest number of requests that ran out of memory as a batch, although none of them did alone; None if there was
-    none."""
+    """Size of the smallest batch that ran out of memory although each of its requests did not when sent alone; None
+    without such a batch."""
 
     alone: int = 0
-    """Number of requests that ran out of memory alone. They say nothing about the right batch size."""
+    """Number of requests that ran out of memory when sent alone, which a smaller batch size would not prevent."""
 
 
 def make_predict(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
-    """Return the function that answers a batch: with text, with option scores, with both in one output, or
-    with embeddings.
+    """Return the function that sends a batch of requests to the adapter and returns one output per request.
 
-    `answer_by` selects which. `shortage` is updated if option scores run out of memory (see `predict_bisecting`).
+    By `answer_by`, outputs contain a generated text, option scores, both, or an embedding. For `both`, `shortage` is
+    updated if option scores run out of memory (see `predict_bisecting`).
     """
 
     def generate(batch: Sequence[Request]) -> list[Output]:
@@ -136,10 +136,10 @@ def capture_failure(work: Callable[[], Value], reraised: type[AlmBenchError] = U
 def predict_bisecting(
     ask: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
 ) -> list[Output]:
-    """Return one output per request. A batch that fails is halved until each failing request is alone.
+    """Return one output per request. A batch that fails is halved until each failing request is sent alone.
 
-    A request that fails alone gets an output with the error. `shortage` is updated for batches that ran out of memory.
-    Raises UnreachableError if the adapter raises it.
+    `ask` sends a batch to the model. A request that fails alone gets an output with the error. `shortage` is updated
+    if calls run out of memory. Raises UnreachableError if the adapter raises it.
     """
     if not requests:
         return []

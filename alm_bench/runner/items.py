@@ -30,7 +30,8 @@ class Items:
     """Name of the revision, if it cannot be determined from the files."""
 
     version: str | None = None
-    """Additional part of the fingerprint beside the hashes of the files, if these do not determine the questions."""
+    """Hash that enters the run's fingerprint in addition to the files' hashes, if these do not determine the questions;
+    else None."""
 
 
 def load_task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
@@ -47,11 +48,10 @@ def list_known_revisions(task: Task) -> Mapping[str, str]:
 
 
 def get_revision_name(task: Task, files: Mapping[str, Path]) -> str:
-    """Return the name of the annotation files' revision; for an unknown one, `unknown` and the first digits of the
-    first file's sha256.
+    """Return the name of the revision of the annotation files, else `unknown` with digits of the first file's sha256.
 
-    The first file determines the revision. If the split has further required files with known revisions, the name is
-    known only if they are all of that revision.
+    The first file determines the revision. Further required files of its split, if the card lists their revisions, must
+    have the same one; otherwise the revision is unknown.
     """
     known, digests = list_known_revisions(task), {role: compute_cached_sha256(path) for role, path in files.items()}
     first = next(iter(digests))
@@ -63,7 +63,11 @@ def get_revision_name(task: Task, files: Mapping[str, Path]) -> str:
 
 
 def describe_revision(task: Task, items: Items, split: str) -> str:
-    """Return the revision of a run's data. Files with fewer items than the whole split are named as a part of it."""
+    """Return the name of the revision of a run's data, for its header.
+
+    If the data has fewer items than the split has according to the task's card, the text describes it as a part of the
+    split.
+    """
     if items.revision is not None:
         return items.revision
     if (part := task.card.describe_part(split, len(items.samples))) is None:

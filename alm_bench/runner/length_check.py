@@ -30,15 +30,14 @@ class LengthCheck:
 
 
 def can_check_length(adapter: Adapter) -> bool:
-    """Return True if the adapter passes clips of 45 s on unchanged. If it crops them itself, its audio policy says
-    so."""
+    """Return True if the adapter itself, by its audio policy, does not crop clips of 45 s."""
     policy = adapter.audio
     whole = sum(seconds for _, seconds in SECONDS[LONG])
     return policy is not None and policy.seconds is None and (policy.max_seconds is None or policy.max_seconds >= whole)
 
 
 def compare_clip_lengths(short: Output, long: Output, tokens_include_audio: bool) -> LengthCheck:
-    """Judge from the outputs for a short and a long clip whether the model hears the whole long clip.
+    """Judge from the outputs for a short and a long clip if the end of the long clip reaches the model.
 
     `tokens_include_audio` is True if the model's token counts depend on the clip; if it is False, the counts are not
     compared.

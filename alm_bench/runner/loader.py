@@ -14,7 +14,7 @@ from typing import Any
 
 from alm_bench.audio import load
 from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Request, Wave
-from alm_bench.runner.conditions import Condition
+from alm_bench.runner.conditions import Change, Condition
 from alm_bench.runner.inference import Failure, capture_failure
 
 CACHED_CLIPS = 8
@@ -86,7 +86,7 @@ class AudioPipeline:
     """Method `prepare_file` of the adapter; None if it does not prepare clips."""
 
     beside: bool = True
-    """True if clips may be decoded while the model is working."""
+    """True if clips may be decoded while the model answers a batch, False for models on the CPU."""
 
     max_clips: int | None = None
     """Largest number of clips per item that the adapter takes; None for any number."""
@@ -102,8 +102,10 @@ class AudioPipeline:
         return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside, adapter.abilities.max_clips)
 
     def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
-        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy, or
-        if the request has more clips than the adapter takes."""
+        """Return the clips of a request that have to be decoded, in the order of `Request.waves`.
+
+        There are none without an audio policy, or if the request has more clips than the adapter takes.
+        """
         return () if self.policy is None or self.has_too_many(request) else list_clips(request)
 
     def has_too_many(self, request: Request) -> bool:
@@ -111,9 +113,12 @@ class AudioPipeline:
         return self.policy is not None and self.max_clips is not None and len(request.audio) > self.max_clips
 
     def prepare_from_file(self, ref: AudioRef) -> Clip | None:
-        """Prepare one clip from its file, which takes as long as reading it; None if it has to be decoded. A failure is
-        stored in the result, not raised."""
-        if self.prepare_file is None or (self.condition is not None and self.condition.change(ref.id) is not None):
+        """Prepare one clip from its file by the adapter's `prepare_file`, without decoding it.
+
+        This takes only as long as reading the file. Returns None if the clip has to be decoded. A failure is stored in
+        the result, not raised.
+        """
+        if self.prepare_file is None or self._find_change(ref) is not None:
             return None
         try:
             made = capture_failure(partial(self.prepare_file, ref), AudioError)
@@ -123,10 +128,15 @@ class AudioPipeline:
             return Clip(error=made.reason)
         return None if made is None else Clip(features=made, prepared=True)
 
+    def _find_change(self, ref: AudioRef) -> Change | None:
+        """Return the change of the condition to a clip; None without any. Spoken questions are not changed, since a
+        question that cannot be understood shows nothing about the item's own clips."""
+        return None if self.condition is None or ref.is_question else self.condition.change(ref.id)
+
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
         assert self.policy is not None, "no clip is opened without one"
-        change = None if self.condition is None else self.condition.change(ref.id)
+        change = self._find_change(ref)
         try:
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
@@ -181,7 +191,7 @@ class LazyClip:
     """A clip that is decoded once, by the first thread that needs it."""
 
     def __init__(self, make: Callable[[], Clip], clip: Clip | None = None) -> None:
-        """`make` decodes the clip. `clip` is given if it needs no decoding."""
+        """Store the function `make`, which decodes the clip, or the finished `clip` if no decoding is needed."""
         self._make, self._lock = make, threading.Lock()
         self._clip = clip
 
@@ -206,7 +216,7 @@ class LazyClip:
 
 
 class ClipCache:
-    """Cache of clips that a thread pool decodes. Requests that are close to one another share decoded clips."""
+    """Cache of the clips that were requested last. A thread pool decodes them; successive requests share them."""
 
     def __init__(self, pipeline: AudioPipeline, pool: ThreadPoolExecutor) -> None:
         self._pipeline, self._pool = pipeline, pool
@@ -272,9 +282,9 @@ def load_batches(
 ) -> Iterator[list[LoadedRequest]]:
     """Yield batches of decoded requests, in the order of the item indices `order`.
 
-    `size` is called for each batch and returns its number of items. While the model works on a batch, the next one is
-    decoded, and part of the one after it. At most `MAX_AHEAD` items are decoded ahead, or one batch if larger,
-    and none if the pipeline does not allow decoding while the model is working.
+    `size` is called for each batch and returns its number of items. While the model works on a batch, up to two further
+    batches are decoded, but at most `MAX_AHEAD` items, or one batch if that is larger. Nothing is decoded ahead if the
+    pipeline does not allow it (`AudioPipeline.beside`). `workers` is the number of decoding threads.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(pipeline, pool)

@@ -54,6 +54,7 @@ _NAMES = {
     **dict.fromkeys(("<class 'float'>", "float | None"), "a number"),
     **dict.fromkeys(("<class 'str'>", "str | None"), "a text"),
     "<class 'bool'>": "true or false",
+    "pathlib.Path | None": "a path",
     "list[str] | None": "a list of texts",
 }
 """Names of the types of options in error messages."""
@@ -117,6 +118,8 @@ class RunOptions:
     solvable_by: str | None = None
     answer_tag: list[str] | None = None
     missing_audio: str = "error"
+    speak: str | None = None
+    also_written: bool = False
     metrics: str | None = None
     max_failures: str = "0"
     max_cost: float | None = None
@@ -128,6 +131,10 @@ class RunOptions:
     audio_root: str | None = None
     kind: str | None = None
     group_by: str | None = None
+    judge: list[str] | None = None
+    judge_preset: str = "qa"
+    judge_repeats: int = 1
+    calibrate: Path | None = None
     adapter: "Adapter | None" = None
     """Model that was given as an object; None if it is loaded by its name."""
 
@@ -250,6 +257,15 @@ class RunOptions:
         given = {name: value for name, value in own.items() if value is not None}
         return Decoding(method, limit, self.top_p, self.temperature, self.seed, **given)
 
+    def _check_speech(self) -> None:
+        """Raise UsageError for a synthesiser that is not there, and for `also_written` without one."""
+        if self.speak is not None:
+            from alm_bench.audio.speech import Synthesiser
+
+            Synthesiser.parse(self.speak)
+        elif self.also_written:
+            raise UsageError("--also-written goes with --speak, found no --speak")
+
     def check(self) -> None:
         """Raise UsageError for invalid values."""
         self._check_executor()
@@ -263,6 +279,7 @@ class RunOptions:
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         check_device_and_dtype(self.device, self.dtype)
         answer_tags(self.answer_tag)
+        self._check_speech()
         self._check_numbers()
         Tolerance.read(self.max_failures)
         parse_batch_size(self.batch_size)
@@ -299,4 +316,6 @@ class RunOptions:
             task_options=options,
             model_options=self.parse_model_options(),
             answer_tags=answer_tags(self.answer_tag),
+            speak=self.speak,
+            also_written=self.also_written,
         )

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace as replace_fields
 
 from alm_bench import __version__
+from alm_bench.audio.speech import Synthesiser
 from alm_bench.core import (
     Adapter,
     AdapterError,
@@ -54,6 +55,7 @@ from alm_bench.runner.option_order import order_options, reorder_predictions
 from alm_bench.runner.replayed import NOT_KNOWN
 from alm_bench.runner.sampling import draw_items, list_stratified_groupings
 from alm_bench.runner.spec import RunSpec, compute_fingerprint
+from alm_bench.runner.speech import check_speech_support, speak_questions
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
 """Packages whose versions are stored in the run header."""
@@ -120,6 +122,8 @@ def prepare(
     if spec.sample is not None:
         questions = draw_items(everything, spec.sample, spec.seed, task.card.groups)
     _check_support(spec, task.card, adapter, questions)
+    synthesiser = None if spec.speak is None else Synthesiser.parse(spec.speak)
+    check_speech_support(adapter, questions, synthesiser, spec.also_written)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
     condition = read_condition(spec.condition, spec.seed, spec.repeat)
@@ -138,6 +142,11 @@ def prepare(
     requests = condition.requests(requests)
     if adapter.audio is not None:
         check_clips(spec.task, requests)
+    spoken = None
+    if synthesiser is not None:
+        spoken = speak_questions(synthesiser, samples, requests, spec.also_written)
+        prompts, requests = [request.prompt for request in requests], list(spoken.requests)
+    requests = add_instruction(requests, condition.instruction)
     blind, missing_baselines = _predict_baselines(task, data, questions) if condition.answerable else ({}, {})
     model_baselines = _predict_text_only(adapter, requests) if condition.answerable else {}
     # The task's own are preferred as the text-only solver: they are the same for every model of the task.
@@ -146,11 +155,18 @@ def prepare(
         for index, sample in enumerate(samples)
     ]
     planned = _plan_items(samples, requests, predictions, adapter.audio is not None)
+    if output_format := condition.output_format or prompt.output_format:
+        planned = [replace(item, output_format=output_format) for item in planned]
+    if spoken is not None:
+        planned = [replace(item, spoken=text) for item, text in zip(planned, prompts, strict=True)]
     binding = _drop_runtime_options(spec, task, adapter)
     on = None if fit is None else fit.rows
+    speech = None if spoken is None else spoken.identity
     manifest = hash_manifest(items.files, items.version)
     header = RunHeader(
-        fingerprint=compute_fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
+        fingerprint=compute_fingerprint(
+            binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on, speech
+        ),
         spec=_build_stored_spec(spec, is_replay),
         parser=task.parser,
         task=StoredTask(name=task.card.name, version=task.card.version, kind=task.card.kind),
@@ -162,10 +178,18 @@ def prepare(
         items=len(samples),
         selection=_describe_selection(spec, task, len(questions), len(everything)),
         condition_version=condition_version(spec.condition),
+        speech=None if spoken is None else spoken.description,
         baselines_missing=missing_baselines,
         environment=dict(_describe_environment()),
     )
     return Plan(spec, task, adapter, requests, planned, header, fit)
+
+
+def add_instruction(requests: Sequence[Request], instruction: str) -> list[Request]:
+    """Return the requests with the text of a condition after the prompt."""
+    if not instruction:
+        return list(requests)
+    return [replace(request, prompt=f"{request.prompt}\n{instruction}".strip()) for request in requests]
 
 
 def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
@@ -182,9 +206,10 @@ def _plan_items(
     predictions: Sequence[Mapping[str, int | None]],
     has_audio: bool,
 ) -> list[PlannedItem]:
-    """Return the items of a run. `predictions` are those of text-only baselines, the preferred solver last.
+    """Return the items of a run.
 
-    Questions share clips and guesses: one object stands for all that are equal.
+    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, the preferred
+    solver last. To save memory, items with equal predictions or equal clip sizes share one object for them.
     """
     known_baselines: dict[Baselines, Baselines] = {}
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
@@ -249,8 +274,9 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
     every item has more clips than the adapter takes, or if a condition is to change the clips of a replay.
     """
     most = adapter.abilities.max_clips
-    if most is not None and all(len(sample.audio) > most for sample in samples):
-        clips_found = min(len(sample.audio) for sample in samples)
+    spoken = int(spec.speak is not None)
+    if most is not None and all(len(sample.audio) + spoken > most for sample in samples):
+        clips_found = min(len(sample.audio) for sample in samples) + spoken
         raise UsageError(
             f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
             f"{spec.task} have {clips_found}: expected another model"
@@ -310,8 +336,8 @@ class SecondClips:
     """Second clips for models that always take two clips: the first clip of another item of the task, chosen at random.
 
     The choice is seeded by the id of the first clip. All questions about one clip therefore get the same second clip,
-    and a limit on the number of items changes nothing. If the file of the chosen clip is missing, only the items that
-    would have got it get another clip.
+    and a limit on the number of items does not change it. If the file of the chosen clip is missing, the next one in
+    the random order of this item is used; the choice for other items does not change.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -330,10 +356,9 @@ class SecondClips:
 def _predict_baselines(
     task: Task, data: DataRoot, samples: Sequence[Sample]
 ) -> tuple[dict[str, Mapping[str, int]], dict[str, str]]:
-    """Return the predictions of the text-only baselines that the task fits, and the reasons why others are not
-    available.
+    """Return the predictions of the task's fitted text-only baselines, and the reasons why others are not available.
 
-    The predictions are option indices by baseline and question id, the reasons are by baseline.
+    Predictions are option indices by baseline and question id. Reasons are texts by baseline.
     """
     if not isinstance(task, FitsTextBaselines):
         return {}, {}

@@ -32,9 +32,10 @@ def select_replay_items(
 ) -> Items:
     """Return the questions that the outputs `stored` answer.
 
-    These are the questions of the task's data if they match. Otherwise they are the questions in the file of outputs,
-    unless the user `named` the data. Notices are passed to `tell`. Raises DataError if the questions of the data do not
-    match.
+    These are the questions of the task's data if they match the outputs exactly, if `named` is True (the user named the
+    data), or if the file of outputs does not contain its own questions. Otherwise they are the questions in the file.
+    Notices for the user are passed to `tell`. Raises DataError if the questions of the task's data are needed, but do
+    not match, or match less well than another annotation file.
     """
     items = _select_items(spec, task, data, stored, named, tell)
     return replace(items, samples=[_mark_skipped(sample, stored) for sample in items.samples])
@@ -151,7 +152,10 @@ def _describe_mismatch(
     own: bool,
     better: Candidate | None,
 ) -> str:
-    """Return one line that says what does not match, which revision has the most in common, and what to do."""
+    """Return one line for the user: the mismatch, the best matching revision (`better`), and advice.
+
+    `own` is True if the file of outputs contains its own questions.
+    """
     files = task.files(data, spec.split)
     where = "the built-in demo data" if spec.data == "demo" else f"revision {get_revision_name(task, files)}"
     told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]

@@ -1,6 +1,6 @@
 """Specification of a run: everything that can change its answers, and the fingerprint of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -68,6 +68,12 @@ class RunSpec:
     shuffles: int = 1
     """Number of random orders of each question's options if `options` is `shuffled`."""
 
+    speak: str | None = None
+    """Speech synthesiser that speaks the questions; None for written questions."""
+
+    also_written: bool = False
+    """True if a spoken question is also in the prompt."""
+
     condition: str = CLEAN
     """Name of the condition that changes clips or options."""
 
@@ -92,8 +98,11 @@ def compute_fingerprint(
     policy: AudioPolicy | None,
     identity: AdapterIdentity,
     fitted_on: Mapping[str, Any] | None = None,
+    speech: Sequence[str] | None = None,
 ) -> str:
     """Return a fingerprint of 16 hex digits over everything that an answer depends on.
+
+    `speech` is the identity of spoken questions (`SpokenQuestions.identity`); None for written ones.
 
     A run is resumed only from stored records with the same fingerprint. For a secret option, the fingerprint includes
     only that it is set: another API key does not make it another run.
@@ -125,6 +134,8 @@ def compute_fingerprint(
         parts["draws"] = DRAWS
     if spec.answer_tags:
         parts["answer_tags"] = list(spec.answer_tags)
+    if speech is not None:
+        parts["speech"] = list(speech)
     if fitted_on is not None:
         parts["fit"] = dict(fitted_on)
     return hash_json(parts)[:16]

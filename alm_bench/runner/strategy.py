@@ -62,8 +62,8 @@ def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapte
 
 
 class CaptionFirst(DescribingAdapter):
-    """Adapter whose model first describes all clips of an item together. It then answers the question, with the
-    description before it and with the clips."""
+    """Adapter whose model first describes all clips of an item in one text. The model is then asked the question, in a
+    prompt that contains the description, with the clips."""
 
     def __init__(self, adapter: Adapter, name: str, prompt: DescribePrompt) -> None:
         super().__init__(adapter, adapter, prompt.hash, prompt.max_new_tokens)

@@ -27,7 +27,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement between the scores and people's labels of some answers."""
+    """Agreement of a metric's scores with people's labels: rank correlations, kappa and balanced accuracy."""
 
     n: int
     """Number of labelled answers."""
@@ -39,15 +39,18 @@ class Agreement:
     """Kendall's tau-b over all labelled answers."""
 
     kappa: Metric
-    """Cohen's kappa of right and wrong, over the answers that people label 0 or 1."""
+    """Cohen's kappa of the classes right and wrong, over the answers that people label 0 or 1."""
 
     balanced_accuracy: Metric
     """Mean of sensitivity and specificity, over the answers that people label 0 or 1."""
 
+    accuracy: Metric
+    """Share of the answers that people label 0 or 1 on which the score says the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairOrder:
-    """Order of two models by people's labels and by a metric, on the questions that both answered."""
+    """Comparison of two models by people's labels and by a metric's scores, on the questions that both answered."""
 
     first: str
     second: str
@@ -55,31 +58,33 @@ class PairOrder:
     """Number of questions that both models answered."""
 
     people: float
-    """Mean label of the second model minus that of the first."""
+    """Mean label of the second model minus the mean label of the first."""
 
     metric: float
-    """Mean score of the second model minus that of the first."""
+    """Mean score of the second model minus the mean score of the first."""
 
     p: float
-    """Two-sided p-value of people's difference (`compare_paired_scores`, clips as clusters)."""
+    """Two-sided p-value of the difference `people` (`compare_paired_scores`, clips as clusters)."""
 
     @property
     def is_significant(self) -> bool:
+        """True if the two models differ significantly by people's labels."""
         return self.p < SIGNIFICANT
 
     @property
     def agrees(self) -> bool:
-        """True if the metric puts the same model first as people do."""
+        """True if the better model is the same by the metric and by people's labels; False if either has a tie."""
         return self.people * self.metric > 0
 
 
 def compute_agreement(
     scores: Sequence[float], labels: Sequence[float], clusters: Sequence[Hashable], bounded: bool = True
 ) -> Agreement:
-    """Compute the agreement of scores with people's labels in 0..1, one of each per answer.
+    """Compute the agreement of a metric's scores with people's labels, which lie in 0..1.
 
-    A score of at least `THRESHOLD` counts as right. This has no meaning for a metric without an upper bound, such as
-    CIDEr: with `bounded` False, kappa and balanced accuracy are missing.
+    `scores`, `labels` and `clusters` (the clip of each answer) hold one entry per answer. For kappa and balanced
+    accuracy, a score of at least `THRESHOLD` counts as right. This rule has no meaning for a metric without an upper
+    bound, such as CIDEr: if `bounded` is False, these two metrics are missing.
     """
     x, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     rows = _index_clusters(clusters)
@@ -90,18 +95,21 @@ def compute_agreement(
         spearman, kendall = _correlate(x, y, rows, "spearman"), _correlate(x, y, rows, "kendall")
     clear = np.flatnonzero((y == 0) | (y == 1))
     if not bounded:
-        kappa = balanced = Metric.missing("the metric has no scale from 0 to 1")
+        kappa = balanced = accuracy = Metric.missing("the metric has no scale from 0 to 1")
     else:
         where = [clusters[index] for index in clear.tolist()]
-        kappa, balanced = _compare_classes(x[clear] >= THRESHOLD, y[clear] == 1, where)
-    return Agreement(len(x), spearman, kendall, kappa, balanced)
+        said, right = x[clear] >= THRESHOLD, y[clear] == 1
+        kappa, balanced = _compare_classes(said, right, where)
+        accuracy = compute_share((said == right).astype(float).tolist(), where) if len(where) else kappa
+    return Agreement(len(x), spearman, kendall, kappa, balanced, accuracy)
 
 
 def compute_pair_agreement(gains: Sequence[float], votes: Sequence[float], clusters: Sequence[Hashable]) -> Metric:
     """Return the share of pairs of texts in which a metric prefers the same text as people do.
 
-    `gains` are the scores of the first texts minus those of the second ones; `votes` are positive where people prefer
-    the first text. A pair that people do not decide (0) is left out. A pair that the metric does not decide is wrong.
+    `gains`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text minus the
+    score of the second one. A vote is positive if people prefer the first text, negative if they prefer the second
+    one. Pairs with a vote of 0 are left out. A pair with a gain of 0 counts as wrong.
     """
     kept = [index for index, vote in enumerate(votes) if vote]
     if not kept:
@@ -115,9 +123,10 @@ def compare_model_orders(
     labels: Mapping[str, Mapping[Hashable, float]],
     clusters: Mapping[Hashable, Hashable],
 ) -> list[PairOrder]:
-    """Return the order of each pair of models by people and by a metric.
+    """Compare each pair of models by people's labels and by a metric's scores.
 
-    `scores` and `labels` hold a value per model and question; `clusters` holds the clip of each question.
+    `scores` and `labels` hold one value per model and question; `clusters` holds the clip of each question. Pairs of
+    models without a common question are left out.
     """
     orders = []
     for first, second in combinations(sorted(labels), 2):
@@ -137,7 +146,10 @@ def compare_model_orders(
 def _compare_classes(
     said: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], clusters: Sequence[Hashable]
 ) -> tuple[Metric, Metric]:
-    """Return Cohen's kappa and the balanced accuracy of two classifications, with intervals."""
+    """Return Cohen's kappa and the balanced accuracy of a metric's classes against people's, with intervals.
+
+    `said` is True for answers that the metric calls right, `right` for answers that people call right.
+    """
     n = len(right)
     if not n or right.all() or not right.any():
         reason = f"of {n} answers with the label 0 or 1, people call {'all' if n and right.all() else 'none'} right"
@@ -149,7 +161,11 @@ def _compare_classes(
 
 
 def _kappa_and_balanced_accuracy(sums: Array) -> Array:
-    """Compute both, shape (..., 2), from counts, shape (..., 4): both right, only people, only the score, none."""
+    """Compute Cohen's kappa and balanced accuracy, shape (..., 2), from numbers of answers, shape (..., 4).
+
+    The four numbers count answers that people and the metric call right, that only people call right, that only the
+    metric calls right, and that neither calls right.
+    """
     both, people, score, none = (sums[..., k] for k in range(4))
     n = both + people + score + none
     expected = ((both + people) * (both + score) + (none + score) * (none + people)) / n**2
@@ -169,7 +185,10 @@ def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
 
 
 def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Metric:
-    """Return a rank correlation with its BCa bootstrap interval over clusters."""
+    """Return a rank correlation of `x` and `y` with its BCa bootstrap interval over clusters.
+
+    `kind` is `spearman` or `kendall`. `rows` holds the number of each item's cluster (`_index_clusters`).
+    """
     from scipy.stats import kendalltau, spearmanr
 
     value = float(spearmanr(x, y).statistic if kind == "spearman" else kendalltau(x, y).statistic)
@@ -189,7 +208,11 @@ def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Me
 
 
 def _weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
-    """Return the function from copies of each cluster, shape (draws, clusters), to Spearman's correlation."""
+    """Return a function that computes Spearman's correlation of resampled items, shape (draws,).
+
+    Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's
+    cluster.
+    """
     orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
 
     def midranks(weights: Array, order: npt.NDArray[np.int64], values: Array) -> Array:
@@ -220,9 +243,10 @@ def _weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Calla
 
 
 def _weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
-    """Return the function from copies of each cluster, shape (draws, clusters), to Kendall's tau-b.
+    """Return a function that computes Kendall's tau-b of resampled items, shape (draws,).
 
-    Concordance and ties of all pairs of items are summed by pairs of clusters once, shape (clusters, clusters).
+    Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's
+    cluster. Concordance and ties of all pairs of items are summed only once, by pairs of clusters.
     """
     count = int(rows.max()) + 1
     sums = [np.zeros((count, count)) for _ in range(3)]

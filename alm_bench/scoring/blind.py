@@ -45,8 +45,8 @@ def compute_baseline_scores(
 ) -> dict[str, list[float]]:
     """Return the expected score of each row, by name of the text-only baseline.
 
-    The baselines are a uniform guess, the strategies in `picks` (the index of the option that each selects on each
-    row), and the predictions that are stored with all rows.
+    The baselines are a uniform guess, the strategies in `picks`, and the predictions that are stored with all rows.
+    `picks` holds, by strategy, the index of the option that it selects on each row.
     """
     stored = {name: [row.blind[name] for row in rows] for name in list_complete_baselines(rows)}
     table = {UNIFORM: [compute_chance(row.sample) for row in rows]}

@@ -42,7 +42,9 @@ def compute_metrics(matrix: Array) -> Array:
 
 
 def build_corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
-    """Return the counts and the statistic of `accuracy`, macro `precision`, `recall` and `f1`, and each label's recall.
+    """Return the counts per item, and the statistic that computes the metrics from their sums.
+
+    The metrics are `accuracy`, macro `precision`, `recall` and `f1`, and the recall of each label.
 
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
@@ -53,7 +55,7 @@ def build_corpus(golds: Sequence[int], predictions: Sequence[int | None], recall
 def compute_classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
-    """Return the metrics of `corpus` with intervals, which resample clips.
+    """Return the metrics of `build_corpus` with intervals, which resample clips.
 
     A metric without items has a reason instead of a value.
     """

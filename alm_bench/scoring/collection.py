@@ -40,11 +40,11 @@ class CollectionScore:
     """Mean of the model's ranks in the tasks, 1 for the best; equal scores share the mean of their ranks."""
 
     against_best: Metric
-    """Macro mean minus that of the model with the best one."""
+    """The model's macro mean minus the best macro mean of all models."""
 
 
 def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[CollectionScore]:
-    """Return the result of each model, in the order of the scores' rows.
+    """Return one result per model, in the order of the rows of `TaskItems.scores`.
 
     The intervals are percentiles of bootstrap draws. Each draw resamples the clips of every task, the same ones for all
     models, so that ranks and differences are paired. A collection in which no task has two clips has no intervals.

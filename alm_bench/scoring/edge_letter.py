@@ -8,15 +8,19 @@ from typing import Literal
 from alm_bench.core.types import Sample, Scored
 
 EmptyAnswers = Literal["wrong", "left out", "stale"]
-"""Treatment of empty answers by a script."""
+"""Treatment of an empty answer by a script: it counts as wrong, is left out of the denominator, or gets the letter of
+the answer before it (`stale`)."""
 
 LETTERS = "ABCD"
-"""Letters that both scripts know, whatever the number of options."""
+"""Letters that both scripts accept, also for questions with more or fewer options."""
 
 
 def find_edge_letter(text: str, letters: str = LETTERS) -> str | None:
-    """Return the first character of the text if it is one of `letters`, else the second-last one if that is (`The
-    answer is A.`); None if neither is. Line breaks and blanks at the ends are ignored."""
+    """Return the letter that a script finds in a text; None if it finds none.
+
+    It is the first character if that is one of `letters`, else the second-last character if that is one (`The answer
+    is A.`). All line breaks, and blanks at the ends, are removed first.
+    """
     said = text.strip().replace("\n", "")
     return next((said[at] for at in (0, -2) if -len(said) <= at < len(said) and said[at] in letters), None)
 
@@ -34,13 +38,13 @@ def is_empty_answer(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ScriptCounts:
-    """Result of a script that does not count every answer."""
+    """Accuracy by a script, which leaves some answers out of the denominator."""
 
     correct: int
-    """Number of answers that it counts as correct."""
+    """Number of answers that the script counts as correct."""
 
     counted: int
-    """Number of answers in its denominator."""
+    """Number of answers in the denominator."""
 
     def __str__(self) -> str:
         rate = f"{100 * self.correct / self.counted:.2f} % of " if self.counted else ""
@@ -48,10 +52,10 @@ class ScriptCounts:
 
 
 def count_script_answers(rows: Sequence[Scored], empty: EmptyAnswers) -> ScriptCounts:
-    """Return what a script counts that leaves answers in another format out of its denominator.
+    """Count correct answers and the denominator as a script does: answers without a letter are left out.
 
-    `empty` says what becomes of an empty answer: `wrong`, `left out`, or `stale`, if it gets the letter of the answer
-    before it. Rows are in the order of the file. Rows without a text or a reference are ignored.
+    `empty` is the script's treatment of empty answers. `rows` must be in the order of the file. Rows without a text or
+    a reference are ignored.
     """
     correct = counted = 0
     before: str | None = None

@@ -38,7 +38,7 @@ _PUNCTUATION = re.compile(r"[^\w\s]")
 
 @contextmanager
 def _report_load_errors(folder: Path) -> Iterator[None]:
-    """Raise MetricError for whatever goes wrong while weights are loaded: transformers raises errors of many kinds."""
+    """Convert every error while weights are loaded into a MetricError: transformers raises errors of many kinds."""
     try:
         yield
     except MetricError:
@@ -62,7 +62,8 @@ def _load_encoder(folder: Path, name: str = "AutoModel") -> tuple[Any, Any]:
 def embed_sentences(folder: Path, texts: Sequence[str]) -> Array:
     """Return the normalised embeddings of texts by a Sentence-BERT folder, shape (texts, dimensions).
 
-    The token embeddings are pooled as the folder's pooling configuration says: by their mean, or the first token.
+    The pooling configuration in the folder decides how token embeddings are combined: by their mean, or by the first
+    token alone.
     """
     pooling, length = _read_pooling(folder)
     tokenizer, network = _load_encoder(folder)
@@ -174,7 +175,11 @@ def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
 
 
 def _encode_batches(texts: Sequence[str], encode: Callable[[list[str]], "torch.Tensor"]) -> Array:
-    """Return the rows of `encode` for each text, shape (texts, ...); equal texts are encoded once, by length."""
+    """Return the encodings of all texts, shape (texts, ...).
+
+    `encode` maps a batch of texts to a tensor with one row per text. Equal texts are encoded once. Texts are sorted by
+    length, so that a batch has little padding.
+    """
     import torch
 
     unique = sorted(set(texts), key=lambda text: (len(text), text))

@@ -20,7 +20,7 @@ from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, ju
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Effect of changed clips on one group of items."""
+    """Effect of changed clips on a model's score on one group of items, with a verdict on grounding."""
 
     clean: Metric
     """Score on clean clips."""
@@ -38,7 +38,7 @@ class Effect:
     """Share of items whose answer differs between clean and changed clips."""
 
     verdict: Verdict | None
-    """Verdict on grounding; None, with a reason, if it could not be given."""
+    """Verdict on whether the model uses the audio; None if none could be given, for the reason in `reason`."""
 
     reason: str | None = None
     """Reason why `verdict` is None or "cannot tell"."""
@@ -88,7 +88,9 @@ class Pair:
 
 
 def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
-    """Return the effects by grouping and key; the grouping "all" has one key "all" for all items.
+    """Compute the effect of changed clips on all items, and on the items of each group.
+
+    The result maps groupings of the task's card to keys, and keys to effects. The grouping `all` has one key, `all`.
 
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
@@ -144,8 +146,8 @@ def compute_chain_effects(
 class _ItemScores:
     """Scores of the items on clean and changed clips, and of the text-only baselines.
 
-    All sequences have one entry per item; `noise` and `changed` are averages over repeats. `bounded` is True for scores
-    in 0..1.
+    All sequences have one entry per item; `noise` and `changed` are averages over repeats; `changed` is the share of
+    repeats whose answer differs from the answer on the clean clip. `bounded` is True for scores in 0..1.
     """
 
     name: str
@@ -310,7 +312,7 @@ def _compute_retention(
 ) -> Metric:
     """Return the changed score divided by the clean score, with a paired interval.
 
-    A resample whose clean score is 0 counts with the ratio of all items.
+    A bootstrap resample whose clean score is 0 gets the ratio over all items as its value.
     """
     if not sum(clean):
         return Metric.missing("the clean score is 0")

@@ -191,7 +191,7 @@ def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[fl
     """Return the ratio of two sums with the bounds of its bootstrap interval over clusters.
 
     `summands`, shape (items, 2), holds the numerator and the denominator of each item; the denominators must not sum to
-    0. A resample whose denominator is 0 counts with the ratio of all items.
+    0. A bootstrap resample whose denominator is 0 gets the ratio over all items as its value.
     """
     whole = float(summands[:, 0].sum() / summands[:, 1].sum())
     value, low, high = compute_clustered_interval(clusters, summands, _Ratio(whole))
@@ -200,8 +200,11 @@ def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[fl
 
 @dataclass(frozen=True, slots=True)
 class _Ratio:
-    """Statistic: the ratio of two sums. It is a class and not a function within a function, so that equal ratios are
-    equal keys of the cache of `_compute_bounds`."""
+    """Statistic for `compute_clustered_interval`: the ratio of two sums.
+
+    It is a dataclass and not a closure: instances with the same fallback are equal, and so are keys of the cache of
+    `_compute_bounds`.
+    """
 
     fallback: float
     """Value if the denominator is 0."""
@@ -232,10 +235,11 @@ def compute_mean_interval(
 
 
 def rate_interval(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
-    """Return a rate with its bootstrap interval, and with Wilson's interval over the clusters if the rate is 0 or 1.
+    """Return a rate as a metric with an interval: `low` and `high`, or Wilson's interval if the rate is 0 or 1.
 
-    At 0 and 1 all resamples are equal, so a bootstrap would have no width. Between 0 and 1, a single cluster gives no
-    interval.
+    `low` and `high` are the bounds of the rate's bootstrap interval, `n` is the number of items and `clusters` the
+    number of clusters. At 0 and 1 all resamples are equal, so that the bootstrap interval would have no width; Wilson's
+    interval over the clusters replaces it. Between 0 and 1, a single cluster gives no interval.
     """
     if value in (0.0, 1.0):
         edge = compute_wilson_interval(value * clusters, clusters)

@@ -50,7 +50,7 @@ def get_java_version(program: str) -> int:
 
 
 def open_package_flags(program: str) -> list[str]:
-    """Return the flags that give SPICE access to the packages in `OPENED_PACKAGES`.
+    """Return the command-line flags of Java that give SPICE access to the packages in `OPENED_PACKAGES`.
 
     The list is empty for Java 8, which does not deny access and does not know the flag.
     """

@@ -14,20 +14,21 @@ OPEN = "open_"
 """Prefix of a metric that is computed over the open questions of a task only."""
 
 HEADLINE = "contained"
-"""Metric by which short answers are right: of those that need no judge, it agrees best with people."""
+"""Metric that decides if a short answer is right. Of the metrics that need no judge, it agrees best with people."""
 
 
 @cache
 def _load_table() -> dict[str, Any]:
-    """Return the table of known agreement: `sources`, and values by metric in `metrics`."""
+    """Return the content of known_agreement.toml: the names of the labelled data sets in `sources`, and the measured
+    values by metric in `metrics`."""
     return tomllib.loads(files(__package__).joinpath("known_agreement.toml").read_text(encoding="utf-8"))
 
 
 def describe_agreement(metric: str, parser: str = "") -> str | None:
     """Return the measured agreement of a metric with people, such as `63 % of Clotho-Eval's pairs`.
 
-    `parser` is the parser of the run: `accuracy` has an agreement if the rule of short answers grades it. Returns None
-    for metrics that were not measured.
+    `parser` names the run's parser. It matters for `accuracy` alone, whose agreement is known only if the parser grades
+    by the rule of short answers (`RULE`). Returns None for metrics that were not measured.
     """
     name = metric.removeprefix(OPEN)
     if name == "accuracy":

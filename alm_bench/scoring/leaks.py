@@ -1,4 +1,4 @@
-"""Cues by which the right option can be told without the audio, in the questions of a data set."""
+"""Search for cues in the questions of a data set that give the right option away without the audio."""
 
 import re
 from collections import Counter
@@ -19,15 +19,15 @@ _MIN_NAME = 3
 _LETTERS_ONLY = re.compile(r"[\W_]+")
 
 Pick = Callable[[Sample], int | None]
-"""Function from a question to the option that a cue selects; None if the cue says nothing about it."""
+"""Function from a question to the index of the option that a cue selects; None if the cue selects no option."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Accuracy of one cue on the questions that it says something about."""
+    """Accuracy of one cue, such as "the longest option", on the questions in which it selects an option."""
 
     cue: str
-    """Description of the selected option."""
+    """Description of the option that the cue selects."""
 
     items: int
     """Number of questions in which the cue selects an option."""
@@ -48,14 +48,15 @@ class Leak:
 
     @property
     def is_suspicious(self) -> bool:
-        """True if the cue is better than chance, beyond what luck explains."""
+        """True if the cue is better than chance by more than `LEAD`, with a p-value below `P_VALUE`."""
         return self.p_value < P_VALUE and self.rate > self.chance + LEAD
 
 
 def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
-    """Return the accuracy of every cue that selects an option of at least one question, the most certain leak first.
+    """Return the accuracy of every cue that selects an option of at least one question.
 
-    Questions without options, with several right options or without a known answer are left out.
+    Suspicious cues come first, then the cues with the lowest p-values. Questions without options, with several right
+    options or without a known answer are left out.
     """
     from scipy.stats import binomtest
 
@@ -73,7 +74,10 @@ def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
 
 
 def _find_only(sample: Sample, describe: Callable[[str], object]) -> int | None:
-    """Return the only option that `describe` sets apart from the others, if there are three options or more."""
+    """Return the index of the option whose property `describe(option)` differs from that of all others.
+
+    Returns None unless exactly one option differs and the question has at least three options.
+    """
     kinds = [describe(choice) for choice in sample.choices]
     counts = Counter(kinds)
     if len(kinds) < 3 or len(counts) != 2 or min(counts.values()) != 1:
@@ -82,6 +86,7 @@ def _find_only(sample: Sample, describe: Callable[[str], object]) -> int | None:
 
 
 def _describe_case(choice: str) -> str:
+    """Return `capitals` for an option in capital letters, else the case of its first letter: `upper` or `lower`."""
     letter = next((character for character in choice if character.isalpha()), "")
     if choice.isupper() and len(choice) > 1:
         return "capitals"
@@ -89,13 +94,14 @@ def _describe_case(choice: str) -> str:
 
 
 def _pick_extreme(sample: Sample, sign: int) -> int | None:
+    """Return the index of the longest (`sign` 1) or the shortest (-1) option; None if several are equally long."""
     lengths = [sign * len(choice.strip()) for choice in sample.choices]
     best = max(lengths)
     return lengths.index(best) if lengths.count(best) == 1 else None
 
 
 def _pick_named(sample: Sample, text: str) -> int | None:
-    """Return the only option whose words are in a text."""
+    """Return the index of the option that occurs in a text as whole words; None unless exactly one does."""
     plain = f" {_LETTERS_ONLY.sub(' ', text.casefold())} "
     names = [_LETTERS_ONLY.sub(" ", normalise_choice(sample, index)).strip() for index in range(len(sample.choices))]
     named = [index for index, name in enumerate(names) if len(name) >= _MIN_NAME and f" {name} " in plain]
@@ -103,6 +109,7 @@ def _pick_named(sample: Sample, text: str) -> int | None:
 
 
 def _pick_by_file_name(sample: Sample) -> int | None:
+    """Return the index of the only option that occurs in the file names of the clips, else None."""
     stems = " ".join(re.sub(r"(?<=[a-z])(?=\d|[A-Z])", " ", PurePosixPath(ref.id).stem) for ref in sample.audio)
     return _pick_named(sample, stems)
 
@@ -121,7 +128,11 @@ _CUES: Mapping[str, Pick] = {
 
 
 def _make_prior(samples: Sequence[Sample]) -> Pick:
-    """Return the cue that selects the option that is right most often in the other questions that offer it."""
+    """Return the cue that selects the option text that is right most often in other questions.
+
+    For each option text, the rate is the share of the other questions with this option in which it is right. The cue
+    selects no option if no rate is above 0 or if two options share the highest rate.
+    """
     offered: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for sample in samples:

@@ -11,7 +11,11 @@ token."""
 
 
 def normalise_log_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]]:
-    """Return one log-likelihood per option, by metric name: `FORM_ll` (summed) and `FORM_ll_per_token`."""
+    """Return one log-likelihood per option, summed and per token.
+
+    The keys are metric names: `text_ll` and `text_ll_per_token` for the options' texts, `letter_ll` and
+    `letter_ll_per_token` for their letters.
+    """
     found = {}
     for form, options in likelihoods.items():
         found[f"{form}_ll"] = [total for total, _ in options]
@@ -26,7 +30,7 @@ def select_likeliest(sample: Sample, values: Sequence[float]) -> int | None:
 
 
 def select_by_normalisation(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
-    """Return the most likely option by metric name, as a result of parsing."""
+    """Return the most likely option by each metric of `normalise_log_likelihoods`, in the form of a parsed answer."""
     return {
         metric_name: _select_most_likely(sample, metric_name, values)
         for metric_name, values in normalise_log_likelihoods(likelihoods).items()

@@ -17,7 +17,10 @@ def has_main_score(task: Task, sample: Sample) -> bool:
 
 
 def list_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
-    """Return the name of the main score and its value for each row. Raises MetricError if `item_scores` does."""
+    """Return the name of the main score and its value for each row.
+
+    Raises MetricError if the task's method `item_scores` raises it, because a metric cannot be computed.
+    """
     if isinstance(task, ScoresItems):
         name, values = task.item_scores(rows)
         return name, [float(value) for value in values]
@@ -26,9 +29,9 @@ def list_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[floa
 
 
 def score_item(task: Task, name: str, row: Scored) -> float:
-    """Return an item's value of a metric.
+    """Return the value of the metric `name` for one item.
 
-    A failed call gets the value of an empty answer, which is not 0 for an error rate.
+    A failed call gets the value of an empty answer: 0, or the value that the task's grade gives for an error rate.
     """
     if name in row.scores or get_metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)

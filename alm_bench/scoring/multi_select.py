@@ -36,7 +36,7 @@ def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
 
 
 def compute_multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
-    """Compute the metrics of multiple choice, with `accuracy` of the exact set, and the metrics over single options.
+    """Compute the metrics of multiple choice, in which `accuracy` requires the exact set, and metrics over options.
 
     `option_precision` is the share of selected options that are correct, `option_recall` the share of correct options
     that are selected, and `option_f1` their harmonic mean (micro F1). Every option of every item is one decision; an

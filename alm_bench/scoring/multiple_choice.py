@@ -66,10 +66,10 @@ def compute_mean_score(rows: Sequence[Scored], name: str) -> Metric:
 
 
 def has_score(name: str, rows: Sequence[Scored]) -> bool:
-    """Return True if an item has the score `name`, judged by the rows of the same item in several runs.
+    """Return True if the score `name` applies to an item. `rows` are the rows of this item in several runs.
 
-    In a task of yes/no and open questions, no item has both kinds of scores. An item whose call failed in every run has
-    no scores, and True is returned for every name.
+    In a task of yes/no and open questions, for example, a score applies to one kind of question only. Failed calls have
+    no scores: if the call failed in every run, it is not known which scores apply, and the result is True.
     """
     graded = [row.scores for row in rows if row.scores]
     return not graded or any(name in scores for scores in graded)
@@ -103,8 +103,7 @@ def compute_choice_metrics(rows: Sequence[Scored]) -> Metrics:
 def compute_companion_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics that help to interpret accuracy, as far as these rows allow.
 
-    - `accuracy_imputed`: an item without an answer counts as a uniform guess. Plain accuracy counts it as wrong; the
-      two are bounds.
+    - `accuracy_imputed`: an item without an answer counts as a uniform guess, while plain accuracy counts it as wrong.
     - `accuracy_not_text_solvable`: accuracy on the items that the text-only solver gets wrong.
     - `LIKELIHOOD_METRICS`: accuracy of the most likely options.
     - `circular_accuracy`, `consistency`: agreement over several option orders of a question.
@@ -157,7 +156,7 @@ def list_complete_baselines(rows: Sequence[Scored]) -> list[str]:
 def find_text_solver(rows: Sequence[Scored]) -> str | None:
     """Return the name of the text-only solver; None without one.
 
-    It is the first in the items' order of preference that has a prediction for every row.
+    It is the first name in `Scored.text_solvers` that has a prediction for every row.
     """
     names = list_complete_baselines(rows)
     return next((name for name in (rows[0].text_solvers if rows else ()) if name in names), None)
@@ -211,13 +210,19 @@ def get_selected_text(row: Scored) -> str | None:
 def compute_by_group(
     rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
-    """Return the result of `metrics` by grouping and key, with sorted keys."""
+    """Compute metrics on the rows of each group: a mapping from grouping to key to metrics, with sorted keys.
+
+    `metrics` computes the metrics of some rows.
+    """
     parts = split(rows, groupings)
     return {grouping: {key: metrics(part) for key, part in keys.items()} for grouping, keys in parts.items()}
 
 
 def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:
-    """Return the rows by grouping and key, with sorted keys."""
+    """Split rows by group: a mapping from grouping to key to rows, with sorted keys.
+
+    Rows without a key in a grouping are in none of its parts.
+    """
     table: dict[str, dict[str, list[Scored]]] = {}
     for grouping in groupings:
         parts: dict[str, list[Scored]] = {}
@@ -229,7 +234,10 @@ def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[st
 
 
 def split_by_labels(rows: Sequence[Scored], labels_of: Callable[[Scored], Iterable[str]]) -> dict[str, list[Scored]]:
-    """Return the rows by label, with sorted labels. A row may have several labels, and is then in several parts."""
+    """Return the rows with each label, by label, in sorted order.
+
+    `labels_of` returns the labels of a row. A row with several labels is in several parts.
+    """
     parts: dict[str, list[Scored]] = {}
     for row in rows:
         for label in labels_of(row):

@@ -1,7 +1,7 @@
 """Rules of other programs for parsing the same answers, for comparison with the rules of this package.
 
 The rules are written from the programs' descriptions. Each rule gives a score in 0..1 per item. A rule that guesses
-gives its expected score. None excludes the item.
+gives its expected score. A score of None excludes the item from the mean.
 """
 
 import re
@@ -34,7 +34,7 @@ class Answer:
     """Text as the model wrote it."""
 
     answer_tags: tuple[str, ...] = ()
-    """Names of further answer tags."""
+    """Names of further tags that enclose the answer in the text."""
 
     @property
     def choices(self) -> Sequence[str]:
@@ -63,8 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Accuracy of a model's answers when one rule of another program parses them, and what that rule gives for empty
-    texts and refusals."""
+    """Accuracy of a model's answers by one rule, and the accuracy of empty texts and of refusals by the same rule."""
 
     rule: Rule
     """The rule."""
@@ -80,14 +79,17 @@ class Row:
 
 
 def compute_matrix(answers: Sequence[Answer]) -> list[Row]:
-    """Return the accuracy of the same answers by every rule."""
+    """Return one row per rule of `RULES`, with the accuracy of the same answers by each rule."""
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
     return [Row(rule, *(_average(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
 
 
 def _average(earned: Scores) -> Metric:
-    """Return the mean score, without an interval if any item has an expected score of a guess."""
+    """Return the mean of the scores, without excluded items.
+
+    It has no interval if a score is neither 0 nor 1, since that is the expected score of a guess.
+    """
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):
         return Metric(sum(kept) / len(kept), n=len(kept))
@@ -95,12 +97,15 @@ def _average(earned: Scores) -> Metric:
 
 
 def _score_each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
-    """Return a rule that scores every answer by itself."""
+    """Return a function that scores a list of answers, each by the function `earns` alone."""
     return lambda answers: [earns(answer) for answer in answers]
 
 
 def _score_selection(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
-    """Return a rule that scores every answer by the option which `picks` selects."""
+    """Return a function that scores a list of answers: 1.0 if `picks` selects the correct option, else 0.0.
+
+    `picks` returns the index of the selected option, None if there is none.
+    """
     return _score_each(lambda answer: float(answer.is_correct(picks(answer))))
 
 
@@ -133,7 +138,7 @@ def _select_evalscope(answer: Answer) -> int:
 
 
 def _find_template_letters(answer: Answer) -> tuple[str, list[int]]:
-    """Return the stripped text, and the options whose capital letter occurs in it.
+    """Return the text without punctuation at its ends, and the indices of the options whose letter occurs in it.
 
     The letter must be in brackets, else before a space, else before a full stop; the first form that occurs is used.
     """

@@ -49,10 +49,11 @@ class Difference:
     """
 
     won: int | None
-    """Number of items with a higher score in the second system; None for corpus metrics, which items do not have."""
+    """Number of items for which the second system has the higher score; None for corpus metrics, which have no scores
+    of single items."""
 
     lost: int | None
-    """Number of items with a lower score in the second system; None for corpus metrics."""
+    """Number of items for which the second system has the lower score; None for corpus metrics."""
 
     p: float
     """Two-sided p-value.
@@ -91,9 +92,10 @@ def compute_difference(
 
 
 def _add_wilson_interval(metric: Metric, first: float, second: float, clusters: int) -> Metric:
-    """Add an interval to a difference whose bootstrap resamples are all equal.
+    """Add an interval to the difference `second` - `first`, whose bootstrap resamples are all equal.
 
-    If `second` is 0 or 1, the interval is Wilson's of `second`, minus `first`. Otherwise there is none.
+    If `second` is 0 or 1, the bounds are those of Wilson's interval of `second`, each minus `first`. Otherwise the
+    metric is returned unchanged.
     """
     if second not in (0.0, 1.0):
         return metric
@@ -204,7 +206,9 @@ def compare_corpora(
 def _compute_swap_p_values(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
     """Return the p-value of each metric by approximate randomisation, shape (metrics,).
 
-    The p-value is the share of swaps with a difference at least as large as the observed one. The observed assignment
+    `sums` has shape (clusters, 2, ...): the counts of both systems by cluster. `gains` maps their sums over clusters to
+    differences of metrics, and `value` holds the observed differences. The p-value is the share of random swaps of the
+    two systems within clusters whose difference is at least as large as the observed one. The observed assignment
     counts as one of the swaps.
     """
     moved = sums[(sums[:, 0] != sums[:, 1]).reshape(len(sums), -1).any(axis=1)]

@@ -1,4 +1,4 @@
-"""Paired figures: accuracy on items about the same clip, or of the same question, under two conditions.
+"""Paired accuracy: accuracy on pairs of items about the same clip, or of the same question, under two conditions.
 
 A task declares its pairs on its card (`PairSpec`): the two questions that a benchmark asks about each clip, a question
 and its paraphrase, or the option orders of one question. Errors on paired items are correlated, so that a comparison of
@@ -17,10 +17,10 @@ from alm_bench.scoring.multiple_choice import compute_question_weights, get_sele
 from alm_bench.scoring.paired import Difference, compare_paired_scores
 
 ALL = "all"
-"""Grouping and key of the figures over all pairs."""
+"""Grouping and key of the metrics over all pairs."""
 
 OPTION_ORDER = PairSpec(name="right_in_another_order", title="option orders", by="question", grouping="option order")
-"""Pairs of option orders of one question, which runs with `--options circular` or several shuffles have."""
+"""Pairs of option orders of one question. Only runs with `--options circular` or several shuffles have them."""
 
 Values = Mapping[str, Sequence[float]]
 """Score of each row in 0..1, by name of the text-only baseline."""
@@ -28,10 +28,10 @@ Values = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class PairFigures:
-    """Paired figures of a run, over all pairs or over those of one group.
+    """Metrics of a run's pairs, over all pairs or over the pairs of one group.
 
-    If any two conditions are a pair (`first` is None), every pair counts in both directions, and each set of paired
-    items has the same total weight. There is no paired difference then.
+    If any two conditions form a pair (`first` is None), every pair is counted in both directions, and all items with
+    the same pairing key together have the weight 1. In this case there is no paired difference.
     """
 
     name: str
@@ -41,7 +41,7 @@ class PairFigures:
     """Title of the pairs."""
 
     first: str | None
-    """Condition that is the premise; None if any two conditions are a pair."""
+    """Condition under which pairs are right in `given_right`, wrong in `given_wrong`; None if any two form a pair."""
 
     second: str | None
     """The other condition."""
@@ -80,7 +80,10 @@ class PairFigures:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Rows of one pair, as indices. Several option orders of a question are several rows of a condition."""
+    """One pair, as indices of rows under the first and the second condition.
+
+    A condition has several rows if the question was asked in several option orders.
+    """
 
     key: str
     first: Sequence[int]
@@ -91,8 +94,9 @@ class _Pair:
 def compute_pairs(
     rows: Sequence[Scored], spec: PairSpec, groupings: Sequence[str] = (), scores: Sequence[float] | None = None
 ) -> list[PairFigures]:
-    """Return the figures over all pairs, followed by those of each key of `groupings` that both rows of a pair share.
+    """Return the metrics over all pairs, followed by the metrics of each group.
 
+    The groups are the keys of `groupings`. A pair belongs to a group if both of its items have the key.
     `scores` holds one score in 0..1 per row, by default the accuracy of the row. Skipped rows are left out. The result
     is empty if there are no pairs.
     """
@@ -115,7 +119,10 @@ def compute_pairs(
 def compute_pair_metrics(
     rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequence[float] | None = None
 ) -> Metrics:
-    """Return the conditional accuracy of each declaration by the metric's name; without those that have no pairs."""
+    """Return `PairFigures.given_right` over all pairs of each declaration, by the declaration's name.
+
+    Declarations without pairs are left out.
+    """
     found = {}
     for spec in specs:
         for figures in compute_pairs(rows, spec, scores=scores):
@@ -126,7 +133,7 @@ def compute_pair_metrics(
 def compute_baseline_pair_metrics(
     rows: Sequence[Scored], specs: Sequence[PairSpec], values: Values
 ) -> dict[str, Metrics]:
-    """Return the conditional accuracies of text-only baselines, by baseline and name of the metric.
+    """Return the result of `compute_pair_metrics` for each text-only baseline, by the baseline's name.
 
     A baseline whose scores are expectations (a uniform guess) gets a value without interval.
     """
@@ -140,13 +147,13 @@ def compute_baseline_pair_metrics(
 
 
 def list_pair_specs(specs: Sequence[PairSpec], rows: Sequence[Scored]) -> list[PairSpec]:
-    """Return the declared pairs, and those of option orders if a question was asked in several orders."""
+    """Return the declarations `specs`, and `OPTION_ORDER` if a question was asked in several option orders."""
     several = any(row.sample.arranged is not None and row.sample.arranged.count > 1 for row in rows)
     return [*specs, OPTION_ORDER] if several else list(specs)
 
 
 def _find_pairs(rows: Sequence[Scored], spec: PairSpec) -> list[_Pair]:
-    """Return the pairs among the rows, in order of first appearance."""
+    """Return the pairs that `spec` declares among the rows, in order of the first appearance of their keys."""
     conditions: dict[str, dict[str, list[int]]] = {}
     for index, row in enumerate(rows):
         key, condition = _read_key(row, spec.by), _read_key(row, spec.grouping)
@@ -164,7 +171,7 @@ def _find_pairs(rows: Sequence[Scored], spec: PairSpec) -> list[_Pair]:
 
 
 def _read_key(row: Scored, grouping: str) -> str | None:
-    """Return a row's key in a grouping, of which `question` and `option order` are known for every task."""
+    """Return a row's key in a grouping; None without one. Every task has groupings `question` and `option order`."""
     if grouping == "question":
         return row.sample.question
     if grouping == "option order":

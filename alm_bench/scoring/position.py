@@ -135,10 +135,10 @@ def _test_wrong_choices(
 
 
 def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
-    """Test if `departures`, shape (items, positions), from the expected values sum to 0 up to chance.
+    """Test the hypothesis that the expected sum of `departures` over all items is the same at all positions.
 
-    The covariance of the sum is estimated over clips or questions, whose items are correlated. Only differences between
-    positions are tested.
+    `departures`, shape (items, positions), holds observed minus expected values. Their covariance is estimated over
+    clips or questions, whose items are correlated.
     """
     from scipy.stats import chi2
 

@@ -30,10 +30,12 @@ def estimate_rate(
 
     `labels` and `labelled_scores` belong to the labelled answers, which must be a random sample; `other_scores` are the
     scores of the answers without a label. The estimate is mean(labels) + w (mean(other_scores) -
-    mean(labelled_scores)). The weight w is 1 in arXiv 2301.09633; by default it is the value with the smallest variance
-    (power tuning, arXiv 2311.01453), which is 0 for a useless score. Clusters (clips) of the answers make the variance
-    honest where several answers share a clip; by default each answer is one cluster. The interval uses the normal
-    approximation. Raises ValueError for lists of different lengths or without labels.
+    mean(labelled_scores)), with the weight w = `weight`. It is 1 in arXiv 2301.09633. By default it is the value with
+    the smallest variance (power tuning, arXiv 2311.01453), which is 0 for scores that are unrelated to the labels.
+
+    The two lists of clusters hold the clips of the answers: answers about one clip are correlated, which increases the
+    variance. By default each answer is one cluster. The interval uses the normal approximation. Raises ValueError if
+    `labels` is empty or differs in length from `labelled_scores`.
     """
     y, f, rest = (np.asarray(values, dtype=np.float64) for values in (labels, labelled_scores, other_scores))
     if not len(y) or len(y) != len(f):

@@ -21,7 +21,7 @@ DEPTH = 10
 """Number of candidates that mAP@10 takes into account."""
 
 DECIMALS = 9
-"""Decimals to which similarities are rounded, so that equal embeddings tie whatever the order of additions was."""
+"""Number of decimals to which similarities are rounded, so that equal embeddings tie despite rounding errors."""
 
 Matrix = npt.NDArray[np.float64]
 """Array of 64-bit floats."""
@@ -52,7 +52,10 @@ def _scale_to_unit(vectors: Matrix) -> Matrix:
 
 
 def compute_ranks(similarities: Matrix, relevant: Sequence[int]) -> Matrix:
-    """Return the rank of each relevant candidate, from 0, for one query. `similarities` has shape (candidates,)."""
+    """Return the rank of each relevant candidate for one query, from 0; candidates that tie share their mean rank.
+
+    `similarities` has shape (candidates,), `relevant` are indices of candidates, and the result has one rank for each.
+    """
     scores = similarities[list(relevant)][:, None]
     better = (similarities[None, :] > scores).sum(axis=1)
     tied = (similarities[None, :] == scores).sum(axis=1) - 1
@@ -61,10 +64,10 @@ def compute_ranks(similarities: Matrix, relevant: Sequence[int]) -> Matrix:
 
 
 def score_query(similarities: Matrix, relevant: Sequence[int], total: int | None = None) -> QueryScore:
-    """Score one query. `relevant` are the indices of its relevant candidates.
+    """Score one query. `similarities` has shape (candidates,); `relevant` are the indices of relevant candidates.
 
-    `total` is the number of its relevant items if some are not among the candidates. Without a relevant candidate, all
-    scores are 0.
+    `total` is the number of relevant items in the whole data set, if some of them are not among the candidates
+    (default: the length of `relevant`). Without a relevant candidate, all scores are 0.
     """
     ranks = np.sort(compute_ranks(similarities, relevant)) if relevant else np.array([])
     found = ranks[ranks < DEPTH]

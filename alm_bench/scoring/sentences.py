@@ -44,7 +44,11 @@ class CaptionOptions:
 
 
 def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Return the score of the text-only baseline on each row, by the metric of `item_scores`."""
+    """Return the score of each row for the text-only baseline, by the baseline's name; empty without a baseline.
+
+    The baseline answers with a reference of another item (`pick_mismatched_references`). The metric is the main metric
+    of `metrics`.
+    """
     answer_texts = pick_mismatched_references(rows)
     if answer_texts is None:
         return {}
@@ -87,8 +91,10 @@ def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> Tas
 
 
 def describe_computation(found: Captions) -> dict[str, Any]:
-    """Return the table entries that say how caption metrics were computed: the tokeniser and the hashes of weights, if
-    any was used."""
+    """Return how caption metrics were computed, for the run's tables: the keys `tokenizer` and `weights`.
+
+    A key is left out if no tokeniser, or no weights, were used.
+    """
     used = {"tokenizer": found.tokenizer, "weights": found.weights}
     return {name: value for name, value in used.items() if value}
 
@@ -117,9 +123,9 @@ def list_sentences(rows: Sequence[Scored]) -> list[str]:
 
 
 def compute_scores_by_metric(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Return the score of each row by metric name.
+    """Compute the score of each row by each metric of sentences whose corpus value is a mean over items.
 
-    Only metrics that are means over items are returned, which BLEU and METEOR are not.
+    `figures` are names of metrics. Others, such as BLEU and METEOR, are left out.
     """
     specs = [get_metric_spec(name) for name in figures]
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]

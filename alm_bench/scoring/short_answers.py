@@ -90,7 +90,7 @@ def _parse_document(answer: str) -> Document:
 
 
 def _list_sentences(document: Document) -> Iterator[Span]:
-    """Yield the sentences of an answer, or of what stands in its last tag or box."""
+    """Yield the spans of an answer's sentences; if the answer has a tag or a box, only of the text in the last one."""
     framed = [statement.span for statement in document.statements if statement.is_framed]
     for start, end in document.sentences:
         if not framed:
@@ -100,7 +100,10 @@ def _list_sentences(document: Document) -> Iterator[Span]:
 
 
 def _asserts_words(document: Document, span: Span, wanted: Sequence[str], deniable: bool) -> bool:
-    """Return True if a sentence contains every word of `wanted`; with `deniable`, without denying it."""
+    """Return True if the sentence at `span` contains every word of `wanted`, in any form that `_means` accepts.
+
+    If `deniable` is True, words that the sentence denies are not counted.
+    """
     said = list(iterate_tokens(document.plain.replace("-", " "), *span))
     return all(
         any(_means(token.text, word) and not (deniable and _is_denied(document, span, token)) for token in said)
@@ -135,7 +138,10 @@ def _list_content_words(reference: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def _means(word: str, wanted: str) -> bool:
-    """Return True if a word of an answer is a word of the reference, an inflected form, a compound or a synonym."""
+    """Return True if `word` of an answer means `wanted` of the reference.
+
+    That is the case for the same word, an inflected form, a compound with it, or a synonym.
+    """
     if build_stem_key(word) == build_stem_key(wanted):
         return True
     return word not in FUNCTION_WORDS and (are_synonyms(word, wanted) or share_compound(word, wanted))

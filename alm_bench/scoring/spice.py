@@ -70,7 +70,7 @@ def report_progress_to(progress: Progress) -> Iterator[None]:
 
 
 def find_spice_folder() -> Path:
-    """Return the folder of CoreNLP's jars: the one in the environment variable `HOME`, else in the user's cache.
+    """Return the folder of CoreNLP's jars: by the environment variable ALM_BENCH_SPICE_HOME, else in the user's cache.
 
     Raises MetricError with the folder that was searched if a jar is missing.
     """
@@ -126,7 +126,10 @@ def compute_spice(
 
 
 def _split_batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Yield the items in batches, in order. A text that two items of a batch share is parsed once."""
+    """Yield the items in batches, in order, with limits on the number of items and on the expected parsing time.
+
+    A text that several items of a batch share is parsed only once, and its time is counted once.
+    """
     batch: list[Item] = []
     texts: set[str] = set()
     for item in items:

@@ -2,8 +2,8 @@
 
 Two kinds of conditions are judged differently. If the condition removes the audio (noise, silence or another clip
 instead of it), a model that uses the audio loses its margin over the text-only baselines. If the condition leaves a
-part of it (noise mixed in, a third of the clip), a model that uses the audio may keep its score, which is not evidence
-against it.
+part of the audio (noise is mixed in, or a third of the clip remains), a model that uses the audio may keep its score:
+an unchanged score is then no evidence that the audio is ignored.
 
 If the clips stay as they are and the model's own chain of thought is changed, answers that change show that the model
 uses its chain (`judge_reasoning`).
@@ -71,9 +71,9 @@ class Evidence:
 
 
 def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[Verdict, str | None]:
-    """Return the verdict on a condition, and the reason if it is "cannot tell".
+    """Return the verdict on a model under a condition, and a reason if the verdict is "cannot tell", else None.
 
-    `keeps_evidence` is True if the condition may leave in a clip the information that the answer needs.
+    `keeps_evidence` is True if changed clips may still contain the information that the answer needs.
     """
     return _judge_partial(evidence) if keeps_evidence else _judge_removed(evidence)
 

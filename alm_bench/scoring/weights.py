@@ -1,4 +1,4 @@
-"""Weights that metrics compute with: where they are, what they cost to download, and the hash that names them.
+"""Weights of the neural networks that metrics use: their folders, download sources and sizes, and hashes.
 
 Weights are local folders. A metric never downloads anything: `alm-bench data get metric NAME` does, once, on request.
 """
@@ -35,7 +35,7 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class WeightSource:
-    """Weights that one or several metrics need."""
+    """Source of the weights of one neural network, which one or several metrics use."""
 
     title: str
     """Name of the model as its authors give it."""
@@ -103,15 +103,16 @@ SOURCES: Mapping[str, WeightSource] = {
 
 
 def default_folder(part: str) -> Path:
-    """Return the folder that `data get metric` writes weights to."""
+    """Return the folder that `data get metric` writes the weights `part` to (a key of `SOURCES`)."""
     return cache_folder("metrics") / part
 
 
 def parse_weights(metric: str, parts: tuple[str, ...], options: str) -> dict[str, Path]:
-    """Return the folders that the options of a metric name, by part.
+    """Parse the options of a metric into one folder per part of its weights.
 
-    `options` is what follows the metric's name and a colon: `weights=FOLDER`, or one `PART=FOLDER` per part, separated
-    by colons. With several parts, the folder of `weights` has one folder per part. Raises UsageError for other options.
+    `options` is the text after the first colon in `METRIC:weights=FOLDER` or `METRIC:PART=FOLDER:PART=FOLDER`. If the
+    metric has several parts, `weights=FOLDER` names a folder with one subfolder per part. Raises UsageError for other
+    options.
     """
     found: dict[str, Path] = {}
     for option in options.split(":"):
@@ -130,7 +131,7 @@ def parse_weights(metric: str, parts: tuple[str, ...], options: str) -> dict[str
 def find_weights(metric: str, part: str, folder: Path | None = None) -> Path:
     """Return the folder of the weights `part`: `folder` if it is given, else the default one.
 
-    Raises MetricError, which says what to do, if it does not hold weights.
+    Raises MetricError, with advice, if the folder does not contain weights.
     """
     path = default_folder(part) if folder is None else folder
     if path.is_dir() and any(_list_hashed_files(path)):

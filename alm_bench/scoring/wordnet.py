@@ -52,7 +52,10 @@ def _load_irregular_forms() -> Mapping[str, tuple[str, ...]]:
 
 
 def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of lines of one of the jar's tables: a word, and what belongs to it."""
+    """Yield the entries of the jar's table `name`: a word, and the text of the line below it.
+
+    Raises MetricError if the jar cannot be read.
+    """
     path = find_pycocoevalcap_folder("meteor") / JAR
     try:
         with zipfile.ZipFile(path) as jar:
@@ -85,7 +88,7 @@ def are_synonyms(one: str, other: str) -> bool:
 
 
 def share_compound(one: str, other: str) -> bool:
-    """Return True if one word is a part of the other, and the rest of that compound is a word (`rain`, `rainfall`)."""
+    """Return True if one word begins or ends the other, and the rest is a word, too (`rain`, `rainfall`)."""
     short, long = sorted((one, other), key=len)
     known = _load_meanings()
     for part in list_base_forms(short):

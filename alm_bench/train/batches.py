@@ -95,8 +95,8 @@ def mask_logmel(logmel: torch.Tensor, seed: int) -> torch.Tensor:
     """Return a copy of log-mels (clips, frames, mels) with SpecAugment (arXiv 1904.08779), with the parameters of
     HTSAT.
 
-    In each clip, two bands of up to 64 frames, but at most an eighth of the clip, and two bands of up to 8 mel bands
-    are set to the clip's mean.
+    In each clip, four random bands are set to the clip's mean: two bands of up to 64 frames, but at most an eighth of
+    the clip, and two bands of up to 8 mel bands.
     """
     generator = np.random.default_rng([seed, 2])
     masked = logmel.clone()

@@ -42,7 +42,7 @@ OWN_FILES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(OLDER_STATE_FOLDERS, (VALUES, *TENSORS, *OLDER_STATE_FILES, NETWORK, TOKENIZER)),
     **dict.fromkeys((BEST, LAST, EXPORTED), _MELLOW),
     "tensorboard": ("events.out.tfevents.*",),
-    ".": ("loss.png", "README.md"),
+    ".": ("loss.png", "README.md", "held_out.jsonl", "rows.png"),
 }
 """File patterns, by folder, of the files that a run writes in addition to its config and log. No other file is ever
 removed."""
@@ -145,8 +145,11 @@ class Folder:
                     folder.rmdir()
 
     def _remove_leftovers(self) -> None:
-        """Remove temporary files of a killed process. Also restore weights that the first version of this program was
-        moving when it was killed."""
+        """Remove temporary files of a killed process.
+
+        The first version of this program moved weights while saving. If it was killed during the move, the weights are
+        restored.
+        """
         with report_write_errors(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):
@@ -263,8 +266,9 @@ class Folder:
 
 @contextmanager
 def translate_state_errors(run: Path) -> Iterator[None]:
-    """Context manager that turns the errors of torch for a state of another network or optimiser into a StoreError with
-    a message of one line."""
+    """Context manager that turns torch's errors for a state that does not fit the network or the optimiser into a
+    StoreError with a message of one line.
+    """
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -369,8 +373,12 @@ def _convert_recipe_to_table(config: TrainConfig) -> dict[str, Any]:
     """Return a recipe as a JSON object, with the versions of its objectives, without the settings that do not affect
     the steps."""
     table = asdict(config)
-    for stage in table["stage"]:
-        stage["objective_version"] = load_objective_classes().versions.get(stage["objective"])
+    registry = load_objective_classes()
+    for stage, settings in zip(table["stage"], config.stage, strict=True):
+        plugins = registry.get(settings.objective).describe_plugins(settings)
+        stage["objective_version"] = (
+            "; ".join(filter(None, (registry.versions.get(settings.objective), plugins))) or None
+        )
     for irrelevant in ("out", "log_every", "save_every"):
         table.pop(irrelevant)
     plain: dict[str, Any] = json.loads(json.dumps(table, default=str))

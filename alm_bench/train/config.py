@@ -12,12 +12,27 @@ from typing import Any, Literal
 
 from alm_bench.core import UsageError
 from alm_bench.core.errors import rank_names
+from alm_bench.train.grpo_config import GrpoConfig, check_grpo
+from alm_bench.train.parts_config import PartsConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
 
+OWN_DATA = "own-clips"
+"""Bundled recipe on which a recipe without stages is based."""
+
 OUT = Path("results/training")
 """Default parent folder of the runs' folders."""
+
+FOLDS = 5
+"""Default number of parts of the clips of a folder or a file of questions, one of which is held out."""
+
+OWN_KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("question", "draws", "options"): ("folder",),
+    ("map", "kind"): ("questions",),
+    ("folds", "fold"): ("folder", "questions"),
+}
+"""Settings of a source that apply only to some origins, with these origins."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 """Pattern of a run's name, which is also the name of its folder."""
@@ -27,12 +42,42 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 class DataConfig:
     """A source of training data, one `[[data]]` table of a recipe."""
 
-    file: str
+    file: str = ""
     """Source of the rows: a JSON file in the format of ReasonAQA, `demo` for the synthetic demo data, or a .csv or .tsv
-    file with labels in AudioSet's layouts, for stages that train an encoder."""
+    file with labels in AudioSet's layouts, for stages that train an encoder. A source has either this, `folder` or
+    `questions`."""
+
+    folder: Path | None = None
+    """Folder of clips with one sub-folder per class, whose name is the label of its clips."""
+
+    questions: str | None = None
+    """File of questions in any usual form, or a data set of the hub (`hf:ORG/NAME`): everything that `--tasks` takes as
+    a file (docs/own_data.md)."""
 
     root: Path | None = None
     """Folder to which the audio paths in the rows are relative."""
+
+    question: str | None = None
+    """Question about the clips of `folder`. Default: `what makes this sound?`."""
+
+    draws: int | None = None
+    """Number of questions about each clip of `folder`, each with other wrong options. Default: 24."""
+
+    options: int | None = None
+    """Number of options of a question about a clip of `folder`, at most the number of labels. Default: 4."""
+
+    map: str | None = None
+    """Columns of `questions` by role, as `--map` takes them."""
+
+    kind: str | None = None
+    """Kind of all `questions`, as `--kind` takes it."""
+
+    folds: int | None = None
+    """Number of parts into which the clips of `folder` or `questions` are divided, if the recipe has no
+    `[[validation]]`. One part is held out for validation. 1: none is held out. Default: 5."""
+
+    fold: int | None = None
+    """Index of the part that is held out, from 0. Default: 0."""
 
     classes: Path | None = None
     """Class file for a file of labels. It lists the classes in the order of the encoder's outputs."""
@@ -40,9 +85,21 @@ class DataConfig:
     split: str = "train"
     """Split of the demo data."""
 
+    chains: Literal["structured", "free", "answer"] | None = None
+    """Style of the answers to multiple-choice questions about demo data: after a chain of thought that is `structured`
+    (planning, caption, reasoning and summary, as in SARI) or `free`, or the `answer` alone in its tags. Default: all
+    questions with plain answers."""
+
+    prompt: str | None = None
+    """Template of the prompts of rows with `chains`, with the fields of `[stage.grpo] prompt`. Default: the plain
+    prompt and a sentence that asks for the style."""
+
     rows: int | None = None
     """Maximum number of rows of a JSON file (default: all), or number of rows of demo data to generate (default:
     20,000)."""
+
+    pass_rates: Path | None = None
+    """Table of the rows' pass rates, written by `alm-bench train difficulty`."""
 
     weight: float = 1.0
     """Sampling weight of each row, relative to rows of other sources."""
@@ -53,6 +110,14 @@ class DataConfig:
     without: tuple[str, ...] = ()
     """Patterns of parts to exclude, for example `*mcq*`."""
 
+    shortcut: float = 0.0
+    """Share, 0 to 1, of the multiple-choice rows of the demo data whose wording leaks the answer."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source in messages: its file, folder or `demo`."""
+        return self.file or self.questions or str(self.folder)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -60,6 +125,9 @@ class ModelConfig:
 
     init: str | None = None
     """Checkpoint to start from, in the form of `--model-arg checkpoint`. None for a new network."""
+
+    reset: tuple[str, ...] = ()
+    """Prefixes of the parameters of `init` that get new random weights, such as `mapper`."""
 
     network: str = "published"
     """Shape of a new network: `published`, `mini`, or a folder with config.json and tokenizer.json."""
@@ -100,12 +168,23 @@ class StageConfig:
     """Number of passes over the rows, if `steps` is not given. Default: 1."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Relative sampling shares of parts of the data, by subtype of ReasonAQA or by pattern such as `acd-*`. Parts that
-    match no key are not used. Empty: rows are sampled by the weights of their sources."""
+    """Relative sampling shares by part of the data. A key is a subtype of ReasonAQA or a pattern such as `acd-*`; parts
+    that match no key are not used. Empty: rows are sampled by the weights of their sources.
+    """
 
     curriculum: float = 0.0
     """Share of the steps, 0 to 1, during which rows progress from easy to hard, by their `difficulty`. 0: no
     curriculum."""
+
+    drop: tuple[Literal["never", "always"], ...] = ()
+    """Rows that are not used, by their measured pass rate: those that are `never` answered right, and those that are
+    `always` answered right. Both teach reinforcement learning nothing, because all draws get the same reward."""
+
+    band: tuple[float, ...] = ()
+    """Lowest and highest pass rate of the rows that are used, 0 to 1. Empty: all."""
+
+    order: Literal["shuffled", "easy_to_hard"] | None = None
+    """Order of the rows over the whole stage: `easy_to_hard` is by falling pass rate. Default: `shuffled`."""
 
     batch: int = 32
     """Number of rows per optimiser step."""
@@ -137,6 +216,12 @@ class StageConfig:
 
     spec_augment: bool = False
     """Mask random bands of time and frequency (SpecAugment)."""
+
+    grpo: GrpoConfig | None = None
+    """Settings of the objective `grpo`, the table `[stage.grpo]`. Default: those of `GrpoConfig`."""
+
+    parts: PartsConfig | None = None
+    """Settings of the objective `parts`, the table `[stage.parts]`. Default: those of `PartsConfig`."""
 
     random_crop: bool = False
     """Crop long clips at a new random position at each step. Log-mels are then not cached."""
@@ -233,24 +318,31 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     Raises UsageError, with a message of one line, for an invalid recipe."""
     path = _find_recipe(name)
     table = _read_table(path)
+    if "stage" not in table:
+        table = _merge_tables(_read_table(CONFIGS / f"{OWN_DATA}.toml"), table)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _apply_override(table, key, text)
-    config: TrainConfig = _build_dataclass(TrainConfig, table, str(path))
+    config: TrainConfig = build_dataclass(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
     for number, stage in enumerate(config.stage):
         _check_stage(stage, f"{path}: stage.{number}")
+    for key in ("data", "validation"):
+        for number, data in enumerate(getattr(config, key)):
+            _check_data(data, f"{path}: {key}.{number}")
     if not 0 <= config.ema < 1:
         raise UsageError(f"{path}: ema takes a decay of 0 (none) to below 1, found {config.ema:g}")
     return config
 
 
 def build_config(table: Mapping[str, Any], source: str) -> TrainConfig:
-    """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
-    UsageError."""
-    config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), source)
+    """Create a recipe from the JSON object in a run's folder. The value null marks a setting that was not given.
+
+    Raises UsageError.
+    """
+    config: TrainConfig = build_dataclass(TrainConfig, _drop_nulls(table), source)
     return config
 
 
@@ -268,6 +360,44 @@ def _check_stage(stage: StageConfig, location: str) -> None:
             raise UsageError(f"{location}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
         raise UsageError(f"{location}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+    if stage.band and (len(stage.band) != 2 or not 0 <= stage.band[0] <= stage.band[1] <= 1):
+        shown = ", ".join(f"{bound:g}" for bound in stage.band)
+        raise UsageError(f"{location}.band takes a lowest and a highest pass rate, 0 to 1, found [{shown}]")
+    if stage.order == "easy_to_hard" and stage.curriculum:
+        raise UsageError(f"{location} has a curriculum and the order easy_to_hard: expected one of them")
+    if stage.grpo is not None and stage.objective != "grpo":
+        raise UsageError(f"{location} has a table grpo, which is for the objective grpo, not {stage.objective}")
+    if stage.grpo is not None and (problem := check_grpo(stage.grpo)) is not None:
+        raise UsageError(f"{location}.{problem}")
+
+
+def _check_data(data: DataConfig, location: str) -> None:
+    """Check that a source has one origin, and only settings that apply to it. Raises UsageError."""
+    origins = {"file": data.file, "folder": data.folder, "questions": data.questions}
+    named = [key for key, value in origins.items() if value]
+    if len(named) != 1:
+        raise UsageError(f"{location} takes one of {', '.join(origins)}, found {' and '.join(named) or 'none'}")
+    for keys, owners in OWN_KEYS.items():
+        for key in keys:
+            if getattr(data, key) is not None and named[0] not in owners:
+                raise UsageError(f"{location}: {key} goes with {' or '.join(owners)}, found with {named[0]}")
+    for key, least in (("draws", 1), ("options", 2), ("folds", 1), ("fold", 0)):
+        if (value := getattr(data, key)) is not None and value < least:
+            raise UsageError(f"{location}: {key} takes a number of at least {least}, found {value}")
+    if data.shortcut and data.file != "demo":
+        raise UsageError(
+            f"{location}: shortcut changes the demo data, found {named[0]} = {data.name!r}: use file = 'demo'"
+        )
+    if not 0 <= data.shortcut <= 1:
+        raise UsageError(f"{location}: shortcut takes a share of the rows, 0 to 1, found {data.shortcut:g}")
+    if data.prompt is not None and data.chains is None:
+        raise UsageError(f"{location}: prompt goes with chains, found no chains")
+    if data.chains is not None and data.file != "demo":
+        raise UsageError(f"{location}: chains are written for demo data, found with {data.name}")
+    if (data.fold or 0) >= (data.folds or FOLDS):
+        raise UsageError(
+            f"{location}: fold counts from 0 to {(data.folds or FOLDS) - 1} (folds - 1), found {data.fold}"
+        )
 
 
 def _find_recipe(name: str) -> Path:
@@ -335,7 +465,7 @@ def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
     place[last] = value
 
 
-def _build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) -> Any:
+def build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) -> Any:
     """Create a dataclass, including nested ones, from the values of a table. Raises UsageError for unknown and missing
     keys and for wrong values."""
     hints = typing.get_type_hints(cls)
@@ -360,7 +490,7 @@ def _convert_value(value: Any, kind: Any, location: str) -> Any:
     if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(_convert_value(item, arguments[0], f"{location}.{i}") for i, item in enumerate(value))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return _build_dataclass(typing.cast(type[Any], kind), value, location)
+        return build_dataclass(typing.cast(type[Any], kind), value, location)
     if origin in (Mapping, dict) or kind is Mapping:
         if isinstance(value, Mapping):
             return dict(value)

@@ -1,5 +1,6 @@
 """Features of clips: log-mels, computed once and cached on disk, and outputs of a frozen encoder, held in memory."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,11 +42,13 @@ class LogMels:
 
 
 def clip_audio_key(ref: AudioRef) -> list[str | int]:
-    """Return a key of a clip's audio without reading the audio: the path, size and modification time of a file, or the
-    parameters of a synthesised clip. The key includes the clip's id, on which a random crop depends. Raises
-    AudioError."""
+    """Return a key of a clip's audio without decoding it: the path, size and modification time of a file, the
+    parameters of a synthesised clip, or the hash of a clip that is stored within a table. The key includes the clip's
+    id, on which a random crop depends. Raises AudioError."""
     if ref.content is not None:
         return [ref.id, ref.content]
+    if ref.read is not None:
+        return [ref.id, hashlib.sha256(ref.read()).hexdigest()]
     try:
         status = ref.path.stat()
     except OSError as error:

@@ -33,11 +33,14 @@ from alm_bench.train.checkpoint import (
 )
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
+from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
+from alm_bench.train.mixture import list_rows
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
+from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
-from alm_bench.train.sampler import Curriculum, Steps
+from alm_bench.train.sampler import StepRows
 from alm_bench.train.schedule import GradientClipping, rate
 from alm_bench.train.setup import TrainingSetup
 
@@ -92,7 +95,7 @@ class Stage:
     """Settings of the stage."""
     total: int
     """Number of optimiser steps."""
-    steps: Steps | Curriculum
+    steps: StepRows
     """Row numbers of each step."""
     data: StageData
     """Data from which batches are built."""
@@ -100,6 +103,8 @@ class Stage:
     """Class of the objective."""
     objective: nn.Module
     """The objective as a module, wrapped by accelerate."""
+    plain: Objective
+    """The objective without the wrapper."""
     optimizer: Any
     """The optimiser, wrapped by accelerate."""
     parameters: list[nn.Parameter]
@@ -132,7 +137,8 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
-        self._encoded: dict[bool, EncoderOutput] = {}
+        self.pass_rates = get_pass_rates(prepared.corpus)
+        self._encoded = prepared.encoded
 
     def run(self) -> Path:
         """Train all stages, and return the folder of the last weights. An earlier run of the same config is resumed."""
@@ -153,6 +159,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.folder.truncate_log(self.position)
             self.folder.save_network_config(self.model.config, self.prepared.tokenizer)
+            write_held_out_questions(self.prepared.holdouts, self.folder.path)
         for number in range(self.position.stage, len(self.config.stage)):
             try:
                 self._run_stage(number, tensors)
@@ -167,8 +174,9 @@ class Trainer:
             tensors = None
         self._save_weights(LAST, self.model)
         if self.accelerator.is_main_process:
-            sources = self.prepared.corpus.sources
-            write_report(self.folder.path, self.config, merge_lora(self.model), sources, self.folder.read_log())
+            write_report(
+                self.folder.path, self.config, merge_lora(self.model), self.prepared.corpus, self.folder.read_log()
+            )
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -178,9 +186,14 @@ class Trainer:
         if tensors is not None:
             with translate_state_errors(self.folder.path):
                 self._restore(stage, tensors)
-        started, done = time.perf_counter(), 0
+        started, done, unsaved = time.perf_counter(), 0, False
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)
+            if number == 0 and step == 0 and self.prepared.holdouts:
+                entry["holdout"] = [holdout.as_json() for holdout in self.prepared.holdouts]
+            if step == 0 and uses_pass_rates(stage.config):
+                rates = self.pass_rates[list_rows(self.prepared.corpus, stage.config)]
+                entry["selection"] = describe_selection(rates, stage.config)
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
@@ -194,8 +207,10 @@ class Trainer:
                 self.folder.log(entry)
                 self.board.add(entry)
             self.observe({**entry, "total": stage.total})
-            if self._is_due(self.config.save_every, step) and not last:
+            unsaved = unsaved or self._is_due(self.config.save_every, step)
+            if unsaved and not last and stage.plain.can_resume_after(step):
                 self._save(stage)
+                unsaved = False
         self.model.load_state_dict(self._get_evaluated_model(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
@@ -208,6 +223,7 @@ class Trainer:
             stage.clipping.norms = list(tensors["norms"])
             if stage.average is not None:
                 stage.average.load_state_dict(tensors["average"])
+            stage.plain.set_state(tensors.get("objective", {}))
         if self.accelerator.scaler is not None and tensors.get("scaler"):
             self.accelerator.scaler.load_state_dict(tensors["scaler"])
         restore_random_state(tensors["random"])
@@ -231,13 +247,17 @@ class Trainer:
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Otherwise the accelerator would, in fp16, unscale the gradients once more for the previous stage's optimiser.
         self.accelerator.free_memory()
-        objective, optimizer = self.accelerator.prepare(kind(self.model), _build_optimizer(config, parameters))
+        plain = kind(self.model)
+        plain.set_up(data, self.config.seed + number)
+        objective, optimizer = self.accelerator.prepare(plain, _build_optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
             average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = GradientClipping(config.clip)
-        return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
+        return Stage(
+            number, config, total, steps, data, kind, objective, plain, optimizer, parameters, clipping, average
+        )
 
     def _encode_clips_once(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
         """Return the outputs of a frozen encoder for all clips, cached for later stages. Returns None if the encoder is
@@ -271,7 +291,9 @@ class Trainer:
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]
-        return [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
+        batches = [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
+        autocast = self._build_autocast()
+        return [stage.plain.complete(batch.to(self.accelerator.device), step, autocast) for batch in batches]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
         """Take one optimiser step. Returns its log entry. Raises AlmBenchError if the loss is not finite."""
@@ -283,7 +305,7 @@ class Trainer:
         summed = 0.0
         for last, batch in _mark_last(batches):
             with self.accelerator.accumulate(stage.objective) if last else self.accelerator.no_sync(stage.objective):
-                loss = stage.objective(batch.to(self.accelerator.device))
+                loss = stage.objective(batch)
                 summed += float(loss.detach())
                 # Gradients are averaged over processes. With this factor, the step's loss is the mean over all units.
                 self.accelerator.backward(loss * (self.accelerator.num_processes / units))
@@ -308,7 +330,24 @@ class Trainer:
             "loss": value,
             "lr": learning,
             "norm": norm,
+            **self._average_metrics(stage),
+            **self._measure_pass_rate(stage, step),
         }
+
+    def _average_metrics(self, stage: Stage) -> dict[str, float]:
+        """Return the metrics of the objective in this step, averaged over all processes."""
+        return {
+            name: self._sum_over_processes(total) / max(1.0, self._sum_over_processes(count))
+            for name, (total, count) in sorted(stage.plain.pop_metrics().items())
+        }
+
+    def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
+        """Return the log entry with the mean measured pass rate of a step's rows; empty if they have none, or if the
+        objective trains on something else than rows."""
+        if stage.kind.count(self.prepared.corpus) != len(self.pass_rates):
+            return {}
+        mean = float(self.pass_rates[stage.steps[step]].mean())
+        return {} if math.isnan(mean) else {"pass_rate": round(mean, 4)}
 
     def _sum_over_processes(self, value: float) -> float:
         """Return the sum of `value` over all processes."""
@@ -326,12 +365,14 @@ class Trainer:
             return {}
         data = self.load_validation_data(corpus, stage.config)
         model = self._get_evaluated_model(stage).eval()
+        objective = stage.kind(model)
+        objective.set_up(data, self.config.seed)
         own_rows = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
         summed, units = 0.0, 0.0
         for start in range(0, len(own_rows), 64):
             batch = stage.kind.collate(data, list(own_rows[start : start + 64]), 0)
             with self._build_autocast():
-                summed += float(stage.kind(model)(batch.to(self.accelerator.device)))
+                summed += float(objective(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
         value = self._sum_over_processes(summed) / self._sum_over_processes(units)
@@ -361,9 +402,9 @@ class Trainer:
         if corpus is None or not self.accelerator.is_main_process:
             return {}
         objective = stage.kind(self._get_evaluated_model(stage)).eval()
-        measured = objective.measure(
-            self.load_validation_data(corpus, stage.config), self.config.answer_rows, self._build_autocast()
-        )
+        data = self.load_validation_data(corpus, stage.config)
+        objective.set_up(data, self.config.seed)
+        measured = objective.measure(data, self.config.answer_rows, self._build_autocast())
         self._train_mode(stage.config)
         return measured
 
@@ -376,6 +417,7 @@ class Trainer:
             tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
+            tensors |= {"objective": stage.plain.get_state()}
             tensors |= {} if stage.average is None else {"average": stage.average.state_dict()}
         self.folder.save(self.position, tensors)
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from alm_bench.core import UsageError
 from alm_bench.train.batches import Corpus
 from alm_bench.train.config import StageConfig
-from alm_bench.train.sampler import Curriculum, Group, Indices, Steps
+from alm_bench.train.pass_rates import describe_selection, get_pass_rates, select_by_pass_rate, uses_pass_rates
+from alm_bench.train.sampler import Curriculum, Group, Indices, OrderedSteps, Steps
 from alm_bench.train.sources import DIFFICULTIES
 
 
@@ -20,16 +21,36 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     `lengths` (rows,): length of each row, by which rows are sorted into batches.
     """
     difficulties = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
-    all_steps = Steps(list_groups(corpus, stage.mix), lengths, stage.batch, seed)
+    groups = select_groups(corpus, stage)
+    if stage.order == "easy_to_hard":
+        return OrderedSteps(groups, get_pass_rates(corpus), stage.batch, seed, stage.steps, stage.epochs or 1)
+    all_steps = Steps(groups, lengths, stage.batch, seed)
     if not stage.curriculum:
         return all_steps
     total = stage.steps if stage.steps is not None else (stage.epochs or 1) * all_steps.per_epoch
-    levels = [level for level in range(len(DIFFICULTIES)) if (difficulties <= level).any()]
-    parts = [
-        Steps(_filter_groups(list_groups(corpus, stage.mix), difficulties <= level), lengths, stage.batch, seed)
-        for level in levels
-    ]
+    levels = [level for level in range(len(DIFFICULTIES)) if _filter_groups(groups, difficulties <= level)]
+    parts = [Steps(_filter_groups(groups, difficulties <= level), lengths, stage.batch, seed) for level in levels]
     return Curriculum(parts, round(stage.curriculum * total))
+
+
+def select_groups(corpus: Corpus, stage: StageConfig) -> list[Group]:
+    """Return the sampling groups of a stage, restricted to the rows that it uses by their pass rates. Raises UsageError
+    if no row is left, or if rows lack a pass rate that the stage needs."""
+    groups = list_groups(corpus, stage.mix)
+    if not uses_pass_rates(stage):
+        return groups
+    rates, rows = get_pass_rates(corpus), list_rows(corpus, stage)
+    selected = np.zeros(len(rates), bool)
+    selected[rows] = select_by_pass_rate(rates[rows], stage)
+    kept = _filter_groups(groups, selected)
+    if not kept:
+        raise UsageError(f"stage {stage.name}: no row is left: {describe_selection(rates[rows], stage)}")
+    return kept
+
+
+def list_rows(corpus: Corpus, stage: StageConfig) -> Indices:
+    """Return the numbers of the rows that belong to a stage's `mix`, in ascending order, whatever their pass rates."""
+    return np.sort(np.concatenate([group.rows for group in list_groups(corpus, stage.mix)]))
 
 
 def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:

@@ -6,46 +6,58 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import write_atomically
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
 from alm_bench.reports.blocks import build_text_columns
+from alm_bench.reports.plots.charts import Chart, LineChart
+from alm_bench.reports.plots.files import encode_picture
+from alm_bench.reports.plots.svg import draw_panels
+from alm_bench.train.batches import Corpus
 from alm_bench.train.config import LoraConfig, TrainConfig
+from alm_bench.train.mixture import list_rows
+from alm_bench.train.pass_rates import (
+    build_histogram,
+    build_order_chart,
+    get_pass_rates,
+    select_by_pass_rate,
+    uses_pass_rates,
+)
 from alm_bench.train.sources import Source
 
 Entry = Mapping[str, Any]
 """One entry of the training log."""
 
 
-def draw_losses(log: Sequence[Entry], path: Path) -> None:
-    """Plot the training and validation loss over the steps and save it as `path`. Each stage has its own panel, because
-    losses of different objectives are not comparable."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # no screen is needed
-    from matplotlib import pyplot
-
-    stages = sorted({entry["stage"] for entry in log})
-    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.0 * len(stages), 3.2), squeeze=False)
-    for panel, stage in zip(panels[0], stages, strict=True):
+def build_loss_charts(log: Sequence[Entry]) -> list[LineChart]:
+    """Return one chart per stage of the training and validation loss over the steps. Losses of different objectives are
+    not comparable, so that stages have axes of their own."""
+    charts = []
+    for stage in sorted({entry["stage"] for entry in log}):
         entries = [entry for entry in log if entry["stage"] == stage and entry["loss"] is not None]
-        validated = [entry for entry in entries if "validation_loss" in entry]
-        panel.plot([e["step"] for e in entries], [e["loss"] for e in entries], linewidth=0.8, label="training")
-        if validated:
-            steps = [e["step"] for e in validated]
-            panel.plot(steps, [e["validation_loss"] for e in validated], marker="o", markersize=3, label="validation")
-        panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
-        panel.legend()
-    figure.tight_layout()
-    with report_write_errors(path):
-        figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+        if not entries:
+            continue
+        lines = {"training": "loss", "validation": "validation_loss"}
+        series = [
+            (name, [(float(entry["step"]), float(entry[key])) for entry in entries if entry.get(key) is not None])
+            for name, key in lines.items()
+        ]
+        shown = [(name, points) for name, points in series if points]
+        logarithmic = all(value > 0 for _, points in shown for _, value in points)
+        charts.append(LineChart(f"loss-{stage}", entries[0]["name"], "step", "loss (nats)", shown, logarithmic))
+    return charts
+
+
+def draw_losses(log: Sequence[Entry], path: Path) -> None:
+    """Draw the losses of all stages, in two columns, and save the picture as `path`. Raises StoreError."""
+    if charts := build_loss_charts(log):
+        write_atomically(path, encode_picture(draw_panels(f"Losses of {path.parent.name}", charts, columns=2), "png"))
 
 
 def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """Return the model card (README.md) of the weights: network, training data, recipe and losses."""
     data: list[Row] = [
-        [source.config.file, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
+        [source.config.name, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
         for source in sources
     ]
     recipe: list[Row] = [
@@ -61,6 +73,7 @@ def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Sourc
         ]
         for number, stage in enumerate(config.stage)
     ]
+    divisions = [line for entry in log for line in _describe_rows(entry)]
     answered = [entry["answered"] for entry in log if "answered" in entry]
     scores: list[Row] = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
     columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]
@@ -73,6 +86,7 @@ def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Sourc
         Text(_describe_network(config, model)),
         Heading("Data"),
         Table(build_text_columns("file", "split", "rows", "weight", "clips missing"), data),
+        *map(Text, divisions),
         Heading("Recipe"),
         Table(build_text_columns(*columns), recipe),
         Picture("losses", "loss.png"),
@@ -90,6 +104,22 @@ LICENCE = (
     "other weights, carry their terms."
 )
 """Licence section of the model card."""
+
+
+def _describe_rows(entry: Entry) -> list[str]:
+    """Return what the first log entry of a stage says about its rows, one sentence each."""
+    selection = [f"{entry['name']}: {entry['selection']}."] if "selection" in entry else []
+    return [*map(_format_holdout, entry.get("holdout", ())), *selection]
+
+
+def _format_holdout(holdout: Mapping[str, Any]) -> str:
+    """Return the division of a source into training and validation rows, from the log, in one sentence."""
+    held_out = holdout["clips_held_out"]
+    return (
+        f"{holdout['source']}: {holdout['rows']:,} rows on {holdout['clips']:,} clips were trained on, "
+        f"{holdout['rows_held_out']:,} on {len(held_out):,} other clips held out (fold {holdout['fold']} of "
+        f"{holdout['folds']}, seed {holdout['seed']})."
+    )
 
 
 def _describe_network(config: TrainConfig, model: Mellow) -> str:
@@ -119,12 +149,34 @@ def _format_validation_loss(log: Sequence[Entry], stage: int) -> str:
     return f"{losses[-1]:.4f}" if losses else "-"
 
 
-def write_report(
-    folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]
-) -> None:
-    """Write the plot of the losses and the model card into a run's folder."""
+def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], path: Path) -> bool:
+    """Draw the rows of the stages that select or order rows by pass rate: a histogram, and the mean pass rate of each
+    step. Return False, without writing, if no stage does. Raises StoreError."""
+    charts: list[Chart] = []
+    for number, stage in enumerate(config.stage):
+        if uses_pass_rates(stage):
+            rates = get_pass_rates(corpus)[list_rows(corpus, stage)]
+            held = select_by_pass_rate(rates, stage)
+            charts.append(build_histogram(f"{stage.name}: rows by pass rate", rates.tolist(), held.tolist()))
+            if (chart := build_order_chart(log, number)) is not None:
+                charts.append(chart)
+    if charts:
+        title = f"Rows of {path.parent.name} by pass rate"
+        write_atomically(path, encode_picture(draw_panels(title, charts, columns=2), "png"))
+    return bool(charts)
+
+
+def draw_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
+    """Draw the histogram of pass rates and save it as `path`. Raises StoreError."""
+    chart = build_histogram("Rows by pass rate", rates)
+    write_atomically(path, encode_picture(draw_panels(title, [chart]), "png"), "--to")
+
+
+def write_report(folder: Path, config: TrainConfig, model: Mellow, corpus: Corpus, log: Sequence[Entry]) -> None:
+    """Write the pictures of losses and rows and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")
-    write_atomically(folder / "README.md", write_model_card(config, model, sources, log))
+    draw_selections(config, corpus, log, folder / "rows.png")
+    write_atomically(folder / "README.md", write_model_card(config, model, corpus.sources, log))
 
 
 class TensorBoardWriter:
@@ -149,8 +201,8 @@ class TensorBoardWriter:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
-        for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
-            if entry.get(name) is not None:
-                self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
+        for name, value in entry.items():
+            if isinstance(value, int | float) and name not in ("stage", "step"):
+                self._writer.add_scalar(f"{entry['name']}/{name}", value, entry["step"])
         for part, share in entry.get("answered", {}).items():
             self._writer.add_scalar(f"{entry['name']}/answered/{part}", share, entry["step"])

@@ -86,6 +86,37 @@ class Steps:
         return self._epoch_batches(epoch)[place]
 
 
+class OrderedSteps(Steps):
+    """Row numbers of each step of a stage, from easy to hard over the whole stage.
+
+    As many rows are drawn as the stage has room for: the rows of its epochs, or a part of the first epoch. They are
+    then sorted by falling pass rate. Rows with the same pass rate stay in random order.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        pass_rates: npt.NDArray[np.float64],
+        batch: int,
+        seed: int,
+        total: int | None,
+        epochs: int,
+    ) -> None:
+        """`pass_rates` (rows,): pass rate of each row, by row number. `total`: number of steps of the stage; None for
+        as many as `epochs` epochs have."""
+        super().__init__(groups, np.zeros(len(pass_rates), np.int64), batch, seed)
+        count = (total or epochs * self.per_epoch) * self._batch
+        drawn: list[Indices] = []
+        while sum(map(len, drawn)) < count:
+            drawn.append(sample_epoch_rows(self._groups, seed, len(drawn)))
+        rows = np.concatenate(drawn)[:count]
+        self._ordered = rows[np.argsort(-pass_rates[rows], kind="stable")]
+
+    def __getitem__(self, step: int) -> Indices:
+        """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
+        return self._ordered[step * self._batch : (step + 1) * self._batch]
+
+
 class Curriculum:
     """Row numbers of each step of a stage, from easy to hard.
 
@@ -101,3 +132,20 @@ class Curriculum:
         """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
         place = min(step * (len(self._parts) - 1) // self._until, len(self._parts) - 1)
         return self._parts[place][step]
+
+
+class RepeatedSteps:
+    """Row numbers of each step of a stage that takes several steps on the same rows."""
+
+    def __init__(self, steps: Steps | Curriculum, times: int) -> None:
+        """`steps`: different rows. `times`: number of steps on each of them."""
+        self._steps, self._times = steps, times
+        self.per_epoch = steps.per_epoch * times
+
+    def __getitem__(self, step: int) -> Indices:
+        """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
+        return self._steps[step // self._times]
+
+
+StepRows = Steps | Curriculum | RepeatedSteps
+"""Row numbers of the steps of a stage."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,14 @@ from torch import nn
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import Protocol, select_protocol
 from alm_bench.train.batches import Corpus, collect_clips
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import load_cached_logmels
+from alm_bench.train.holdout import Holdout, divide_source, is_divisible
 from alm_bench.train.lora import add_lora
 from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
@@ -50,13 +52,19 @@ class TrainingSetup:
     validation: Corpus | None = None
     """Validation rows and clips, None if the recipe has none."""
 
+    holdouts: Sequence[Holdout] = ()
+    """Divisions of people's own data into training and validation rows."""
+
+    encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
+    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
+    it. Trainings of networks with the same encoder can share it."""
+
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
     DataError, CheckpointError or UsageError."""
     check_objectives(config)
-    sources = [read_source(part, config.missing_audio) for part in config.data]
-    validation_sources = [read_source(part, config.missing_audio) for part in config.validation]
+    sources, validation_sources, holdouts = read_training_sources(config)
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
@@ -66,7 +74,22 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
         _build_corpus(validation_sources, model.config, protocol, cache, report) if validation_sources else None
     )
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
-    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
+    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation, holdouts)
+
+
+def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Source], list[Holdout]]:
+    """Read the sources of a recipe: those to train on, those to validate on, and the divisions by which validation rows
+    were held out. Rows are held out of people's own data if the recipe has no `[[validation]]`. Raises DataError."""
+    sources = [read_source(part, config.missing_audio) for part in config.data]
+    if config.validation:
+        return sources, [read_source(part, config.missing_audio) for part in config.validation], []
+    training: list[Source] = []
+    holdouts: list[Holdout] = []
+    for source in sources:
+        if is_divisible(source):
+            holdouts.append(divide_source(source, config.seed))
+        training.append(holdouts[-1].training if is_divisible(source) else source)
+    return training, [holdout.validation for holdout in holdouts], holdouts
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
@@ -74,7 +97,10 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     pre-trained weights. Returns the network and its tokenizer. Raises CheckpointError."""
     if config.init is not None:
         loaded = load(config.init)
+        _reset_parameters(loaded.model, config.reset, seed)
         return loaded.model, loaded.tokenizer
+    if config.reset:
+        raise UsageError("model.reset gives new weights to parts of a checkpoint: name one as model.init")
     shape = build_network_config(config, trained_on)
     if config.network == "published":
         tokenizer = TOKENIZERS[shape.lm.kind]()
@@ -89,6 +115,23 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     if config.encoder is not None:
         load_encoder(config.encoder, model.encoder, shape.encoder.kind)
     return model, tokenizer
+
+
+@torch.no_grad()
+def _reset_parameters(model: Mellow, prefixes: Sequence[str], seed: int) -> None:
+    """Give the parameters with these prefixes the weights of a new network. Raises UsageError for a prefix that no
+    parameter has."""
+    if not prefixes:
+        return
+    new = dict(build_untrained(model.config, seed).named_parameters())
+    for prefix in prefixes:
+        names = [name for name in new if f"{name}.".startswith(f"{prefix}.")]
+        if not names:
+            parts = ", ".join(sorted({name.partition(".")[0] for name in new}))
+            raise UsageError(f"model.reset names {prefix!r}, which the network has not; its parts: {parts}")
+        for name, parameter in model.named_parameters():
+            if name in names:
+                parameter.copy_(new[name])
 
 
 def build_network_config(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:
@@ -145,7 +188,7 @@ def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> tor
             raise UsageError("a tag file is trained on alone: its classes are the encoder's outputs")
         if len(tagged[0].classes) != encoder.classes:
             raise UsageError(
-                f"{sources[0].config.file} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
+                f"{sources[0].config.name} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
                 "the classes file that goes with it, or set model.config.encoder.classes"
             )
         return tagged[0].build_targets(encoder.steps, encoder.seconds)

@@ -1,15 +1,17 @@
-"""Sources of training rows: JSON files in the format of ReasonAQA with a folder of audio files, or the demo data."""
+"""Sources of training rows: JSON files in the format of ReasonAQA with a folder of audio files, the demo data, folders
+of clips by class, and files of questions."""
 
 import fnmatch
+import itertools
 import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import AudioRef, DataError, DataRoot
+from alm_bench.core import AudioRef, DataError, DataRoot, Sample
 from alm_bench.data import LocalRoot, read_json
 from alm_bench.train.audioset import SUFFIXES, TagFile, read_tags
 from alm_bench.train.config import DataConfig
@@ -49,6 +51,10 @@ class Row:
     difficulty: str = "easy"
     """`easy`, `medium` or `hard`; `easy` if the data does not specify it."""
 
+    pass_rate: float | None = None
+    """Share of a model's sampled answers that are right, 0 to 1, from the field `pass_rate` of the row or the table
+    `pass_rates` of its source (`alm-bench train difficulty`). None if it was not measured."""
+
 
 @dataclass(slots=True)
 class Source:
@@ -69,12 +75,20 @@ class Source:
     tagged: TagFile | None = None
     """Content of a file of labels, None for other sources."""
 
+    samples: Sequence[Sample] = ()
+    """Question of each row, for folders of clips and files of questions; empty for other sources."""
+
     @property
     def clips(self) -> list[AudioRef]:
         """Clips without duplicates, in order of appearance."""
         tagged = self.tagged.clips if self.tagged is not None else ()
         found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
+
+    def select(self, is_kept: Sequence[bool]) -> None:
+        """Remove the rows for which `is_kept` is False."""
+        self.rows = list(itertools.compress(self.rows, is_kept))
+        self.samples = list(itertools.compress(self.samples, is_kept))
 
     def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
         """Return the prompt and answer of row `index`, with a paraphrase that depends on `seed` and `index` alone."""
@@ -89,23 +103,25 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     With `missing_audio` set to `skip`, rows with missing clips are left out, and the clips are listed in
     `Source.missing`.
     """
-    source = _generate_demo(config) if config.file == "demo" else _read_file(config)
+    source = _read_origin(config)
+    if config.pass_rates is not None:
+        source.rows = _attach_pass_rates(source.rows, config.pass_rates)
     if not source.clips:
-        raise DataError(f"training data {config.file}: no rows{_format_subtype_hint(config)}")
+        raise DataError(f"training data {config.name}: no rows{_format_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
     if absent and missing_audio == "error":
         raise DataError(
-            f"training data {config.file}: {len(absent)} clips are missing below {source.root.path}, the first is "
+            f"training data {config.name}: {len(absent)} clips are missing below {source.root.path}, the first is "
             f"{min(absent)}; name the right root, or leave their rows out with --missing-audio skip"
         )
     if absent:
         source.missing = sorted(absent)
-        source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
+        source.select([not any(ref.id in absent for ref in row.clips) for row in source.rows])
         if source.tagged is not None:
             available = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
             source.tagged = TagFile(available, source.tagged.classes)
         if not source.clips:
-            raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
+            raise DataError(f"training data {config.name}: no clip of its rows is below {source.root.path}")
     return source
 
 
@@ -114,12 +130,48 @@ def _format_subtype_hint(config: DataConfig) -> str:
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
 
 
-def _generate_demo(config: DataConfig) -> Source:
-    from alm_bench.demo import build_training_rows, create_training_root
+def _attach_pass_rates(rows: Sequence[Row], path: Path) -> list[Row]:
+    """Return the rows with their pass rates from a table. Raises DataError if the table has none of the rows."""
+    from alm_bench.train.difficulty import compute_row_key, read_pass_rates
 
-    generated = build_training_rows(config.rows or 20_000, split=config.split)
+    rates = read_pass_rates(path.expanduser())
+    found = [replace(row, pass_rate=rates.get(compute_row_key(row), row.pass_rate)) for row in rows]
+    if rows and all(row.pass_rate is None for row in found):
+        raise DataError(f"{path}: none of its {len(rates):,} rows is in the data; measure these data with it")
+    return found
+
+
+def _read_origin(config: DataConfig) -> Source:
+    """Read or generate the rows of a source. Raises DataError and UsageError."""
+    if config.file:
+        return _generate_demo(config) if config.file == "demo" else _read_file(config)
+    from alm_bench.train.own_data import convert_samples, read_class_folder, read_question_file
+
+    samples, root = read_class_folder(config) if config.folder is not None else read_question_file(config)
+    samples = samples[: config.rows]
+    return Source(config, convert_samples(samples), root, samples=samples)
+
+
+def _generate_demo(config: DataConfig) -> Source:
+    from alm_bench.demo import INSTRUCTIONS, build_chain_rows, build_training_rows, create_training_root
+
+    rows = config.rows or 20_000
+    if config.chains is None:
+        generated = build_training_rows(rows, split=config.split, shortcut=config.shortcut)
+    else:
+        generated = build_chain_rows(rows, config.chains, split=config.split)
+        _format_prompts(generated.rows, config.prompt or f"{{prompt}} {INSTRUCTIONS[config.chains]}")
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
+
+
+def _format_prompts(rows: Sequence[dict[str, Any]], template: str) -> None:
+    """Render the prompts of rows with chains of thought by the template of a recipe."""
+    from alm_bench.train.objectives.grpo import format_prompt  # it depends on this module
+    from alm_bench.train.rewards import build_question
+
+    for row in rows:
+        row["input"] = format_prompt(template, row["input"], build_question(row["input"], row["reference"]))
 
 
 def _read_file(config: DataConfig) -> Source:
@@ -175,7 +227,10 @@ def _convert_row(item: Any, number: int, root: DataRoot, location: str) -> Row:
     difficulty = item.get("difficulty") or DIFFICULTIES[0]
     if difficulty not in DIFFICULTIES:
         raise DataError(f"{location}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
-    return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty)
+    pass_rate = item.get("pass_rate")
+    if pass_rate is not None and not (isinstance(pass_rate, int | float) and 0 <= pass_rate <= 1):
+        raise DataError(f"{location}: row {number}: pass_rate is {pass_rate!r}, expected a share from 0 to 1")
+    return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty, pass_rate)
 
 
 def _list_paths(path: str) -> tuple[str, ...]:

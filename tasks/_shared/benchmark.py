@@ -49,8 +49,8 @@ def normalise_clip_name(path: str) -> str:
 class BenchmarkTask(OfficialChoiceTask):
     """Base class of multiple-choice benchmarks. A subclass converts one row to a sample.
 
-    The files of a split are the card's required ones that exist. Optional files are alternatives (the copy of the
-    Hugging Face hub): the first that exists is read if no required file does.
+    All required files of the card that exist are read. Optional files are alternatives, such as the copy on the Hugging
+    Face hub: if no required file exists, the first optional one that exists is read.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -80,6 +80,7 @@ class BenchmarkTask(OfficialChoiceTask):
         return iter(check_unique_ids(samples, next(iter(files.values()))))
 
     def _read_samples(self, role: str, path: Path, data: DataRoot) -> Iterator[Sample]:
+        """Yield the samples of one file of the card, whose role is `role`."""
         rows = read_arrow_rows(path) if path.suffix == ".parquet" else self.read_file(path)
 
         def convert(values: Row) -> Sample:
@@ -106,10 +107,10 @@ def create_choice_sample(
 ) -> Sample:
     """Return the sample of a multiple-choice question.
 
-    `answer` is the text of the correct option, None if it is withheld. `target` is its index where the file gives one;
-    otherwise the option is searched by its text, without blanks at its ends. Options stay as the file has them. An item
-    whose answer is not among its options, or that has fewer than two options, is skipped with that reason. Groups
-    without a value are left out.
+    `answer` is the text of the correct option, None if it is withheld. `target` is the index of the correct option, if
+    the file contains it; otherwise the option with the text `answer` is searched, ignoring spaces at the ends. The
+    texts of options are not changed. An item whose answer is not among its options, or that has fewer than two options,
+    gets a reason to be skipped. `groups` are keys by grouping; those without a value are left out.
     """
     texts = tuple(choices)
     gold = None if answer is None else str(answer)

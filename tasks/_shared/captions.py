@@ -14,18 +14,22 @@ from alm_bench.tasks._shared.clips import list_audiocaps_paths, list_clip_paths
 
 
 def locate_captions(card: TaskCard, data: DataRoot) -> Mapping[str, Path]:
-    """Return the first file of a card that exists, by its role. Raises DataError if none exists."""
+    """Return the first file of the card that exists, as a mapping with its role as the only key. Raises DataError if
+    none exists.
+    """
     there = next((file for file in card.files if data.has(file)), card.files[0])
     return {there.role: data.locate(there)}
 
 
 def read_captions(source: str, role: str, path: Path) -> dict[str, list[str]]:
-    """Return the captions of each clip of `clotho` or `audiocaps`, from the file of this role. Raises DataError."""
+    """Return the captions of `clotho` or `audiocaps` by clip. `role` is the role of the file on the card. Raises
+    DataError.
+    """
     return _READERS[source, role](path)
 
 
 def find_captioned_clip(data: DataRoot, source: str, name: str) -> AudioRef:
-    """Return a clip of `clotho` or `audiocaps` by its name in the file of captions."""
+    """Return a clip of `clotho` or `audiocaps`. `name` is the clip's name in the file of captions."""
     names = list_audiocaps_paths(name) if source == "audiocaps" else list_clip_paths(f"ClothoV21/evaluation/{name}")
     return data.audio(*names)
 

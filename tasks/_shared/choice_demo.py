@@ -13,9 +13,11 @@ ITEMS = BLOCK
 def create_choice_rows(
     seed: int, count: int, clip: Callable[[Question], str], row: Callable[[Question], Row]
 ) -> DatasetRows:
-    """Return `count` questions. `clip` returns the path of a question's clip below the data root, and `row` its row.
+    """Return the rows of `count` questions, with the scenes of their clips.
 
-    Each benchmark has its own `seed`, since two benchmarks should not ask the same questions.
+    `clip` is a function that returns the path of a question's clip below the data root, `row` one that returns its row
+    in the benchmark's format. Each benchmark has a `seed` of its own, so that two benchmarks do not ask the same
+    questions.
     """
     dataset = DatasetRows()
     for question in islice(iterate_questions("test", seed), count):
@@ -25,5 +27,8 @@ def create_choice_rows(
 
 
 def letter_choices(question: Question, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield field name and text of each option. Questions may have fewer options than there are `names`."""
+    """Yield pairs of a field name and the text of the option that belongs into this field.
+
+    `names` are the benchmark's field names of options. A question may have fewer options than there are names.
+    """
     yield from zip(names, question.choices, strict=False)

@@ -19,6 +19,7 @@ def list_clip_paths(name: str) -> list[str]:
 
 
 def list_audiocaps_paths(clip: str, split: str = "test") -> list[str]:
+    """Return the possible paths of an AudioCaps clip, whose id may begin with Y, as glob patterns."""
     bare = clip.removeprefix("Y")
     names = (f"Y{bare}.wav", f"{bare}.wav", f"{bare}_*.wav")
     return [f"{folder}/{split}/{name}" for folder in ("AudioCapsLarger", "audiocaps") for name in names]

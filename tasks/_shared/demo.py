@@ -37,6 +37,7 @@ def build_audiocaps_entailment(clips: int) -> DatasetRows:
 
 
 def _build_entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
+    """Return a row of an entailment file with the clip's hypotheses number `turn`."""
     return {
         "Dataset": dataset,
         "Audio file": name,

@@ -30,7 +30,7 @@ class AirBenchFoundation(LetteredTask):
         )
 
     def describe_official_script(self, rows: Sequence[Scored]) -> str | None:
-        """Return what AIR-Bench's script counts, if it leaves answers out."""
+        """Return the accuracy by AIR-Bench's script as a sentence, if the script leaves out answers; else None."""
         texts = [row.text for row in rows if row.text is not None and row.sample.gold is not None]
         counts = count_script_answers(rows, "left out")
         if counts.counted == len(texts):

@@ -5,8 +5,10 @@ from alm_bench.tasks._shared.demo import build_audiocaps_captions, build_clotho_
 
 
 def build(audiocaps: int = 150, ace: int = 60, clotho: int = 200) -> DemoData:
-    """Build the files. `audiocaps` is the number of AudioCaps' clips, of which `ace` are the clips of ACE; `clotho` is
-    the number of Clotho's clips."""
+    """Build the files, with `audiocaps` clips of AudioCaps and `clotho` clips of Clotho.
+
+    The first `ace` clips of AudioCaps are the clips of ACE.
+    """
     data, audiocaps_rows, clotho_rows = (
         DemoData(),
         build_audiocaps_captions(ace, audiocaps),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core.languages import ItemLanguages, normalise_language
 from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
 from alm_bench.scoring.multiple_choice import compute_mean, compute_mean_score, drop_skipped_rows
 from alm_bench.task_bases import OpenTask
@@ -25,6 +26,9 @@ LANGUAGES: Mapping[str, str] = {
     "yue": "Cantonese",
 }
 """Names of the languages by ISO 639-3 code, as prompts name them."""
+
+CORE = "eng"
+"""Language of translations and responses in answers of several parts."""
 
 BASELINE = "always the most frequent answer"
 
@@ -87,7 +91,22 @@ class Ccfqa(OpenTask):
                         **question.groups,
                         "clip": clip.id,
                     },
-                    metadata={"question": question.texts[asked]},  # it is spoken in the clip, and in no prompt
+                    # The question is spoken in the clip, and in no prompt. The parts are references of answers in four
+                    # parts: transcript, translation and response in English.
+                    metadata={
+                        "question": question.texts[asked],
+                        "parts": {
+                            "transcript": question.texts[asked],
+                            "translation": question.texts[CORE],
+                            "response": question.answers[CORE],
+                        },
+                    },
+                    languages=ItemLanguages(
+                        question=normalise_language(asked),
+                        audio=normalise_language(asked),
+                        answer=normalise_language(answer),
+                        question_id=question.id,
+                    ),
                 )
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
@@ -103,7 +122,9 @@ class Ccfqa(OpenTask):
         return {**super().compute_metrics(rows), "official_f1": official}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the accuracy per item of the baseline that gives the most frequent answer of the answer language."""
+        """Return the accuracy of each row under the baseline that gives the most frequent answer of the row's answer
+        language.
+        """
         frequent: dict[str, Counter[str]] = {}
         for row in rows:
             frequent.setdefault(row.sample.groups["answer language"], Counter())[row.sample.gold or ""] += 1
@@ -150,6 +171,7 @@ def _read_questions(path: Path, data: DataRoot) -> Iterator[Question]:
 
 
 def _check_part(row: Mapping[str, Any], code: str, where: str) -> Mapping[str, str]:
+    """Return the part of a row for the language `code`. Raises DataError if a field is missing."""
     part = row.get(code)
     if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in ("audio", "question", "answer")):
         raise DataError(f"{where}: {code} is {part!r:.80}, expected an object with audio, question and answer")

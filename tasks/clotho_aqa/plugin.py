@@ -29,6 +29,7 @@ from alm_bench.core import (
     TaskCard,
     TaskScore,
 )
+from alm_bench.core.languages import ItemLanguages
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
@@ -116,10 +117,13 @@ class ClothoAqa:
             for name, question, answers in questions:
                 number, seen[name] = seen[name], seen[name] + 1
                 kind = "w" if role.startswith("words") else ""
-                id = f"{name}#{kind}{number}" + (f"@{language}" if several else "")
+                question_id = f"{name}#{kind}{number}"
+                id = question_id + (f"@{language}" if several else "")
                 if name not in clips_by_name:
                     clips_by_name[name] = _find_clip(data, name)
-                found.append(_create_sample(id, name, clips_by_name[name], question, answers, language))
+                sample = _create_sample(id, name, clips_by_name[name], question, answers, language)
+                languages = ItemLanguages(question=language, answer=language, question_id=question_id)
+                found.append(replace(sample, languages=languages))
         return iter(check_unique_ids(found, next(iter(files.values()))))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
@@ -148,8 +152,10 @@ class ClothoAqa:
         return TaskScore({**captions, **values, "answered": compute_answered_share(scorable)}, groups, blind, tables)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
-        `rows` are yes/no questions."""
+        """Return the binary accuracy of each row under the baseline that always gives the more frequent of yes and no.
+
+        `rows` are yes/no questions.
+        """
         if not rows:
             return {}
         said = _most_frequent_answer(rows)
@@ -193,8 +199,8 @@ def _read_questions(path: Path) -> Iterator[tuple[str, str, list[str]]]:
 def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield clip, question and the annotators' answers of each question in a file of mClothoAQA.
 
-    Questions are told apart by their rows, not by their texts: two questions about a clip may have the same
-    translation. Yes and no are converted to English. Raises DataError if the rows are not in threes.
+    Three consecutive rows are one question. Texts do not identify questions, since two questions about a clip may have
+    the same translation. Yes and no are converted to English. Raises DataError if the rows are not in threes.
     """
     rows = read_csv(path, COLUMNS)
     yes_no = {answer: parse_yes_no(answer).value for answer in {row["answer"] for row in rows}}
@@ -242,8 +248,9 @@ def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """Return the metrics of the text-only baselines. They always give the most frequent answer, which is computed from
-    the references."""
+    """Return the metrics of each text-only baseline, by its name: one for yes/no questions, one for other questions.
+
+    A baseline gives the same answer to all questions: the most frequent one among the references."""
     binary = [row for row in rows if is_binary(row.sample)]
     open_rows = [row for row in rows if not is_binary(row.sample)]
     table: dict[str, Metrics] = {}
@@ -269,18 +276,26 @@ def _most_frequent_answer(rows: Sequence[Scored]) -> str:
 def _compute_caption_metrics(
     rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Metrics, dict[str, Any]]:
-    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and tables that
-    name the tokenizer and the weights."""
+    """Compute the caption metrics named in `metrics` for the answers `said` to the open questions `rows`.
+
+    Returns the metrics, whose names get the prefix `open_`, and tables that name the tokenizer and the weights.
+    """
     found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
     found = replace(found, weights={f"open_{name}": used for name, used in found.weights.items()})
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, describe_computation(found)
 
 
 def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:
-    """Return the scores of the answer `said` by metric name. For yes/no questions: the share of annotators who agree,
-    and 1.0 if it is the majority's answer. For other questions: 1.0 if any annotator gave the same word, 1.0 if the
-    answer contains any annotator's word, and the best F1 of the words. `text` is the answer as it was written (default:
-    `said`)."""
+    """Return the scores of an answer by metric name.
+
+    `said` is the parsed answer, `text` the whole text of the answer (default: `said`).
+
+    Yes/no questions: `binary_accuracy` is the share of annotators who gave this answer, `majority_accuracy` is 1.0 if
+    most of them gave it. If all agree, `unanimous_accuracy` is the same as `majority_accuracy`.
+
+    Other questions: `open_accuracy` is 1.0 if any annotator gave this word, `open_contained` is 1.0 if the text
+    contains any annotator's word, `open_token_f1` is the best F1 of words over the annotators.
+    """
     answers = list(sample.target)
     if not is_binary(sample):
         whole = (said if text is None else text) or ""

@@ -27,8 +27,11 @@ def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[st
 
 
 def build(pairs: int = 200, cle: int = 200, ace: int = 60, audiocaps: int = 150) -> DemoData:
-    """Build the files. They have `pairs` pairs out of `cle` clips of Clotho, and `pairs` pairs out of `audiocaps` clips
-    of AudioCaps, of which `ace` are the clips of ACE."""
+    """Build the files for CLD and ACD, with `pairs` pairs of clips each.
+
+    The pairs are drawn from `cle` clips of Clotho, or from `audiocaps` clips of AudioCaps. The first `ace` clips of
+    AudioCaps are the clips of ACE.
+    """
     data = DemoData()
     _add_differences(data, "cld_evaluation", "clothov21", build_clotho_entailment("evaluation", cle).scenes, pairs)
     _add_differences(data, "acd_test", "audiocaps", build_audiocaps_captions(ace, audiocaps).scenes, pairs)

@@ -99,11 +99,11 @@ class Entailment:
         return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
-        """Predict the option of each item from the hypothesis text alone, with a classifier trained on CLE's validation
-        rows.
+        """Predict the option of each item with a classifier that gets the hypothesis only. It is trained on CLE's
+        validation rows.
 
-        Returns option indices by item id, under the baseline's name. Returns a reason as text instead if the validation
-        file is missing, or if the items themselves are the training rows.
+        Returns option indices by item id, under the baseline's name. If the validation file is missing, or if the items
+        themselves are the training rows, returns the reason as text instead.
         """
         development = next(file for file in self.card.files if file.role == "development")
         if not data.has(development):
@@ -168,10 +168,12 @@ def _get_option_index(sample: Sample, label: int) -> int:
 
 
 def _get_stated_label(row: Scored, index: int | None) -> int | None:
+    """Return the label that the option with this index states, as `find_stated_label` does."""
     return find_stated_label(row.sample.choices, index)
 
 
 def _build_confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
+    """Return the table `confusion`: counts by reference label (rows) and predicted label or none (columns)."""
     cells = count_confusions(_list_reference_labels(rows), predicted, len(LABELS)).sum(axis=0)
     titles = [label.lower() for label in LABELS]
     return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}

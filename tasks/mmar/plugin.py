@@ -41,7 +41,9 @@ class Mmar(BenchmarkTask):
         )
 
     def is_officially_correct(self, sample: Sample, text: str) -> bool:
-        """Return True if MMAU's rule counts the text as correct. MMAR's script adds that the text has a word."""
+        """Return True if the text is correct by MMAU's rule and contains a word, which MMAR's script requires in
+        addition.
+        """
         return contains_words(text) and is_officially_correct(text, sample.gold or "", sample.choices)
 
 

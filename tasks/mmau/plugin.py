@@ -1,6 +1,7 @@
 """MMAU (Sakshi et al., arXiv 2410.19168): multiple choice over sound, music and speech."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alm_bench.core import (
 )
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION
 from alm_bench.data.readers import check_unique_ids
+from alm_bench.demo.shortcut import check_shortcut
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks._shared.annotations import AnnotationsOption
@@ -23,7 +25,16 @@ from alm_bench.tasks.mmau.readers import get_item_id, read_hub_rows, read_offici
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
 
 
-Options = AnnotationsOption
+@dataclass(frozen=True, slots=True)
+class Options(AnnotationsOption):
+    """Options of MMAU."""
+
+    shortcut: float = 0.0
+    """Share, -1 to 1, of the demo questions whose wording points to an option: to the right one above 0, to a wrong one
+    below 0."""
+
+    def __post_init__(self) -> None:
+        check_shortcut(self.shortcut, "task mmau: shortcut", lowest=-1.0)
 
 
 class Mmau(OfficialChoiceTask):

@@ -35,7 +35,10 @@ def _create_row(question: Question) -> Row:
 
 
 def _vary_row(number: int, rows: list[Row]) -> Row:
-    """Return a row as an open question, an instruction or a question about several clips, by its number."""
+    """Return row `number` of `rows`: converted to another kind of item, depending on the number, or unchanged.
+
+    The other kinds are open questions, instructions, and questions about several clips.
+    """
     row = rows[number]
     if number % 12 == 5:
         return {**row, "category": "open", "choices": []}

@@ -1,13 +1,14 @@
 """MMAU-Pro (Kumar et al., arXiv 2508.13992): questions on sound, music, speech and several clips at once.
 
-Closed questions are multiple choice. Open questions and instructions to follow are asked and stored, but not scored:
-open answers need a judge, and both have the status `skipped`.
+Closed questions are multiple choice. Open questions and instructions to follow are asked and stored with the status
+`skipped`: no rule scores them, a judge does (`--judge`, docs/judges.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from alm_bench.core import Parsed, Sample, Scored, TaskScore
+from alm_bench.core import REQUIREMENT, Parsed, Sample, Scored, TaskScore
+from alm_bench.core.foreign import parse_json
 from alm_bench.scoring.multiple_choice import split_by_labels
 from alm_bench.scoring.sentences import parse_text
 from alm_bench.task_bases import Row
@@ -25,7 +26,7 @@ Options = AnnotationsOption
 OPEN, INSTRUCTIONS = "open", "instruction following"
 """Categories of questions without options."""
 
-NOT_SCORED = {OPEN: "open answer: needs a judge", INSTRUCTIONS: "instruction following: not scored"}
+NOT_SCORED = {OPEN: "open answer: needs a judge", INSTRUCTIONS: "instruction following: needs a judge"}
 
 METADATA = (
     "perceptual_skills",
@@ -44,8 +45,8 @@ ENDING = "\nAnswer with the letter of the correct option."
 class MmauPro(BenchmarkTask):
     columns = ("id", "audio_path", "question", "answer", "choices", "category")
     no_official_rule = (
-        "the authors' rule takes the option whose text embedding is nearest to the answer, so that even an empty answer "
-        "selects one: not comparable"
+        "the authors' rule takes the option whose text embedding is nearest to the answer, so that even an empty "
+        "answer selects one: not comparable"
     )
 
     def convert_row(self, row: BenchmarkRow) -> Sample:
@@ -59,7 +60,7 @@ class MmauPro(BenchmarkTask):
             values["answer"],
             [row.find_named_clip("mmau-pro", path) for path in read_paths(values)],
             {"category": category, "sub-category": values.get("sub-cat"), "length": values.get("length_type")},
-            select_values(values, METADATA),
+            {**select_values(values, METADATA), **_describe_requirement(values)},
         )
         ending = ENDING if len(sample.choices) > 1 else ""
         skip = NOT_SCORED.get(category, sample.skip)
@@ -75,6 +76,21 @@ class MmauPro(BenchmarkTask):
         return replace(
             score, groups={**score.groups, "skill": {key: self.compute_metrics(part) for key, part in parts.items()}}
         )
+
+
+def _describe_requirement(values: Row) -> dict[str, str]:
+    """Return the requirement of an instruction to follow for a judge, such as `Number Words (at most), N: 10`."""
+    if str(values["category"]) != INSTRUCTIONS or not values.get("task_identifier"):
+        return {}
+    arguments = values.get("kwargs")
+    if isinstance(arguments, str):  # the file has them as JSON
+        try:
+            arguments = parse_json(arguments)
+        except ValueError as error:
+            raise ValueError(f"kwargs is {arguments!r:.60}, expected a JSON object") from error
+    known = arguments.items() if isinstance(arguments, Mapping) else ()
+    parts = [str(values["task_identifier"]), *(f"{name}: {value}" for name, value in known if value is not None)]
+    return {REQUIREMENT: ", ".join(parts)}
 
 
 def read_paths(values: Row) -> list[str]:

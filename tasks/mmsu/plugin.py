@@ -36,7 +36,11 @@ class Mmsu(LetteredTask):
         )
 
     def describe_official_script(self, rows: Sequence[Scored]) -> str | None:
-        """Return what MMSU's script and its first version count, if some answers are empty or have no letter."""
+        """Return the accuracies by MMSU's script and by its first version, as a sentence.
+
+        The script counts an empty answer as wrong, and leaves out other answers without a letter. Its first version
+        gave an empty answer the letter of the answer before. Returns None if every answer has a letter.
+        """
         texts = [row.text for row in rows if row.text is not None and row.sample.gold is not None]
         empty = sum(map(is_empty_answer, texts))
         others = sum(find_edge_letter(text) is None for text in texts) - empty
@@ -50,7 +54,11 @@ class Mmsu(LetteredTask):
 
 
 def _find_clip(row: BenchmarkRow) -> AudioRef:
-    """Return the clip at `audio_path`, or the one in the row (the hub's parquet files), named as the file names it."""
+    """Return the clip of a row: the file at `audio_path`, or the clip that the row itself contains (the hub's parquet
+    files).
+
+    Both have the name that the row gives.
+    """
     if row.cell is not None:
         return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")
     if "audio_path" not in row.values:

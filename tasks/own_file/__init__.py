@@ -1,1 +1,1 @@
-"""Tasks that are made of a question file of the user's own (docs/own_data.md)."""
+"""Tasks whose questions come from a file of the user (docs/own_data.md)."""

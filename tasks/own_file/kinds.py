@@ -29,7 +29,11 @@ ALWAYS_YES, ALWAYS_NO, FREQUENT = "always yes", "always no", "most frequent answ
 
 
 def find_kind(sample: Sample) -> str:
-    """Return the kind of a question: of its options, or as its grouping says."""
+    """Return the kind of a question, a key of `REQUESTS`.
+
+    With options, it is `several` if several may be correct, else `choice`. Without options, the item's grouping
+    `KIND_GROUP` names the kind.
+    """
     if sample.choices:
         return CHOICE if sample.targets is None else SEVERAL
     return sample.groups.get(KIND_GROUP, OPEN)
@@ -53,10 +57,10 @@ def parse_answer(sample: Sample, text: str, tags: Sequence[str]) -> Parsed:
 
 
 def grade_answer(sample: Sample, parsed: Parsed) -> dict[str, float]:
-    """Return the accuracy of an answer; empty if the correct answer is withheld.
+    """Return the scores of an answer by metric name; empty if the correct answer is withheld.
 
-    Of yes/no questions it is the share of the references that agree. A number or a short text is right if it equals a
-    reference.
+    The accuracy of a yes/no answer is the share of references that equal it. A number or a short text is right if it
+    equals any reference. Questions with several correct options have further scores (`grade_set`).
     """
     if not sample.has_reference:
         return {}
@@ -67,6 +71,7 @@ def grade_answer(sample: Sample, parsed: Parsed) -> dict[str, float]:
 
 
 def _grade_text(sample: Sample, kind: str, value: str | None) -> float:
+    """Return the accuracy of a parsed value against the references, for questions without options."""
     references = list(sample.target)
     if value is None:
         return 0.0
@@ -83,9 +88,9 @@ def _to_number(text: str) -> float:
 
 
 def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
-    """Return the expected accuracy of each text-only baseline on each row.
+    """Return the expected accuracy of each row under each text-only baseline, by the baseline's name.
 
-    In a file of several kinds, a baseline that does not apply to a row's kind scores 0 there.
+    If the rows have several kinds of questions, a baseline scores 0 on rows of kinds to which it does not apply.
     """
     by_kind: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
@@ -107,13 +112,14 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
 
 
 def _score_yes_no(rows: Sequence[Scored]) -> dict[str, list[float]]:
+    """Return the accuracy of each row under the baselines that guess, always say yes, or always say no."""
     always = {ALWAYS_YES: "yes", ALWAYS_NO: "no"}
     table = {name: [_grade_text(row.sample, YES_NO, word) for row in rows] for name, word in always.items()}
     return {UNIFORM: [0.5 * sum(pair) for pair in zip(*table.values(), strict=True)], **table}
 
 
 def _score_frequent(rows: Sequence[Scored]) -> dict[str, list[float]]:
-    """Return the accuracy of always giving the most frequent reference of these rows."""
+    """Return the accuracy of each row under the baseline that always gives the most frequent reference of the rows."""
     kind = find_kind(rows[0].sample)
     counts = Counter(normalise_text(text) for row in rows for text in set(row.sample.target))
     answer = counts.most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""Task that is made of a question file of the user's own, in any usual form (docs/own_data.md)."""
+"""Task whose questions come from a file of the user, such as a CSV table (docs/own_data.md)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ class Options:
     """Columns by whose values scores are broken down, or `none`; "" for every column without a role."""
 
     def parse_settings(self) -> FileSettings:
-        """Return the declarations of these options, without those of a sidecar. Raises UsageError."""
+        """Convert the options to settings of the file. Settings of a sidecar are not included. Raises UsageError."""
         found = FileSettings() if self.map is None else parse_map(self.map)
         if self.kind is not None and self.kind not in REQUESTS:
             raise UsageError(f"--kind takes {', '.join(REQUESTS)}, found {self.kind!r}")
@@ -76,20 +76,26 @@ class Options:
 
 @lru_cache(maxsize=16)
 def _fetch(dataset: str) -> Path:
-    """Return the folder of a hub data set, which is downloaded once per process."""
+    """Download a hub data set, once per process, and return its folder."""
     return fetch_hub_root(dataset).path
 
 
 def find_path(name: str) -> Path:
-    """Return the file or folder that a task's name gives; a hub data set is downloaded. Raises DataError."""
+    """Return the file or folder that `name` stands for: a path, or a hub data set (`hf:ORG/NAME`), which is downloaded.
+
+    Raises DataError.
+    """
     if name.startswith(HUB):
         return _fetch(name.removeprefix(HUB))
     return Path(name).expanduser()
 
 
 def make_card(card: TaskCard, name: str) -> TaskCard:
-    """Return the card of the task that is made of a file. `name` is a path, `hf:ORG/NAME`, or the name of such a task
-    in a stored run. Raises DataError if there is no such file."""
+    """Return the card of the task for a question file.
+
+    `card` is the template of such cards. `name` is a path, `hf:ORG/NAME`, or the name of such a task in a stored run
+    (`file:birds`). Raises DataError if there is no such file.
+    """
     if name.startswith(FILE_PREFIX):
         return replace(card, name=name)
     path = find_path(name)
@@ -99,13 +105,14 @@ def make_card(card: TaskCard, name: str) -> TaskCard:
 
 
 def _name_file(path: Path) -> str:
+    """Return a short name for a question file; a common name such as `data.csv` gets the name of its folder."""
     resolved = path.resolve()
     stem = resolved.stem if path.is_file() else resolved.name
     return f"{resolved.parent.name}-{stem}" if stem.lower() in _COMMON_STEMS and resolved.parent.name else stem
 
 
 class FileRoot(LocalRoot):
-    """Folder of the clips of a file. Its version is the hash of the file, by which tables tell files apart."""
+    """Folder of the clips of a question file. Its version is the file's hash, which distinguishes runs in tables."""
 
     digest: str = ""
 
@@ -114,7 +121,7 @@ class FileRoot(LocalRoot):
 
 
 class FileTask:
-    """Task that is made of a question file."""
+    """Task whose questions come from a file of the user."""
 
     parser = PARSER
     scoring: ClassVar = ("group_by",)
@@ -149,7 +156,10 @@ class FileTask:
         return {("annotations" if len(files) == 1 else f"shard-{n:02}"): file for n, file in enumerate(files)}
 
     def read(self, split: str, root: LocalRoot | None = None) -> QuestionFile:
-        """Read the file once per split, faults of rows included. The card's groups are then those of the file."""
+        """Return the questions of a split and the faults of its rows. The file is read once per split.
+
+        As a side effect, the groups of the task's card are set to those of the file.
+        """
         if split not in self._read:
             files = list(self.files(LocalRoot(self.path), split).values())
             found = read_questions(self.path, files, self.settings, read_answer_word, REQUESTS, root)
@@ -169,8 +179,9 @@ class FileTask:
         yield from found.samples
 
     def build_stored_options(self, split: str) -> dict[str, str]:
-        """Return the options that a stored run needs to be scored without the file: those of the sidecar, and the
-        groups."""
+        """Return the options with which a stored run can be scored without its file: those of the sidecar, and the
+        groups.
+        """
         found = self.read(split)
         options = {"map": self.settings.describe_map(), "kind": self.settings.kind or ""}
         options["group_by"] = join_names(found.groups)
@@ -205,7 +216,7 @@ class FileTask:
         return grade_answer(sample, parsed)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
+        """Return accuracy and related metrics, over all items and by group, and the metrics of text-only baselines."""
         several = any(row.sample.targets is not None for row in rows)
         metrics = compute_multi_select_metrics if several else compute_choice_metrics
         known = select_rows_with_reference(rows)

@@ -69,8 +69,11 @@ class Retrieval:
         )
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return, for each row and metric, the score of the row as a query and its weight; both are 0 for metrics of
-        the other direction. Differences of two models are thus paired by query."""
+        """Return the statistics of the rows: shape (rows, metrics, 2), with a score and a weight of 1 per query.
+
+        Both are 0 for metrics of the direction in which the row is no query. Differences between two models are
+        therefore paired by query.
+        """
         kept = _drop_captions_without_clip(rows)
         places = {row.sample.id: number for number, row in enumerate(rows)}
         columns: dict[str, dict[int, float]] = {}
@@ -87,8 +90,8 @@ class Retrieval:
 def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
     """Yield each direction of retrieval with its queries and its candidates.
 
-    In a run on a part of the items, a clip without any of its captions is no query, since nothing could be found for
-    it. It remains a candidate.
+    `t2a` searches clips by captions, `a2t` captions by clips. In a run on a part of the items, a clip whose captions
+    are all missing is a candidate but no query, since its search could not succeed.
     """
     clip_rows, caption_rows = ([row for row in rows if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION))
     yield "t2a", caption_rows, clip_rows
@@ -103,8 +106,10 @@ def _pair_with_relevant(queries: Sequence[Scored], candidates: Sequence[Scored])
 
 
 def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
-    """Return means, shape (..., metrics), from sums of scores and of weights, shape (..., metrics, 2); 0 without
-    weight."""
+    """Divide sums of scores by sums of weights. `sums` has shape (..., metrics, 2), the result shape (..., metrics).
+
+    A mean is 0 if the sum of its weights is 0.
+    """
     means: npt.NDArray[np.float64] = np.divide(
         sums[..., 0], sums[..., 1], out=np.zeros_like(sums[..., 0]), where=sums[..., 1] > 0
     )
@@ -112,14 +117,16 @@ def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
 
 
 def _drop_captions_without_clip(rows: Sequence[Scored]) -> list[Scored]:
-    """Return the rows without captions of clips that are not among them, since nothing could be found for these."""
+    """Remove the captions whose clip is not among the rows, since a search for their clip could not succeed."""
     present = {row.sample.id for row in rows}
     return [row for row in rows if row.sample.groups["kind"] == CLIP or row.sample.groups["clip"] in present]
 
 
 def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> list[QueryScore]:
-    """Return the score of each query. A query without embedding (a failed call) has the score 0; a candidate without
-    embedding is never found."""
+    """Rank the candidates by similarity to each query, and return the score of each query's ranking, in order.
+
+    A query without an embedding (a failed call) has the score 0. A candidate without one is in no ranking.
+    """
     embedded = [row for row in candidates if row.embedding is not None]
     places = {row.sample.id: number for number, row in enumerate(embedded)}
     asked = [(row, ids) for row, ids in _pair_with_relevant(queries, candidates) if row.embedding is not None]
@@ -140,6 +147,7 @@ def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
 
 
 def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
+    """Return the metrics of one direction: means of the scores over the queries, with intervals over clips."""
     values = _list_values(direction, scores)
     if not queries:
         return {name: Metric.missing("no items") for name in values}
@@ -157,6 +165,7 @@ def _expect(direction: str, queries: Sequence[Scored], candidates: Sequence[Scor
 
 
 def _list_values(direction: str, scores: Sequence[QueryScore]) -> dict[str, list[float]]:
+    """Return the score of each query by metric name: recalls and mean average precision at 10."""
     recalls = {f"{direction}_recall_{k}": [score.recall[k] for score in scores] for k in CUTOFFS}
     return {**recalls, f"{direction}_map_10": [score.average_precision for score in scores]}
 

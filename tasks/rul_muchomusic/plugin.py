@@ -40,8 +40,11 @@ class RulMuchoMusic(OfficialChoiceTask):
         return {**super().compute_metrics(rows), "pi_weighted_accuracy": _weight_by_index(drop_skipped_rows(rows))}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the scores of the baselines of multiple choice. The longest option is correct only if it is strictly
-        longer than all others, since the order of the options is not the file's."""
+        """Return the scores of the baselines of multiple choice.
+
+        The baseline of the longest option is right only if the correct option is longer than all others: among options
+        of equal length, it would depend on the order, which is not the file's.
+        """
         longest = [float(_is_strictly_longest(row.sample)) for row in rows]
         return {**super().blind_scores(rows), LONGEST: longest} if rows else {}
 
@@ -60,6 +63,7 @@ def _check_question(row: Any, where: str) -> Mapping[str, Any]:
 
 
 def _create_sample(key: str, row: Mapping[str, Any], data: DataRoot) -> Sample:
+    """Return the sample of a question with the id `key`; its options are shuffled by the id."""
     options = [row["correct_answer"], *map(str, row["distractors"])]
     order = create_item_generator("rul_muchomusic", key).permutation(len(options)).tolist()
     index = float(row["PI"])

@@ -65,13 +65,14 @@ class Sakura(OfficialChoiceTask):
 
 
 def _track(file: DataFile) -> str:
+    """Return the track of a file, which is the end of its role."""
     return file.role.rpartition("-")[2]
 
 
 def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
-    """Yield role and path of a track's file, or of each shard of a parquet file, as far as they exist.
+    """Yield role and path of a track's file, or of each shard of a parquet file. Nothing is yielded for missing files.
 
-    The track's name must be part of the path, since all tracks have files of the same name.
+    Only paths that contain the track's name are used, since the files of all tracks have the same name.
     """
     paths = data.locate_all(file) if data.has(file) else ()
     named = [path for path in paths if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1])]
@@ -84,6 +85,7 @@ def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
 def _find_clip(
     data: DataRoot, track: str, name: str, stored: Mapping[str, tuple[Mapping[str, str], AudioRef]]
 ) -> AudioRef:
+    """Return the clip's own file, or its bytes in the hub's parquet files (`stored`) if there is no such file."""
     clip = data.audio(clip_id(track, name), f"sakura/data/{track}/audio/{name}", f"{track}/audio/{name}")
     if clip.read is None and name in stored and not is_file(clip.path):
         return stored[name][1]

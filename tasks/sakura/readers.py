@@ -11,7 +11,7 @@ COLUMNS = ("attribute_label", "single_instruction", "single_answer", "multi_inst
 
 
 def read_annotations(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the base name of each clip of a track with its row, from `metadata.json` or `metadata.csv`.
+    """Yield the base name of each clip of a track, and its row in `metadata.json` or `metadata.csv`.
 
     The JSON file is an object with one row per clip, by the clip's path. Raises DataError.
     """
@@ -36,7 +36,7 @@ def _check_row(row: Any, where: str) -> Mapping[str, str]:
 
 
 def read_hub_rows(shards: Sequence[Path], track: str) -> Iterator[tuple[str, Mapping[str, str], AudioRef]]:
-    """Yield the base name of each clip of parquet files with its row and the clip itself. Raises DataError."""
+    """Yield base name, row and clip for each row of the hub's parquet files. Raises DataError."""
     for number, row in enumerate(read_parquet(shards, COLUMNS, clip="audio")):
         name = PurePosixPath(str(row.values.get("file") or row.name or f"{number:06d}.wav")).name
         yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.get_audio_ref(clip_id(track, name))

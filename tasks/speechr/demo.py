@@ -1,4 +1,4 @@
-"""Demo data of SpeechR, in the form of speechr_multi-choice.jsonl. What is heard are sounds, not spoken questions."""
+"""Demo data of SpeechR, in the form of speechr_multi-choice.jsonl. The clips contain sounds, not spoken questions."""
 
 import json
 

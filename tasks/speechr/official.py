@@ -15,7 +15,7 @@ _STATED = tuple(
         r"Selected[:：]?\s*([A-Z])\b",
     )
 )
-"""Statements of a letter, in the script's order. Only the first match of each is looked at."""
+"""Patterns of statements of a letter, in the script's order. Only the first match of each pattern is used."""
 
 _LONE = re.compile(r"\b([A-Z])[.)]?\b")
 
@@ -25,9 +25,11 @@ _POSITIVE, _NEGATIVE = {"yes", "true"}, {"no", "false"}
 def select_option(text: str, choices: Sequence[str], reference: int) -> int | None:
     """Return the index of the option that the script selects; None if it selects none.
 
-    The steps are: a stated letter; the only letter of an option that stands alone, in any case; the first option whose
-    text occurs in the answer. For yes/no and true/false questions, a word of the same meaning as the reference then
-    selects the reference, which is why the script needs it.
+    The first step that succeeds decides:
+    - a letter after a phrase such as `answer is`;
+    - the only single letter in the text that is an option's, in upper or lower case;
+    - the first option whose text occurs in the answer;
+    - for yes/no and true/false questions, the option at index `reference` if the answer has the same meaning.
     """
     letters = ascii_uppercase[: len(choices)]
     for pattern in _STATED:
@@ -44,7 +46,10 @@ def select_option(text: str, choices: Sequence[str], reference: int) -> int | No
 
 
 def _select_by_meaning(said: str, options: Sequence[str], reference: int) -> int | None:
-    """Return the reference if the question is yes/no or true/false and the answer has its meaning alone."""
+    """Return `reference` if the question is yes/no or true/false and the answer `said` means the option at this index.
+
+    The answer must not contain a word of the opposite meaning, too. Otherwise returns None.
+    """
     if set(options) not in ({"yes", "no"}, {"true", "false"}):
         return None
     is_positive, is_negative = (any(word in said for word in words) for words in (_POSITIVE, _NEGATIVE))

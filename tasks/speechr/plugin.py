@@ -59,8 +59,10 @@ def read_label(label: object, options: int) -> int | None:
 
 
 def name_set(id: str) -> str:
-    """Return the text benchmark that a row comes from, as the authors' script does: `Boolq-0` belongs to `Boolq`,
-    `moral-easy-3` to `moral-easy`."""
+    """Return the name of the text benchmark that the row with this id comes from, as the authors' script does.
+
+    For example, `Boolq-0` comes from `Boolq`, `moral-easy-3` from `moral-easy`.
+    """
     parts = id.split("-")
     return "-".join(parts[:2]) if parts[0] == "moral" and parts[1:2] in (["easy"], ["hard"]) else parts[0]
 

@@ -20,7 +20,7 @@ SPELLING = "option in raw form"
 _RAW = re.compile(r"[a-z]+(_[a-z]+)*")
 
 _CLASS_NAMES = {"insects flying": "insects", "door knock": "door wood knock"}
-"""Names of ESC-50 classes whose words differ from those of the class label."""
+"""Words of the class label in ESC-50, by the name of the class in options, for classes for which the two differ."""
 
 
 class Trea(BenchmarkTask):
@@ -59,8 +59,11 @@ class Trea(BenchmarkTask):
         return sample.target is not None and text[:1] == ascii_uppercase[sample.target]
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the scores of the text-only baselines. Where spellings differ, one of them selects the option in raw
-        form, and the first option of an item that does not have exactly one in that form."""
+        """Return the scores of the text-only baselines.
+
+        If options are written in different forms, one baseline selects the option in raw form, or the first option of
+        an item that does not have exactly one in raw form.
+        """
         if self._is_normalised or not rows:
             return super().blind_scores(rows)
         spelled = [float(is_correct_option(row.sample, find_raw_option(row.sample.choices) or 0)) for row in rows]

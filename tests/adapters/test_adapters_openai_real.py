@@ -177,3 +177,24 @@ def test_a_server_that_takes_clips_and_drops_them(served: Any, url: str, tmp_pat
     ran = alm("run", "--model", "openai", *options, *where, "--max-new-tokens", TOKENS, "--json")
     assert (ran.status, ran.out) == (1, "")
     assert f"audio_not_delivered: {served[0]}" in ran.err.splitlines()[-1]
+
+
+def test_a_judge_in_process_and_behind_a_server_is_named_as_no_better_than_chance(
+    served: Any, url: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SmolLM2-135M-Instruct on about 40 real answers: it calls nearly all of them right, and the table says so."""
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "cache"))
+    labels = shared / "data/aqeval/val.csv"
+    where = ("--judge-preset", "qa-word", "--sample", 40, "--device", "cpu")
+    judges = (f"openai:base_url={url},model={served[0]},concurrency=2", f"text:path={served[0]}")
+    found = [alm("judge-check", labels, "--judge", judge, *where, "--json") for judge in judges]
+    for ran in found:
+        assert ran.status == 0, ran.err
+        (entry,) = ran.json["judges"].values()
+        (metric,) = ran.json["metrics"].values()
+        assert 40 <= entry["n"] < 50
+        assert "no better than chance" in entry["warning"]
+        assert abs(metric["all"]["kappa"]) < 0.2
+    assert found[0].json["judges"][f"{served[0]}[text-only]"]["usage"]["prompt_tokens"] > 1000
+    again = alm("judge-check", labels, "--judge", judges[0], *where)
+    assert "no better than chance" in again.out

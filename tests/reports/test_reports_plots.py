@@ -6,14 +6,15 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from report_page import build_long_run
 
 from alm_bench.core import Metric
-from alm_bench.reports.plots.charts import BarChart, CurveChart
+from alm_bench.reports.plots.charts import BarChart, CurveChart, LineChart
 from alm_bench.reports.plots.files import write_ablation
 from alm_bench.reports.plots.pictures import DrawnRun, build_pictures
-from alm_bench.reports.plots.svg import draw_svg
+from alm_bench.reports.plots.svg import draw_panels, draw_svg
 from alm_bench.scoring.grounding import Effect, build_missing_effect
 
 LEVELS = {"gaussian": float("-inf"), "snr:20": 20.0, "snr:0": 0.0, "silence": None, "none": None}
@@ -109,3 +110,38 @@ def test_bins_of_a_histogram_are_round() -> None:
     texts = [point.text for point in chart.series[0].points if point is not None]
     assert texts[:3] == ["1 of 12 items", "1 of 12 items", "1 of 12 items"]
     assert sum(int(text.split()[0]) for text in texts) == 12
+
+
+def line_chart(logarithmic: bool, *values: float) -> LineChart:
+    points = [(float(step), value) for step, value in enumerate(values)]
+    return LineChart("loss", "answer", "step", "loss", [("training", points), ("validation", points[::2])], logarithmic)
+
+
+def test_lines_are_drawn_within_their_axes_with_round_ticks() -> None:
+    for chart in (line_chart(True, 8.0, 4.0, 2.0, 1.0, 0.5), line_chart(False, -1.0, 0.0, 2.0), line_chart(True, 1.0)):
+        svg = draw_svg(chart, standalone=True)
+        places = re.findall(r'<polyline points="([^"]*)"', svg)
+        found = [tuple(map(float, pair.split(","))) for line in places for pair in line.split()]
+        assert len(found) == sum(len(points) for _, points in chart.series)
+        assert all(60 <= x <= 466 and 0 < y < 260 for x, y in found)
+    halving = re.findall(r'<polyline points="([^"]*)"', draw_svg(line_chart(True, 8.0, 4.0, 2.0, 1.0)))[0].split()
+    heights = [float(pair.split(",")[1]) for pair in halving]
+    assert np.diff(heights) == pytest.approx(np.diff(heights)[0], abs=0.15), "equal ratios are equally far apart"
+    assert heights[0] < heights[-1]
+    for tick in ("1", "2", "5"):
+        assert f">{tick}</text>" in draw_svg(line_chart(True, 8.0, 0.9))
+
+
+def test_values_that_a_logarithm_cannot_show_are_left_out() -> None:
+    svg = draw_svg(line_chart(True, 2.0, 0.0, float("nan"), 1.0))
+    assert len(re.findall(r'<polyline points="([^"]*)"', svg)[0].split()) == 2
+
+
+def test_panels_stand_side_by_side() -> None:
+    charts = [line_chart(True, 2.0, 1.0)] * 3
+    sizes = [
+        tuple(map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', draw_panels("t", charts, columns))[0]))
+        for columns in (1, 2)
+    ]
+    assert [width for width, _ in sizes] == [480, 960]
+    assert sizes[1][1] < 0.75 * sizes[0][1]

@@ -327,7 +327,7 @@ def test_mmau_pro_asks_everything_and_scores_closed_questions(tmp_path: Path, cl
     found = run(tmp_path, "mmau-pro", "--model", "echo").run
     assert found["status"] == {**found["status"], "skipped": 3, "error": 0}
     assert found["reasons"]["open answer: needs a judge"] == 2
-    assert found["reasons"]["instruction following: not scored"] == 1
+    assert found["reasons"]["instruction following: needs a judge"] == 1
     assert "not comparable" in found["metrics"]["official_accuracy"]["reason"]
     rows = {row["id"]: row for row in stored(only_run(tmp_path / "runs"))}
     assert rows["pro-4"]["text"]

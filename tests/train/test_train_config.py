@@ -8,8 +8,13 @@ from alm_bench.core import UsageError
 from alm_bench.train.config import CONFIGS, TrainConfig, load_config
 from alm_bench.train.setup import prepare
 
+WITHOUT_DATA = "own-clips"
+"""The recipe on which people's own recipes are based: it names no data of its own."""
 
-@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.toml")), ids=lambda file: file.stem)
+
+@pytest.mark.parametrize(
+    "file", sorted(file for file in CONFIGS.glob("*.toml") if file.stem != WITHOUT_DATA), ids=lambda file: file.stem
+)
 def test_every_shipped_config_reads(file: Path) -> None:
     config = load_config(file.stem)
     assert config.name == file.stem

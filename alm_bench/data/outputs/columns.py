@@ -26,7 +26,9 @@ class ColumnNames:
 
     @classmethod
     def parse(cls, known: Mapping[str, Sequence[str]], pairs: Sequence[str], flag: str = "--column") -> "ColumnNames":
-        """Return the names with those of the option `flag`: `ROLE=NAME`, or `NAME` alone for the first role.
+        """Return column names from the values of a command-line option: `ROLE=NAME`, or `NAME` for the first role.
+
+        `known` holds the common names by role, `pairs` the values, and `flag` is the option, for messages.
 
         Raises UsageError for an unknown role.
         """

@@ -151,7 +151,7 @@ def _is_single_text(value: Any) -> bool:
 
 
 def _read_start(path: Path) -> bytes:
-    """Return the first four bytes of a file, which tell archives and parquet files from text. Raises DataError."""
+    """Return the first four bytes of a file, which identify archives and parquet files. Raises DataError."""
     try:
         with path.open("rb") as file:
             return file.read(4)

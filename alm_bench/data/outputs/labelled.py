@@ -19,6 +19,7 @@ LABEL_COLUMNS = {
     "model": ("model", "system"),
     "type": ("type", "kind", "category"),
     "clip": ("clip", "filename", "file_name", "audio", "audio_path", "audio_id"),
+    "id": ("id", "item", "item_id"),
 }
 """Names of the columns of a labelled file by role. References may also be in the columns `ref1`, `ref2`, ..."""
 
@@ -57,6 +58,9 @@ class LabelledAnswer:
 
     clip: str | None = None
     """Name of the audio clip; answers about one clip are resampled together."""
+
+    id: str | None = None
+    """Id of the answered item in its run; None if the file has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def _parse_answer(path: Path, number: int, row: RawRow, names: ColumnNames) -> L
     """Return one labelled answer. Raises DataError for a missing column or an invalid label."""
     where = describe_item(path, number)
     answer, references = names.find_text(row, "answer", where), names.find_texts(row, "references", where)
-    others = {role: names.find(row, role) for role in ("question", "model", "type", "clip")}
+    others = {role: names.find(row, role) for role in ("question", "model", "type", "clip", "id")}
     texts = {role: None if value is MISSING else str(value) for role, value in others.items()}
     return LabelledAnswer(answer, tuple(references), _parse_label(names.find(row, "label"), where), **texts)
 

@@ -34,6 +34,7 @@ class Match:
 
     @property
     def fits(self) -> bool:
+        """True if an output belongs to a question, none differs from its question, and few ids are unknown."""
         return self.common > 0 and not self.differing and not self._has_other_ids
 
     @property
@@ -44,12 +45,13 @@ class Match:
 
     @property
     def alike(self) -> int:
-        """Number of items whose ids, options and references agree. Of two revisions of the questions, the one with the
-        higher number is the more likely source of the file."""
+        """Number of outputs with the id of a question, and with no differing options or references. Of two revisions of
+        the questions, the one with the higher number is the more likely source of the file."""
         return self.common - len(self.differing)
 
     @property
     def _has_other_ids(self) -> bool:
+        """True if so many ids have no counterpart on the other side that the ids are probably of other questions."""
         off = min(len(self.unknown), self.unanswered)
         return off > max(MIN_ALLOWED_UNKNOWN, MAX_UNKNOWN_SHARE * (self.common + off))
 
@@ -81,6 +83,7 @@ def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
 
 
 def _has_other_question(question: QuestionInfo, sample: Sample) -> bool:
+    """Return True if options or reference of an output differ from the sample's. Missing values are ignored."""
     if not sample.choices:
         return False
     theirs = [normalise_option(text) for text in strip_letters(sample.choices)]

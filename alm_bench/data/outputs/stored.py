@@ -86,6 +86,7 @@ class StoredOutput:
 
     @property
     def id_in_file(self) -> str:
+        """Id of the item in the file, without a number for repeated ids."""
         return self.repeats or self.id
 
     def sample(self, groups: Mapping[str, str]) -> Sample:
@@ -136,8 +137,10 @@ class StoredOutputs:
 
 
 def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
-    """Return a sha256 over triples (id, options, reference), sorted by id. Files with the same questions have the same
-    hash."""
+    """Return a sha256 over questions, each a triple (id, options, reference).
+
+    Files with the same questions have the same hash, in whatever order. Options and references are normalised first.
+    """
     rows = sorted(
         (name, list(map(normalise_option, choices)), normalise_option(gold or "")) for name, choices, gold in samples
     )
@@ -173,6 +176,7 @@ def read_output_texts(path: Path, column: str | None = None) -> dict[str, str | 
 
 
 def _is_output(row: RawRow, columns: Columns) -> bool:
+    """Return True if a row has the column that the user named, else a usual column of texts or a known format."""
     if columns.text is not None:
         return look_up(row, columns.text) is not MISSING
     return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in list_formats())
@@ -191,6 +195,7 @@ def _convert_plain_row(row: RawRow, number: int) -> Row:
 
 
 def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str]) -> None:
+    """Raise DataError if no row has one of the columns with the model's text."""
     found = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not found:
         raise DataError(f"{path}: holds no outputs")
@@ -228,6 +233,7 @@ def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Col
 
 
 def _index_by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:
+    """Return the outputs by id; `duplicates` decides what happens with repeated ids. Raises DataError."""
     if duplicates == "error":
         _check_no_repeats(path, items)
     if duplicates == "each":
@@ -240,6 +246,7 @@ def _index_by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicat
 
 
 def _check_no_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
+    """Raise DataError if an id repeats."""
     counts = Counter(item.id for item in items)
     repeated = sum(count > 1 for count in counts.values())
     seen: set[str] = set()
@@ -254,6 +261,7 @@ def _check_no_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
 
 
 def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, StoredOutput]:
+    """Return the outputs by id; repeated ids get a number: `7`, `7 (2)`. Raises DataError if such an id exists."""
     found: dict[str, StoredOutput] = {}
     seen: Counter[str] = Counter()
     for item in items:

@@ -1,7 +1,8 @@
 """Interpretation of the answers of multiple-choice questions: as the option's text, its letter, or its number.
 
-One reading holds for a whole file. It is proved by the file (a number 0 is counted from 0; the number of the last
-option is counted from 1) or declared; a file that allows several readings is refused.
+All answers of a file are interpreted in one form. The user declares it; otherwise it is the form in which every answer
+names an option. (If a number is 0, numbers are counted from 0; if one is the number of options, from 1.) If there are
+several such forms, and they name different options, an error is raised.
 """
 
 import re
@@ -15,7 +16,7 @@ from alm_bench.data.inline_options import find_answer_index, normalise_option
 from alm_bench.data.questions.cells import to_text
 
 AnswerForm = Literal["text", "letter", "index0", "index1"]
-"""Reading of an answer: the option's text, its letter, or its number counted from 0 or from 1."""
+"""Form of an answer: the option's text, its letter, or its number counted from 0 or from 1."""
 
 FORMS: tuple[AnswerForm, ...] = get_args(AnswerForm)
 """All values of `AnswerForm`, in order of preference."""
@@ -27,7 +28,7 @@ FORM_NAMES: Mapping[str, str] = {
     "index1": "numbers counted from 1",
     "mixed": "the options' texts or letters",
 }
-"""Description of each reading, for messages."""
+"""Description of each form, for messages."""
 
 _NAME = r"(?:(?:option|choice|answer)[\s_:.]*)?"
 _LETTER = re.compile(rf"{_NAME}[(\[]?([a-z])[)\].:]?", re.IGNORECASE)
@@ -38,17 +39,17 @@ _TRUTH = {True: ("true", "yes"), False: ("false", "no")}
 
 @dataclass(frozen=True, slots=True)
 class AnswerDecision:
-    """Reading of the answers of a file."""
+    """Interpretation of all answers of a file."""
 
     form: str
-    """Reading: an `AnswerForm`, or `mixed` if texts and letters occur beside one another."""
+    """Form of the answers: an `AnswerForm`, or `mixed` if some are texts and others letters."""
 
     indices: tuple[tuple[int, ...] | None, ...]
-    """Indices of the correct options of each question; None for an answer that is none of the options."""
+    """Indices of the correct options of each question; None for an answer that names no option."""
 
 
 class AmbiguousAnswersError(UsageError):
-    """The answers of a file allow several readings."""
+    """The answers of a file can be interpreted in several forms, which name different options."""
 
     def __init__(self, row: int, forms: Sequence[str], answer: str) -> None:
         self.row, self.forms, self.answer = row, tuple(forms), answer
@@ -56,7 +57,10 @@ class AmbiguousAnswersError(UsageError):
 
 
 def list_readings(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
-    """Return the option that an answer names in each reading in which it names one."""
+    """Return the index of the option that an answer names, by each form in which it names one.
+
+    The answer `1`, for example, names the second option if numbers are counted from 0, the first if from 1.
+    """
     found: dict[AnswerForm, int] = {}
     if isinstance(answer, bool):
         texts = [normalise_option(choice) for choice in choices]
@@ -75,8 +79,10 @@ def list_readings(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
 
 
 def _find_text(text: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the option with this text: the same text, else the same but for case, blanks and final
-    punctuation. None if two different options fit equally."""
+    """Return the index of the option with this text; None if there is none, or if two different options fit.
+
+    If no option has exactly this text, case, blanks and final punctuation are ignored.
+    """
     if text in choices:
         return choices.index(text)
     if len(text) == 1 and all(len(choice.strip()) > 3 for choice in choices):
@@ -108,10 +114,12 @@ def split_answers(answer: Any) -> list[Any]:
 def decide_answers(
     answers: Sequence[Any], choices: Sequence[Sequence[str]], declared: str | None = None
 ) -> AnswerDecision:
-    """Return the reading of all answers of a file, and the options that they name.
+    """Decide in which form the answers of a file name options, and return the options that they name.
 
-    `answers` and `choices` have one entry per question; an answer that is a list names several options. Raises
-    AmbiguousAnswersError if two readings explain all answers differently.
+    `answers` and `choices` have one entry per question; an answer that is a list names several options. The form is
+    `declared` if the user declares one. Otherwise it is the form in which every answer names an option. Without such a
+    form, it is `mixed` (texts or letters), or a form of numbers if more answers name an option in it. Raises
+    AmbiguousAnswersError if every answer names an option in two forms, but not always the same one.
     """
     parts = [_split_unless_option(answer, options) for answer, options in zip(answers, choices, strict=True)]
     readings = [[list_readings(one, options) for one in each] for each, options in zip(parts, choices, strict=True)]
@@ -142,13 +150,20 @@ def _split_unless_option(answer: Any, choices: Sequence[str]) -> list[Any]:
 
 
 def _pick(readings: Sequence[Mapping[AnswerForm, int]], form: str) -> tuple[int, ...] | None:
-    """Return the options that the parts of an answer name in one reading; None unless every part names one."""
+    """Return the indices of the options that the parts of an answer name in one form; None unless every part does.
+
+    `readings` holds the result of `list_readings` for each part.
+    """
     found = [one[form] for one in readings if form in one]  # type: ignore[index]
     return tuple(sorted(set(found))) if found and len(found) == len(readings) else None
 
 
 def _pick_mixed(readings: Sequence[Mapping[AnswerForm, int]]) -> tuple[int, ...] | None:
-    """Return the options that the parts of an answer name by text or by letter; None if these contradict each other."""
+    """Return the indices of the options that the parts of an answer name by text or by letter.
+
+    `readings` holds the result of `list_readings` for each part. Returns None if a part names no option in these forms,
+    or two different ones.
+    """
     found = []
     for one in readings:
         named = {one[form] for form in FORMS[:2] if form in one}

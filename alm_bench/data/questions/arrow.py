@@ -83,8 +83,10 @@ def _read_arrow(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_null_leaf(metadata: Any, column: str) -> bool:
-    """Return True if a struct column of a parquet file has no bytes in any row, by the file's statistics: its clips are
-    files beside it."""
+    """Return True if the struct column of clips of a parquet file has no bytes in any row, by the file's statistics.
+
+    The clips are then separate files.
+    """
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
     counts = [
@@ -112,7 +114,7 @@ def _list_clip_paths(table: Any, name: str, is_struct: bool) -> list[str | None]
 
 
 def _name_clip(cell: tuple[str | None, Any], path: Path, column: str, number: int) -> AudioRef | None:
-    """Return the reference to a clip, named by its path in the file or by its row."""
+    """Return the reference to a clip. Its id is the base name of the clip's path, else file name, row and column."""
     name, read = cell
     return AudioRef(Path(name).name if name else f"{path.stem}-{number}-{column}", path, read)
 

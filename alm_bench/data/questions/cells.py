@@ -42,7 +42,7 @@ def to_text(value: Any) -> str:
 def remove_placeholders(text: str) -> str:
     """Return a question without the placeholders of clips (`<audio>`) at the beginning and end of its lines.
 
-    Those within a line are kept, as parts of a sentence.
+    Placeholders within a line are kept, because they are part of a sentence.
     """
     return _OUTER_PLACEHOLDERS.sub("", text).strip() if "<" in text else text
 
@@ -50,10 +50,16 @@ def remove_placeholders(text: str) -> str:
 def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] | None:
     """Return the options in one cell, without their letters; None if the cell has no list of options.
 
-    The cell is a list of values or of objects with a text each, an object from letters, numbers or names such as
-    `option_a` to texts, an object with the two lists `text` and `label`, one of these as JSON or Python text, lettered
-    text (`(A) x (B) y`), or, with `separator`, a text with the separator between options. Empty values at the end of a
-    list are padding; a cell with an empty value before an option has no list of options.
+    Such a list may be:
+    - a list of values, or of objects that have a text each;
+    - an object that maps letters, numbers or names such as `option_a` to texts;
+    - an object with the two lists `text` and `label`;
+    - one of these written as JSON or as a Python literal;
+    - a lettered text (`(A) x (B) y`);
+    - if `separator` is given, a text with the separator between options.
+
+    Empty values at the end of a list are padding and are removed. A list with an empty value before an option is not
+    accepted as a list of options.
     """
     if isinstance(value, str):
         array = _parse_array_text(value)
@@ -91,8 +97,10 @@ def _split_text(text: str, separator: str | None) -> tuple[str, ...] | None:
 
 
 def _parse_mapping(value: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    """Return the options of an object: letters, numbers or names such as `option_a` to texts, or the
-    lists `text` and `label`."""
+    """Return the options of an object; None if it does not hold options.
+
+    The object maps letters, numbers or names such as `option_a` to texts, or has the lists `text` and `label`.
+    """
     if isinstance(value.get("text"), (list, tuple)):
         return _parse_list([one if is_empty(one) else to_text(one) for one in value["text"]])
     if any(isinstance(one, (list, dict)) for one in value.values()):
@@ -108,13 +116,14 @@ def _parse_mapping(value: Mapping[Any, Any]) -> tuple[str, ...] | None:
 
 
 def _count(start: int, keys: Sequence[str]) -> list[int]:
+    """Return consecutive numbers from `start`, one per key."""
     return list(range(start, start + len(keys)))
 
 
 def _extract_text(value: Any) -> str | None:
     """Return the text of an option: a single value, or the text of an object such as `{"label": "A", "text": "x"}`.
 
-    A text in a list is returned as it is, with its blanks, since its length is that of the file.
+    A single text keeps its surrounding blanks. Returns None for values without a text.
     """
     if isinstance(value, str):
         return value
@@ -132,8 +141,11 @@ def _extract_text(value: Any) -> str | None:
 
 
 def parse_references(value: Any) -> tuple[str, ...]:
-    """Return the reference answers in one cell: one, or those of a list of values or of objects with a text each, which
-    may be written as JSON or Python text."""
+    """Return the reference answers in one cell, without duplicates; empty if a value has no text.
+
+    The cell is a single value, or a list of values or of objects that have a text each. A list may be written as JSON
+    or as a Python literal.
+    """
     if isinstance(value, str):
         listed = parse_list_text(value)
         value = listed if isinstance(listed, list) else value
@@ -145,9 +157,9 @@ def parse_references(value: Any) -> tuple[str, ...]:
 
 
 def prove_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
-    """Return the separators by which every cell splits into two or more options, one of which is the answer.
+    """Return the separators that split every text into two or more options, one of which is the answer.
 
-    `cells` are pairs of a text with options and the answer to the question.
+    `cells` holds pairs of a text with options and the answer to the question; pairs without a text are ignored.
     """
     pairs = [(value, answer) for value, answer in cells if isinstance(value, str)]
 

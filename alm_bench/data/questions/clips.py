@@ -33,10 +33,11 @@ def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioR
 
 
 def distinguish_clips(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRef, ...]]:
-    """Return the clips of all items, with different ids for embedded clips that differ.
+    """Return the clips of all items. Embedded clips with the same id, but different bytes, get different ids.
 
-    Data sets store the last part of a path, which clips of several folders share: `001.wav` of another content becomes
-    `001-1a2b3c4d.wav`, after its hash. The bytes of clips are read only if their name repeats.
+    Data sets store the base name of a file, which clips from several folders may share. The first clip `001.wav` keeps
+    its id; a clip with other bytes gets an id with the first digits of its hash, `001-1a2b3c4d.wav`. Bytes are read
+    only if an id repeats.
     """
     counts = Counter(clip.id for clips in items for clip in clips if clip.read is not None)
     if all(count == 1 for count in counts.values()):
@@ -59,8 +60,11 @@ def distinguish_clips(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[Audio
 
 
 def _split_paths(text: str, root: LocalRoot) -> Any:
-    """Return the paths in a text: a list that is written as text, or paths with a separator between them if each of
-    them has an audio suffix and there is no file of the whole name."""
+    """Return the list of paths in a cell, or the text unchanged if it is a single path.
+
+    Several paths are written as a JSON or Python list, or with a separator between them. The text is split at a
+    separator only if each part has an audio suffix and no file has the whole text as its name.
+    """
     listed = parse_list_text(text)
     if not isinstance(listed, str):
         return listed

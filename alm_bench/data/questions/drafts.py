@@ -45,7 +45,7 @@ class Problem:
     """Column, or columns joined by `+`."""
 
     reason: str
-    """What was found and what was expected."""
+    """Description of the fault: the content and the expected content."""
 
     def __str__(self) -> str:
         return f"row {self.row}, column {self.column}: {self.reason}"
@@ -80,12 +80,12 @@ class Draft:
     """First fault of the row."""
 
     def report(self, column: str, reason: str) -> None:
-        """Note a fault, unless the row has one already."""
+        """Set `problem`, unless the row has a fault already."""
         if self.problem is None:
             self.problem = Problem(self.number, column, reason)
 
     def hash_content(self) -> str:
-        """Return a hash of clips, question and options, in which the order of the options has no part."""
+        """Return a hash over clips, question and options, independent of the order of the options."""
         return hash_json([[clip.id for clip in self.clips], self.question, sorted(self.choices)])[:12]
 
 
@@ -108,6 +108,7 @@ def make_drafts(table: QuestionTable, layout: Layout, root: LocalRoot) -> list[D
 
 
 def _get_answer(row: Row, layout: Layout) -> Any:
+    """Return the cell of the answer, or the list of cells if several columns hold references; None if empty."""
     cells = [cell for name in layout.answer if not is_empty(cell := get_cell(row, name))]
     if len(layout.answer) == 1:
         return cells[0] if cells else None
@@ -115,9 +116,10 @@ def _get_answer(row: Row, layout: Layout) -> Any:
 
 
 def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, tuple[AudioRef, ...]]) -> None:
-    """Read the clips of a row. Without a column of clips, the clip is the audio file with the name of the item's id.
+    """Read the clips of a row into the draft. Without a column of clips, the item's id is the name of its clip's file.
 
-    `known` holds the clips of earlier rows by their only cell: rows about the same clip share one object.
+    `known` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about the same
+    clip share one object.
     """
     names = layout.audio or tuple(filter(None, [layout.id]))
     cells = [get_cell(draft.row, name) for name in names]
@@ -155,6 +157,7 @@ def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings,
 
 
 def _add_listed(drafts: Sequence[Draft], column: str, separator: str | None, path: Any) -> list[str]:
+    """Read options from one column, whose cells hold all options. Returns notes for the user. Raises DataError."""
     cells = [get_cell(draft.row, column) for draft in drafts]
     notes: list[str] = []
     texts = [
@@ -194,6 +197,7 @@ def _cut_repeated_options(drafts: Iterable[Draft]) -> None:
 
 
 def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
+    """Read options from several columns with one option each."""
     for draft in drafts:
         cells = [get_cell(draft.row, name) for name in columns]
         while cells and is_empty(cells[-1]):
@@ -210,7 +214,10 @@ def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
 
 
 def _add_distractors(drafts: Iterable[Draft], layout: Layout, separator: str | None) -> list[str]:
-    """Read wrong options, and put the correct answer among them in an order that is drawn by the item's id."""
+    """Build the options of all rows from wrong options and the answer, in a random order seeded by the item's id.
+
+    Returns a note on the order, for the user.
+    """
     column = "+".join(layout.distractors)
     for draft in drafts:
         cells = [get_cell(draft.row, name) for name in layout.distractors]
@@ -246,7 +253,10 @@ def _parse_wrong_options(cell: Any, separator: str | None) -> tuple[str, ...]:
 
 
 def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
-    """Read options within the text of the questions, if at least half of the questions have some."""
+    """Read options from the text of the questions, if at least half of the questions contain some.
+
+    Returns notes on how they were read, for the user.
+    """
     texts = [draft.question for draft in drafts]
     ending = _find_common_ending(texts)
     if ending:
@@ -270,7 +280,7 @@ def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
 
 
 def _answer_text(draft: Draft) -> str | None:
-    """Return the answer as text; None for a number, which could be the number of an option."""
+    """Return the answer as text; None if there is not exactly one, or if it is a number: it may number an option."""
     references = parse_references(draft.answer)
     return references[0] if len(references) == 1 and not references[0].isdecimal() else None
 
@@ -284,8 +294,10 @@ def _strip_full_stops(drafts: Sequence[Draft]) -> None:
 
 
 def _find_common_ending(texts: Sequence[str]) -> str:
-    """Return the sentences with which all questions end and that follow the options, such as an instruction; "" if
-    there are none."""
+    """Return the common ending of all texts, which follows the options of a question, such as an instruction.
+
+    It consists of whole sentences. Returns "" if there is none.
+    """
     if len(set(texts)) < 2:
         return ""
     ending = _common_suffix(texts)
@@ -299,12 +311,14 @@ def _find_common_ending(texts: Sequence[str]) -> str:
 
 
 def _common_suffix(texts: Sequence[str]) -> str:
+    """Return the longest text with which all texts end."""
     first, last = min(text[::-1] for text in texts), max(text[::-1] for text in texts)
     length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length][::-1]
 
 
 def _check_counts(drafts: Iterable[Draft], column: str) -> None:
+    """Report rows with more than `MAX_OPTIONS` options, and remove these options."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
             draft.report(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")
@@ -312,7 +326,10 @@ def _check_counts(drafts: Iterable[Draft], column: str) -> None:
 
 
 def count_by(values: Iterable[Any], describe: Callable[[Any], str]) -> str:
-    """Return the values with their counts, the most frequent first: `4 in 100, 2 in 3`."""
+    """Return the values with their numbers of occurrences, most frequent first: `4: 100, 2: 3`.
+
+    `describe` returns the text of a value.
+    """
     return ", ".join(f"{describe(value)}: {count:,}" for value, count in Counter(values).most_common())
 
 

@@ -1,4 +1,4 @@
-"""Search of the columns of a question file: which column holds the clips, questions, options, answers and ids."""
+"""Detection of the columns of a question file that hold the clips, questions, options, answers and ids."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from alm_bench.data.questions.settings import CONSTANT, FileSettings
 from alm_bench.data.questions.tables import QuestionTable, Row, is_clip_object, is_embedded
 
 _PROBED = 200
-"""Number of rows whose values tell whether a column holds clips."""
+"""Number of rows at the beginning of the file whose values are inspected."""
 
 _WEAK_AUDIO = ("audio_id", "clip_id", "file", "files", "path", "paths", "audio_url")
 """Names that hold clips only if their values look like clips."""
@@ -37,10 +37,10 @@ class Layout:
     """Columns of a question file by role."""
 
     audio: tuple[str, ...] = ()
-    """Columns of the clips of an item, in order; empty if a clip is named by its item's id."""
+    """Columns of the clips of an item, in order; empty if the item's id is the name of its clip."""
 
     question: str = ""
-    """Column of the question, or `text:` and the question of all rows."""
+    """Column of the question, or `text:` followed by one question for all rows."""
 
     choices: tuple[str, ...] = ()
     """One column with all options, or one column per option; empty without such columns."""
@@ -76,6 +76,7 @@ class _Finder:
         self.prefixes = self._collect_prefixes()
 
     def find(self) -> Layout:
+        """Return the columns by role. Raises DataError if no column, or several columns, could have a role."""
         layout = self.layout
         layout.question = self._find_question()
         layout.audio = self._find_audio()
@@ -93,7 +94,10 @@ class _Finder:
         return layout
 
     def _collect_prefixes(self) -> list[str]:
-        """Return the prefixes of declared columns (`eng.` of `eng.question`), which lead to their neighbours."""
+        """Return the prefixes of declared columns, such as `eng.` of `eng.question`.
+
+        Columns with the same prefix are preferred for the other roles.
+        """
         found = []
         for role, names in self.settings.columns.items():
             known = _NAMES_OF.get(role, ())
@@ -125,9 +129,12 @@ class _Finder:
         return tuple(found)
 
     def _list_candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
-        """Return the columns that have one of the names, best first: with the prefix of a declared column, then exact
-        names in order of preference. Columns with another prefix are returned only if there is no exact name, and not
-        if their whole name is that of another role (`correct_option`, `wrong_answers`)."""
+        """Return the columns that have one of `names`, in the order of `names`, without columns in `taken`.
+
+        Only the best kind of match is returned: columns with the prefix of a declared column, else columns without a
+        prefix, else columns with another prefix. Columns whose whole name is a name of another role (`correct_option`,
+        `wrong_answers`) do not match.
+        """
         ranked = []
         for column in self.columns:
             if column in taken or column in self.declared or (split := split_prefix(column, names)) is None:
@@ -142,7 +149,10 @@ class _Finder:
         return [column for rank, _, column in sorted(ranked, key=lambda one: one[:2]) if rank == best]
 
     def _choose(self, role: str, candidates: Sequence[str]) -> str | None:
-        """Return the only candidate, or the first of several exact names. Raises DataError for several others."""
+        """Return the first candidate, and list the others as alternatives; None without candidates.
+
+        Raises DataError if there are several candidates that are not exact names of the role.
+        """
         if not candidates:
             return None
         prefixed = [split_prefix(column, _NAMES_OF[role]) for column in candidates]
@@ -194,10 +204,10 @@ class _Finder:
         return tuple(found[:1])
 
     def _find_embedded(self, names: Sequence[str]) -> list[str]:
-        """Return the columns of embedded clips: those with a name of clips if there are any.
+        """Return the columns that contain embedded clips: those with a usual name of clips, if there are any.
 
-        Other columns of bytes may hold pictures. They are clips unless their file names have another suffix, or a
-        column with a name of clips holds paths.
+        Columns of bytes with other names may contain pictures. They are returned only if no file name in them has a
+        suffix other than of audio files, and no column with a usual name of clips contains clips.
         """
         embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
         embedded = [name for name in embedded if not any(map(_is_other_file, self._list_values(name)))]
@@ -208,16 +218,19 @@ class _Finder:
         return embedded
 
     def _list_free(self, *taken: str) -> list[str]:
-        """Return the columns that have no role and are declared for none."""
+        """Return the columns that are neither in `taken` nor declared for a role."""
         return [name for name in self.columns if name not in taken and name not in self.declared]
 
     def _is_exact(self, name: str) -> bool:
+        """Return True if a column has a usual name of clips, alone or with the prefix of a declared column."""
         split = split_prefix(name, AUDIO_NAMES)
         return split is not None and split[0] in ("", *self.prefixes)
 
     def _family(self, embedded: Sequence[str]) -> tuple[str, ...]:
-        """Return several columns of embedded clips as the clips of an item. Raises DataError if their names are no
-        series."""
+        """Return several columns of embedded clips in the order of their numbers or letters (`audio_1`, `audio_2`).
+
+        Raises DataError if their names are not one such series.
+        """
         family = find_family(embedded, "audio")
         if set(family) != set(embedded):
             raise DataError(self._describe_ambiguity("audio", embedded))
@@ -304,13 +317,13 @@ class _Finder:
         return bool(values) and all(_is_clip(value) for value in values)
 
     def _names_clips(self, name: str) -> bool:
-        """Return True if a column has a name of clips and texts that could be the names of files."""
+        """Return True if a column has a usual name of clips, and its values are texts that could be names of files."""
         if not self._is_exact(name) or normalise_name(name) in _WEAK_AUDIO:
             return False
         return all(isinstance(value, str) and len(value) < 300 for value in self._list_values(name))
 
     def _same_clips(self, names: Sequence[str]) -> bool:
-        """Return True if all columns name the same clip in every row."""
+        """Return True if all columns name the same clip in every row, apart from folders and suffixes."""
         for row in self.table.rows:
             stems = {PurePosixPath(str(value)).stem for name in names if not is_empty(value := get_cell(row, name))}
             if len(stems) > 1:
@@ -346,12 +359,13 @@ def get_cell(row: Row, name: str) -> Any:
 
 
 def _is_other_file(value: Any) -> bool:
-    """Return True for embedded bytes whose file name has a suffix that is none of audio files."""
+    """Return True for embedded bytes whose file name has a suffix that audio files do not have."""
     suffix = PurePosixPath(value.id).suffix.lower() if is_embedded(value) else ""
     return bool(suffix) and suffix not in AUDIO_SUFFIXES
 
 
 def _is_clip(value: Any) -> bool:
+    """Return True for a clip: bytes, an object with a clip, the name of an audio file, or a list of these."""
     if isinstance(value, str):
         value = parse_list_text(value)
     if isinstance(value, (list, tuple)):

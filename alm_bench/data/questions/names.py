@@ -1,4 +1,4 @@
-"""Names that people give to the columns of question files, by the role of the column."""
+"""Usual names of the columns of question files, by the role of the column."""
 
 import re
 from collections.abc import Sequence
@@ -86,11 +86,11 @@ def split_prefix(column: str, names: Sequence[str]) -> tuple[str, int] | None:
 
 
 def find_family(columns: Sequence[str], role: str) -> tuple[str, ...]:
-    """Return the columns that hold one clip, option, wrong option or reference each, in order; empty unless there are
-    two or more.
+    """Return the longest series of columns such as `option_a`, `option_b`, which hold one value of a role each.
 
-    `role` is `audio`, `choices`, `distractors` or `references`. The members of a family are numbered without a gap from
-    0 or 1, or lettered from a, in one style.
+    `role` is `audio` (clips), `choices` (options), `distractors` (wrong options) or `references`. The columns are
+    numbered without a gap from 0 or 1, or lettered from a, in one style. They are returned in this order. The result is
+    empty if there is no series of two or more columns.
     """
     pattern = {
         "audio": _AUDIO_MEMBER,

@@ -1,4 +1,4 @@
-"""Reading of a question file of any usual form as the samples of a task, with a description of what was found."""
+"""Conversion of a question file of any usual form to the samples of a task, with a description of its content."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class QuestionFile:
     """Questions of a file."""
 
     path: Path
-    """File or folder that was named."""
+    """File or folder that the user named."""
 
     files: tuple[Path, ...]
     """Files that were read."""
@@ -61,13 +61,13 @@ class QuestionFile:
     """Number of questions of each kind."""
 
     answer_form: str | None
-    """Reading of the answers of questions with options; None without such questions."""
+    """Form of the answers of questions with options (`AnswerDecision.form`); None without such questions."""
 
     notes: tuple[str, ...]
-    """What was decided about the file, one sentence each."""
+    """Decisions on how the file was read, for the user, one sentence each."""
 
     def suggest_settings(self) -> FileSettings:
-        """Return declarations under which the file is read as it was, without a search."""
+        """Return declarations for a sidecar that make a later reading give the same questions, without detection."""
         layout = self.layout
         columns = {
             "audio": layout.audio,
@@ -87,7 +87,7 @@ class QuestionFile:
         )
 
     def describe(self) -> list[str]:
-        """Return lines that say which column has which role, how answers are read, and what was left out."""
+        """Return lines for the user: the column of each role, the form of the answers, unused columns, and notes."""
         roles = [f"clips: {' + '.join(self.layout.audio) or f'files named by {self.layout.id}'}"]
         question = self.layout.question
         same = question.startswith(CONSTANT)
@@ -115,10 +115,12 @@ def read_questions(
 ) -> QuestionFile:
     """Read the questions of the files of one split.
 
-    `requests` says what to answer with by kind of question; it becomes the field `request` of a sample.
+    `to_yes_no` recognises answer words. `requests` holds, by kind of question, the instruction on the expected answer;
+    it becomes the field `request` of a sample. `root` is the folder that paths of clips refer to, by default the
+    declared one, else the folder of the file.
 
-    Faults of single rows are listed in `problems`; their questions have a reason to be skipped. Raises DataError if the
-    file as a whole cannot be read or allows several readings.
+    Faults of single rows are listed in `problems`, and these questions are marked as skipped. Raises DataError if the
+    file as a whole cannot be read, or can be interpreted in several ways.
     """
     mapped = [name for names in settings.columns.values() for name in names]
     table = read_table(path, files, mapped)
@@ -154,7 +156,10 @@ def read_questions(
 
 
 def _check_answer_lists(drafts: Sequence[Draft], layout: Layout, path: Path) -> None:
-    """Raise DataError for a column `answers` with lists of one length: these may be options or references."""
+    """Raise DataError for a column `answers` whose lists all have the same length of 3 or more.
+
+    Such lists may be options or references.
+    """
     lengths = {len(draft.answer) if isinstance(draft.answer, list) else 0 for draft in drafts if not draft.choices}
     (column, *_) = layout.answer
     if normalise_name(column) == "answers" and len(lengths) == 1 and max(lengths) > 2:
@@ -173,7 +178,10 @@ def _require_options(drafts: Sequence[Draft], path: Path, kind: str) -> None:
 def _find_targets(
     drafts: Sequence[Draft], layout: Layout, settings: FileSettings, path: Path
 ) -> tuple[str | None, list[tuple[int, ...] | None]]:
-    """Return the reading of the answers of questions with options, and the indices of the correct options per draft."""
+    """Return the form of the answers of questions with options, and the indices of the correct options of each draft.
+
+    The form is None without such answers; the indices are None for drafts without options or without a valid answer.
+    """
     targets: list[tuple[int, ...] | None] = [None if d.target is None else (d.target,) for d in drafts]
     if not layout.answer or layout.distractors:
         return None, targets
@@ -207,7 +215,7 @@ def _find_targets(
 def _report_contradictions(
     drafts: Sequence[Draft], targets: Sequence[tuple[int, ...] | None], ids: Sequence[str], layout: Layout
 ) -> None:
-    """Report rows with options that ask the question of an earlier row, under the same id, and answer it otherwise."""
+    """Report rows that repeat the question, options and id of an earlier row, but have another answer."""
     first: dict[tuple[Any, ...], tuple[Draft, list[str]]] = {}
     for draft, target, name in zip(drafts, targets, ids, strict=True):
         if not draft.choices or target is None:
@@ -220,8 +228,11 @@ def _report_contradictions(
 
 
 def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
-    """Return the only element of a list of one, which may be written as text; other answers, and texts that are an
-    option, unchanged."""
+    """Return an answer without the list around it: `dog` for `["dog"]`, also if the list is written as text.
+
+    A list of several answers that is written as text is returned as a list. A text that is an option is returned
+    unchanged.
+    """
     if isinstance(answer, str) and answer.lstrip()[:1] == "[" and answer.strip() not in choices:
         parts = parse_references(answer)
         answer = list(parts) if len(parts) > 1 else parts[0] if parts else answer
@@ -231,9 +242,10 @@ def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
 
 
 def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list[str]:
-    """Return one id per draft. Drafts of the same question have the same id, unless the file has options or ids.
+    """Return one id per draft: the file's ids, or a hash of the content if the file has none.
 
-    An id that stands for different questions is a fault of the row.
+    If ids of the file repeat for different questions, these rows are reported as faulty. If the column is not called
+    `id`, hashes are used instead, with a note for the user in `notes`.
     """
     if layout.id is None:
         return [draft.hash_content() for draft in drafts]
@@ -273,6 +285,7 @@ def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettin
 
 
 def _is_grouping(table: QuestionTable, name: str) -> bool:
+    """Return True if a column has single values, few enough and short enough to be the keys of a breakdown."""
     keys: set[str] = set()
     for row in table.rows:
         value = get_cell(row, name)

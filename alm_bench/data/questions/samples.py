@@ -1,4 +1,4 @@
-"""Samples of the rows of a question file: kinds of questions, references of several annotators, groups."""
+"""Conversion of the rows of a question file to samples: kinds of questions, references, groups of the breakdowns."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
 @dataclass(slots=True)
 class SampleMaker:
-    """Conversion of the rows of a file to samples."""
+    """Converter of the rows of a file to samples. `make` also sets `kinds`, `row_numbers` and `notes`."""
 
     path: Path
     """The file, for messages."""
@@ -49,13 +49,13 @@ class SampleMaker:
     """Id of each row's question."""
 
     groupings: Sequence[str]
-    """Columns of the groupings."""
+    """Columns by whose values scores are broken down."""
 
     to_yes_no: ToYesNo
-    """Reader of answer words."""
+    """Function that recognises answer words."""
 
     requests: Mapping[str, str]
-    """What to answer with, by kind of question."""
+    """Instruction on the expected answer, by kind of question."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     """Number of samples by kind."""
@@ -64,7 +64,7 @@ class SampleMaker:
     """Number of the first row of each sample, from 1."""
 
     notes: list[str] = field(default_factory=list)
-    """What was decided, for the user."""
+    """Decisions on how the rows were converted, for the user."""
 
     _used: Counter[str] = field(default_factory=Counter)
     _renamed: int = 0
@@ -72,7 +72,7 @@ class SampleMaker:
     _kind_of: dict[int, str] = field(default_factory=dict)
 
     def make(self) -> list[Sample]:
-        """Return the samples, in the order of their first rows. Raises DataError if their kind cannot be told."""
+        """Return the samples, in the order of their first rows. Raises DataError if their kind cannot be decided."""
         openly = self.settings.kind in OPEN_KINDS
         open_rows = [i for i, draft in enumerate(self.drafts) if openly or not draft.choices]
         self._references = [self._collect_references(i) for i in range(len(self.drafts))]
@@ -89,7 +89,10 @@ class SampleMaker:
         return "+".join(self.layout.answer)
 
     def _make_sample(self, members: Sequence[int], several: bool) -> Sample:
-        """Return the sample of the rows of one question."""
+        """Return the sample of one question from its rows, whose indices are `members`.
+
+        `several` is True if questions of the file may have several correct options.
+        """
         place = members[0]
         draft, target = self.drafts[place], self.targets[place]
         own_name = self.ids[place] or f"row-{draft.number}"
@@ -139,7 +142,7 @@ class SampleMaker:
             self.notes.append(f"kinds of questions: {shown}")
 
     def _collect_references(self, place: int) -> list[str]:
-        """Return the reference answers of a row as texts; those of the correct options if it has options."""
+        """Return the reference answers of a row as texts; for a row with options, the texts of the correct ones."""
         draft, target = self.drafts[place], self.targets[place]
         if draft.choices and target is not None:
             return [draft.choices[index] for index in target]
@@ -152,10 +155,12 @@ class SampleMaker:
         return found
 
     def _decide_kinds(self, open_rows: Sequence[int]) -> dict[int, str]:
-        """Return the kind of each row without options, from the references: yes/no, number or open.
+        """Return the kind of each row without options, by its index: `yes_no`, `number` or `open`.
 
-        Questions of a file are yes/no questions if their references are, and if those of the file are both, one word
-        each, or if all questions are. The others are of one kind. Raises DataError if the kind cannot be told.
+        A declared kind applies to all rows. Otherwise a row is a yes/no question if all its references are answer words
+        for yes or no. This rule is used only if all references of the file are such words, or if exactly two different
+        words occur, one for yes and one for no. All other rows have one kind: `number` if their references are numbers,
+        else `open`. Raises DataError if the kind cannot be decided.
         """
         if self.settings.kind in OPEN_KINDS:
             self._check_kind(open_rows, self.settings.kind)
@@ -176,7 +181,7 @@ class SampleMaker:
         return {i: decide(self._references[i]) for i in open_rows}
 
     def _check_told(self, words: Sequence[str]) -> None:
-        """Raise DataError for references that do not tell what they are: letters without options, or 0 and 1 alone."""
+        """Raise DataError for ambiguous references: letters without options, or only 0 and 1."""
         if words and all(_LETTER_ANSWER.fullmatch(word) for word in words):
             raise DataError(
                 f"{self.path}: column {self._answer_column} holds letters (such as {words[0].upper()}), and no options "
@@ -203,9 +208,10 @@ class SampleMaker:
         return {"1": "yes", "0": "no"}.get(text) or self.to_yes_no(text.casefold()) or text
 
     def _join_annotators(self, open_rows: Sequence[int]) -> list[list[int]]:
-        """Return the rows of each question: rows without options that ask the same are answers of several annotators.
+        """Return the indices of the rows of each question.
 
-        If most questions have k rows, then m times k rows that ask the same are m questions, in the order of the file.
+        Rows without options that have the same id, question and clips hold the answers of several annotators to one
+        question. If most questions have k rows, m times k such rows are m questions, in the order of the file.
         """
         together: dict[tuple[Any, ...], list[int]] = {}
         is_open = set(open_rows)
@@ -226,7 +232,7 @@ class SampleMaker:
 
 
 def _group_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
-    """Return the keys of a question in each grouping in which its rows agree."""
+    """Return the key of a question by grouping, for the groupings in which all of its rows have the same value."""
     found = {}
     for name in groupings:
         keys = {to_text(cell) for draft in rows if not is_empty(cell := get_cell(draft.row, name))}

@@ -1,4 +1,4 @@
-"""Declarations about a question file: which column has which role, and how its cells are to be read.
+"""Declarations about a question file: the columns of the roles, and the interpretation of their cells.
 
 They come from the command line (`--map audio=path,question=prompt`) and from the file's sidecar (`birds.toml` beside
 `birds.csv`).
@@ -39,13 +39,13 @@ class FileSettings:
     """Columns by role (`ROLES`); an empty tuple declares that there is no such column."""
 
     answer_is: str | None = None
-    """Reading of the answers: one of `answers.FORMS`."""
+    """Form of the answers: one of `answers.FORMS`."""
 
     separator: str | None = None
     """Separator of options within one cell."""
 
     bad_rows: str = "refuse"
-    """`refuse` a file with rows that cannot be used, or `skip` such rows: they are asked and not scored."""
+    """Treatment of rows that cannot be used: `refuse` the whole file, or ask these rows and `skip` their scoring."""
 
     kind: str | None = None
     """Kind of all questions: one of `KINDS`."""
@@ -81,10 +81,12 @@ class FileSettings:
 
 
 def _show_separator(separator: str) -> str:
+    """Return a separator as it is written in `--map`: words for newline, tab and comma."""
     return {"\n": "newline", "\t": "tab", ",": "comma"}.get(separator, separator)
 
 
 def _read_separator(text: str) -> str:
+    """Return the separator for its name in `--map` (`tab`), or for the separator itself."""
     return {"newline": "\n", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
 
 
@@ -128,6 +130,7 @@ def _read_columns(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _check(settings: FileSettings, where: str) -> None:
+    """Raise UsageError for unknown values."""
     for name, value, known in (
         ("answer_is", settings.answer_is, FORMS),
         ("bad_rows", settings.bad_rows, ("refuse", "skip")),
@@ -153,8 +156,7 @@ def parse_group_by(text: str) -> tuple[str, ...]:
 
 
 def find_sidecar(path: Path) -> Path:
-    """Return the path of a file's sidecar: the file's name with the suffix `.toml`; in a folder of shards, the
-    folder's name with that suffix, within the folder."""
+    """Return the path of a sidecar: `birds.toml` beside the file `birds.csv`; `birds/birds.toml` for a folder."""
     return path / f"{path.resolve().name}.toml" if path.is_dir() else path.with_suffix(".toml")
 
 
@@ -187,7 +189,7 @@ def read_sidecar(path: Path) -> FileSettings:
 
 
 def merge_settings(ours: FileSettings, sidecar: FileSettings) -> FileSettings:
-    """Return the settings of the command line, completed by those of a sidecar."""
+    """Return the settings of a sidecar, in which settings of the command line (`ours`) take precedence."""
     default = FileSettings()
     own = {f.name: getattr(ours, f.name) for f in fields(ours) if getattr(ours, f.name) != getattr(default, f.name)}
     return replace(sidecar, **{**own, "columns": {**sidecar.columns, **ours.columns}})

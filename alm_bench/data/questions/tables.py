@@ -57,9 +57,10 @@ class QuestionTable:
 def list_splits(path: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of each split of a file or folder.
 
-    A file has the split `all`. In a folder, the splits are those of its shards (`test-00000-of-00001.parquet`) or of a
-    data set that `save_to_disk` wrote; other files are one split. Raises DataError if there is no file that can be a
-    task, or if several files could be it.
+    A single file is the split `all`. In a folder, splits are found by the names of parquet shards
+    (`test-00000-of-00001.parquet`), in a data set that `save_to_disk` wrote, or by the names of the files
+    (`test.csv`); a single other file is the split `all`. Raises DataError if the folder holds no question file, or
+    several files that are not named by splits.
     """
     if path.is_file():
         if path.suffix.lower() not in TABLE_SUFFIXES:
@@ -83,7 +84,7 @@ def list_splits(path: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """Return the parquet files by split, which is the part of their names before the number of the shard."""
+    """Return the parquet files by split; the split is the part of a file's name before the number of the shard."""
     splits: dict[str, list[Path]] = {}
     for shard in shards:
         match = _SHARD.fullmatch(shard.stem)
@@ -92,7 +93,7 @@ def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
 
 
 def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the only table of a folder, or one table per split if their names are those of splits."""
+    """Return the only file with a table in a folder, or one file per split if all files are named by splits."""
     files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in TABLE_SUFFIXES and one.is_file()]
     files = [one for one in files if not one.name.startswith(".") and one.name not in _NOT_TABLES]
     if len(files) == 1:
@@ -107,8 +108,8 @@ def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
 def read_table(path: Path, files: Sequence[Path], mapped: Sequence[str] = ()) -> QuestionTable:
     """Read the rows of the files of one split.
 
-    `mapped` are columns that were declared; they tell rows from other objects in a JSON file. Raises DataError for a
-    malformed file and for one without rows.
+    `mapped` are the columns that the user declared. In a JSON file, objects with these columns or with usual names of
+    columns are rows, and others are not. Raises DataError for a malformed file and for one without rows.
     """
     if not files:
         raise DataError(f"{path}: the data set has no files")
@@ -148,8 +149,11 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
 
 
 def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequence[Row]:
-    """Return the rows of a JSON object. In an object from clips or ids to lists of rows, each row gets the key as
-    `id`."""
+    """Return the rows of a JSON object.
+
+    If the object maps ids or clips to lists of rows, there is one row per key, with the key as `id` and the list
+    inside. `is_row` returns True for an object that is a row.
+    """
     lists = list(document.values())
     by_key = all(isinstance(one, list) and one and all(isinstance(row, dict) for row in one) for one in lists)
     by_role = any(name.lower() in _SPLIT_NAMES or normalise_name(name) in _ROW_NAMES for name in document)
@@ -165,11 +169,11 @@ _NESTED = "questions"
 
 
 def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return one row per question, for rows of clips that each hold a list of questions.
+    """Return one row per question, for rows about clips that each contain a list of questions.
 
-    A row's other values are those of all its questions. Ids are those of the row and of the question, or its number,
-    with a slash between them. Rows without such a list are returned unchanged, and so are rows with a question of their
-    own: a column that is at least as likely to hold the question as those of the list.
+    Each new row has the values of the question and all other values of the row. Its id is the row's id, a slash, and
+    the id or the number of the question. Rows are returned unchanged if none contains such a list, or if another column
+    is at least as likely to hold the question, by the order of `QUESTION_NAMES`.
     """
     ranks: dict[str, int] = {}
     for row in rows:
@@ -191,9 +195,10 @@ def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def _rank_question_list(value: Any) -> int | None:
-    """Return the index in `QUESTION_NAMES` of the name that a list of objects gives to its questions; None for others.
+    """Return the rank of a list of objects as a list of questions; None for other values.
 
-    `text` and `input` are no such column: options, references and parts of a transcript are objects with a text, too.
+    The rank is the index in `QUESTION_NAMES` of the first name that is a key of all objects. The keys `text` and
+    `input` are ignored, because options, references and parts of a transcript may have them, too.
     """
     if not (isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value)):
         return None
@@ -214,6 +219,7 @@ def _is_object(file: Path) -> bool:
 
 
 def _leaf_names(row: Row, depth: int = 2) -> list[str]:
+    """Return the keys of a row, and dotted paths to the keys of nested objects."""
     names = []
     for name, value in row.items():
         names.append(name)
@@ -223,8 +229,10 @@ def _leaf_names(row: Row, depth: int = 2) -> list[str]:
 
 
 def _transpose(document: Any) -> list[Row] | None:
-    """Return the rows of an object of columns, each a list or an object by row (as pandas writes them); None for any
-    other document."""
+    """Return the rows of an object that holds columns, as pandas writes it; None for any other document.
+
+    A column is a list of values, or an object that maps row numbers to values.
+    """
     if not isinstance(document, dict) or len(document) < 2:
         return None
     columns = list(document.values())
@@ -240,7 +248,7 @@ def _transpose(document: Any) -> list[Row] | None:
 
 
 def _read_csv(file: Path) -> list[Row]:
-    """Read a file with comma, semicolon or tab between cells, told apart by the header. Rows of empty cells are left
+    """Read a file with comma, semicolon or tab between cells; the header decides which. Rows of empty cells are left
     out."""
     header = read_text(file).lstrip("\r\n").partition("\n")[0]
     counts = {delimiter: header.count(delimiter) for delimiter in (",", ";", "\t")}
@@ -258,8 +266,10 @@ def _read_csv(file: Path) -> list[Row]:
 
 
 def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the columns of all rows. An object that is neither a clip nor a list of options is replaced by its parts,
-    with a dot between the names."""
+    """Return the columns of all rows. The column of an object is replaced by columns of its parts (`meta.id`).
+
+    Objects that are clips or lists of options are not replaced.
+    """
     if all(row.keys() == rows[0].keys() for row in rows):
         first = {name: next((row[name] for row in rows if row[name] is not None), None) for name in rows[0]}
     else:
@@ -275,6 +285,7 @@ def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _expand(name: str, value: Any, depth: int = 3) -> list[str]:
+    """Return the columns of one key: the key itself, or dotted paths to the parts of an object."""
     if not depth or not isinstance(value, Mapping) or not value or is_clip_object(value):
         return [name]
     if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list) or is_option_list(value):
@@ -291,5 +302,5 @@ def is_clip_object(value: Mapping[str, Any]) -> bool:
 
 
 def is_embedded(value: Any) -> bool:
-    """Return True for a clip that is part of the file."""
+    """Return True for a clip whose bytes are inside the question file."""
     return isinstance(value, AudioRef)

@@ -48,8 +48,10 @@ def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
 
 
 def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
-    """Render an ambiguous sound: all event types of its family at once and at one tempo, reverberated and limited to a
-    frequency band in which they are hard to distinguish."""
+    """Render an ambiguous sound: a mix of all event types of its family at the same tempo.
+
+    Reverberation and a frequency band in which the types sound alike make them hard to distinguish.
+    """
     rng = np.random.default_rng(seed)
     family = FAMILIES[get_family(item.type)]
     mixed = np.zeros(n, np.float32)

@@ -35,10 +35,11 @@ def write_eval_results(run: "Run", path: Path, target: HubTarget) -> int:
 
 
 def build_eval_result(run: "Run", target: HubTarget) -> Any:
-    """Return a `huggingface_hub.EvalResultEntry` with the main metric of a finished run, on the scale of our tables.
+    """Return a `huggingface_hub.EvalResultEntry` with the main metric of a finished run.
 
-    Its date is the day on which the run was started. `notes` describes the metric and the protocol. Raises UsageError
-    for a run on demo data, an unfinished run, a missing value, and if no data set of the hub is known.
+    The value has the scale and rounding of the tables of `alm-bench run`. The date is the day on which the run was
+    started. `notes` describes the metric and the protocol. Raises UsageError for a run on demo data, an unfinished run,
+    a missing value, and if no data set of the hub is known.
     """
     from huggingface_hub import EvalResultEntry
 

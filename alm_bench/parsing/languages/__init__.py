@@ -90,7 +90,10 @@ def _parse_language(table: Mapping[str, Any]) -> Language:
 
 @cache
 def _compile_scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the key of each language that has its own script, with a pattern of one character of it."""
+    """Return pairs of a language's key and a pattern that matches one character of the language's script.
+
+    Only languages with a script of their own are included.
+    """
     return tuple((key, re.compile(f"[{lang.script}]")) for key, lang in load_languages().items() if lang.script)
 
 

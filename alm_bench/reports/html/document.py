@@ -68,14 +68,17 @@ def shorten(text: str, length: int = MAX_NAME) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReportWarning:
-    """Something that readers should know before they read the figures."""
+    """Warning at the top of the page, which concerns the interpretation of the scores."""
 
     text: str
     link: str | None = None
 
 
 def name_runs(runs: Sequence[ReportRun]) -> dict[str, str]:
-    """Return a name for each run, by its folder: task, model and condition; also the folder if several share these."""
+    """Return a name for each run, by its folder. The name consists of task, model and condition.
+
+    If several runs have the same name, the end of the folder's name is added.
+    """
     names = {}
     for run in runs:
         condition = "" if run.is_clean else f" · {run.summary.condition}"
@@ -91,8 +94,11 @@ def build_data(
     ablations: Sequence[Entry],
     events: Mapping[str, Entry],
 ) -> Entry:
-    """Return the JSON of the page. `list_clips` returns the indices of an answer's clips in `clips`; `events` are the
-    sound events of a run's clips, by the run's folder."""
+    """Return the JSON object that the scripts of the page read.
+
+    `list_clips` returns the clips of a record as indices into `clips`. `events` holds the sound events of a run's
+    clips, by the run's folder.
+    """
     questions, names = QuestionTable(), name_runs(runs)
     entries = []
     for run in runs:
@@ -125,7 +131,7 @@ def build_data(
 
 
 def build_warnings(runs: Sequence[ReportRun]) -> list[ReportWarning]:
-    """Return what readers should know first: partial runs, failed items, unverified audio, margins that may be none."""
+    """Return warnings: partial runs, failed or skipped items, unverified audio, insignificant margins, demo data."""
     found = []
     for run in runs:
         summary, name = run.summary, f"{build_task_title(run.summary)} · {run.model}"

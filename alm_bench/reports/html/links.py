@@ -55,7 +55,7 @@ Link = Callable[[int, int], str | None]
 
 
 def link_table(table: Table, link: Link | None = None, title: str | None = None) -> LinkedTable:
-    """Return a table with the addresses that `link` gives; empty cells (`-`) get none."""
+    """Return a table whose cells have the addresses that `link(row, column)` returns; empty cells (`-`) get none."""
     rows = []
     for number, row in enumerate(table.rows):
         cells = [as_cell(value) for value in row]
@@ -69,8 +69,10 @@ def _link_cell(cell: Cell, link: Link | None, row: int, column: int) -> LinkedCe
 
 
 def _link_metric(summary: RunSummary, title: str, filters: Mapping[str, str]) -> str:
-    """Return the address of the items behind a metric: the wrong ones for accuracy, those without an answer for the
-    share of answered items, else all."""
+    """Return the address of the items that explain a metric, whose title in the table is `title`.
+
+    For accuracy these are the wrong items, for the share of answered items those without an answer, else all items.
+    """
     extra: dict[str, str] = {}
     if title == get_title("answered"):
         extra = {"status": "not ok"}

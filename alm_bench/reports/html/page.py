@@ -34,7 +34,7 @@ _IN_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u
 
 
 def embed_json(value: Any) -> Markup:
-    """Return JSON that may stand in a `<script>` element: it contains no markup."""
+    """Return a value as JSON for a `<script>` element, in which characters of markup are escaped."""
     return Markup(dump_json(value).translate(_IN_SCRIPT))
 
 
@@ -44,7 +44,10 @@ def hash_source(text: str) -> str:
 
 
 def _show(value: Any) -> Any:
-    """Return a value of the template with control characters made visible; jinja escapes its markup afterwards."""
+    """Return a value of the template in which control characters are replaced by visible ones.
+
+    jinja escapes markup after this step.
+    """
     if isinstance(value, str) and not isinstance(value, Markup):
         return replace_surrogates(escape_terminal(value, keep="\n\t"))
     return value

@@ -93,7 +93,11 @@ def find_item_scores(task: Task | None, main: str, names: Sequence[str], records
 
 
 def find_labels(records: Sequence[Record]) -> dict[str, str]:
-    """Return the label of each option text, for tasks whose grouping `label` names the reference of an item."""
+    """Return the labels of options, by the option's text.
+
+    They are known for tasks with the grouping `label`, whose key is the label of an item's reference. For other tasks
+    the result is empty.
+    """
     return {
         str(record.sample.choices[references[0]]): str(label)
         for record in records
@@ -143,24 +147,26 @@ def build_answer(
 
 
 def _classify(record: Record) -> str:
-    """Return `right`, `wrong`, or `unscored` for items that are neither: without a reference, skipped, or sentences."""
+    """Return `right`, `wrong` or `unscored`. Items without a reference, skipped items and sentences are unscored."""
     if is_wrong(record):
         return "wrong"
     return "right" if record.sample.has_reference and record.scores.get("accuracy") == 1 else "unscored"
 
 
 def _find_label(record: Record, chosen: Sequence[int], labels: Mapping[str, str]) -> str:
+    """Return the label of the first selected option; `none` without a selection or a label."""
     if not chosen:
         return "none"
     return labels.get(str(record.sample.choices[chosen[0]]), "none")
 
 
 def _number(value: float | None) -> float | None:
-    """Return the value with six decimals; None for values that JSON does not have."""
+    """Round a value to six decimals. Returns None for NaN and infinity, which JSON does not have."""
     return round(value, 6) if value is not None and math.isfinite(value) else None
 
 
 def _find_span(record: Record) -> list[int] | None:
+    """Return the span of the parsed answer in the text, in UTF-16 units; None without one."""
     if record.text is None or record.parsed is None or record.parsed.span is None:
         return None
     return to_utf16_span(record.text, record.parsed.span)

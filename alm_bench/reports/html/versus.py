@@ -1,4 +1,4 @@
-"""Model against model: runs of one task in pairs, with the items that changed, and a matrix of three and more."""
+"""Comparisons of the runs of one task in pairs, with the items that changed, and a matrix of three or more runs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -28,7 +28,7 @@ def build_comparisons(
 ) -> tuple[list[Entry], list[LinkedTable]]:
     """Return the comparisons of the runs of each task, and a matrix for each task with at least three runs.
 
-    `paired` are the same runs as `compare` takes them, by folder; `names` are their names on the page.
+    `paired` holds the same runs by folder, in the type that `compare` takes. `names` holds their names on the page.
     """
     entries: list[Entry] = []
     matrices = []
@@ -76,11 +76,12 @@ def _build_pair(
 
 
 def _address(ids: tuple[str, str], **filters: str) -> str:
+    """Return the address of the items of two runs side by side, with filters."""
     return make_address("items", run=ids[1], versus=ids[0], sort="change", **filters)
 
 
 def _build_links(ids: tuple[str, str], overall: MetricComparison | None) -> list[tuple[str, str]]:
-    """Return the links to the items that the second run gained and lost, and to those that both have wrong."""
+    """Return pairs of text and address: the items that the second run gained or lost, and that both have wrong."""
     difference = None if overall is None else overall.difference
     gained, lost = (
         (" gained", " lost")

@@ -1,4 +1,4 @@
-"""Charts as data: what is drawn, without how it is drawn."""
+"""Charts as data: values, titles and links. `svg.py` draws them."""
 
 import math
 from collections.abc import Sequence
@@ -84,7 +84,24 @@ class CurveChart:
     """Name of each curve, and its points by their position on the x axis (0..1); values are in 0..1, too."""
 
 
-Chart = DotChart | BarChart | HeatMap | CurveChart
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Lines over the steps of a training stage: losses, rewards, shares."""
+
+    name: str
+    title: str
+    x_axis: str
+    y_axis: str
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]]
+    """Name of each line, and its points (x, y) by rising x. Lines of at most `MARKED` points are drawn with marks."""
+    logarithmic: bool = False
+    """True for a logarithmic y axis. Values that are not above 0 are then left out."""
+
+
+MARKED = 40
+"""Largest number of points of a line that is drawn with a mark at each point."""
+
+Chart = DotChart | BarChart | HeatMap | CurveChart | LineChart
 
 
 def choose_step(span: float, count: int) -> float:

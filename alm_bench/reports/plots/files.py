@@ -22,7 +22,7 @@ _UNITS_PER_INCH = 75.0  # a picture of 480 units is 6.4 inches wide on paper
 
 
 def encode_picture(svg: str, form: PictureFormat) -> bytes:
-    """Return a standalone SVG as a file of a format. A PDF holds the picture as pixels, 300 per inch."""
+    """Return the bytes of a picture in a format, from a standalone SVG. A PDF contains pixels, 300 per inch."""
     if form == "svg":
         return svg.encode(errors="replace")
     if form == "png":
@@ -70,11 +70,11 @@ def write_pictures(charts: Sequence[Chart], folder: Path, formats: Sequence[Pict
 def write_ablation(
     effects: Mapping[str, Mapping[str, Effect]], levels: Mapping[str, float | None], model: str, file: Path
 ) -> bool:
-    """Write one picture of a model's noise ablation, with one panel per task, in the format that the file's name ends
-    in. Return False, without writing, if no task has a score.
+    """Write a picture of a model's noise ablation, with one panel per task. The suffix of `file` selects the format.
 
-    `effects` are those over all items, by task and condition; `levels` are the signal-to-noise ratios in dB by
-    condition, None for conditions without one. Raises StoreError.
+    Return False, without writing, if no task has a score. `effects` holds the effects on all items, by task and
+    condition. `levels` holds the signal-to-noise ratio in dB by condition, None for conditions without one. Raises
+    StoreError.
     """
     charts = [(task, build_conditions(task, model, found, levels, {})) for task, found in effects.items()]
     panels = [replace(chart, title=task) for task, chart in charts if chart is not None]

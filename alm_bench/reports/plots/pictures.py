@@ -34,12 +34,12 @@ Address = Callable[..., str | None]
 
 
 def no_address(run: str, **filters: str) -> None:
-    """Return None: a picture in a file of its own has no links."""
+    """Return None as the address of a run's items, for pictures in separate files, which have no links."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnRun:
-    """A run as far as pictures need it."""
+    """Data of a run that pictures show."""
 
     summary: RunSummary
     name: str
@@ -66,6 +66,7 @@ def _file_name(*parts: str) -> str:
 
 
 def _axis(metric: str) -> str:
+    """Return the title of the value axis: the metric's title and unit."""
     return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
 
 
@@ -78,7 +79,10 @@ def _make_point(metric: Metric | None, name: str, link: str | None = None) -> Po
 
 
 def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
-    """Return the ends of the value axis: 0..100 for percentages, else 0 to the largest value."""
+    """Return the ends of the value axis: 0..100 for percentages, else 0 to the largest value with a margin of 5 %.
+
+    They are extended to negative values, and to percentages above 100.
+    """
     values = [
         bound
         for one in series
@@ -134,8 +138,8 @@ def build_conditions(
 ) -> Chart | None:
     """Return the score under each condition, by falling signal-to-noise ratio, with baseline and chance.
 
-    `effects` are those over all items by condition, `levels` the signal-to-noise ratios in dB, `links` the addresses of
-    the items of each condition. Returns None if no condition has a score.
+    All mappings are by condition. `effects` are the effects on all items, `levels` the signal-to-noise ratios in dB,
+    `links` the addresses of the items. Returns None if no condition has a score.
     """
     measured = {name: effect for name, effect in effects.items() if effect.noise.value is not None}
     if not measured:
@@ -160,7 +164,7 @@ def build_conditions(
 
 
 def _build_line(name: str, value: float, metric: str, count: int, role: Literal["baseline", "chance"]) -> Series:
-    """Return a series with the same value in each of `count` categories, which its name states."""
+    """Return a series with the same value in each of `count` categories; the value is also part of its name."""
     text = format_value(value, metric)
     point = Point(get_spec(metric).convert_to_printed_unit(value), text)
     return Series(f"{name} ({text})", [point] * count, role)
@@ -223,8 +227,10 @@ def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
 
 
 def _find_confidence(record: Record) -> tuple[float, float] | None:
-    """Return the probability of the likeliest option among all, and 1 if it is right, else 0; None without options
-    that were scored."""
+    """Return the probability of the most likely option, normalised over all options, and 1.0 if it is right, else 0.0.
+
+    Returns None without finite log-likelihoods of several options, or without a single correct option.
+    """
     sample = record.sample
     values = normalise_log_likelihoods(record.likelihood).get(MAIN, [])
     if len(values) < 2 or not isinstance(sample.target, int) or not all(map(math.isfinite, values)):

@@ -4,6 +4,7 @@ Series are told apart by colour and by the form of their marks. The colours are 
 Design, 2008), which colour-blind people tell apart, too.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -11,7 +12,18 @@ from html import escape
 from pathlib import Path
 
 from alm_bench.core.escape import escape_terminal
-from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series, choose_step
+from alm_bench.reports.plots.axes import TICKS, Axis, list_ticks
+from alm_bench.reports.plots.charts import (
+    MARKED,
+    BarChart,
+    Chart,
+    CurveChart,
+    DotChart,
+    HeatMap,
+    LineChart,
+    Point,
+    Series,
+)
 
 Position = Callable[[float], float]
 """Function from a value to its position in pixels."""
@@ -25,7 +37,6 @@ COLOURS = 6
 _CHARACTER = 6.6  # average width of a character of the font in pixels
 _LABEL_WIDTH = 150.0
 _TITLE_HEIGHT = 26.0
-_TICKS = 5
 
 
 def draw_svg(chart: Chart, standalone: bool = False) -> str:
@@ -39,9 +50,10 @@ def draw_svg(chart: Chart, standalone: bool = False) -> str:
     )
 
 
-def draw_panels(title: str, charts: Sequence[Chart]) -> str:
-    """Return charts one below the other as one standalone SVG, with a title above their own titles."""
-    return _draw_file(title, charts, [_label(8, 18, title, "start", "strong")])
+def draw_panels(title: str, charts: Sequence[Chart], columns: int = 1) -> str:
+    """Return charts as one standalone SVG, with a title above their own titles. They are placed row by row, in
+    `columns` columns."""
+    return _draw_file(title, charts, [_label(8, 18, title, "start", "strong")], columns)
 
 
 def _draw_chart(chart: Chart) -> tuple[str, float]:
@@ -55,21 +67,31 @@ def _draw_chart(chart: Chart) -> tuple[str, float]:
             return _draw_heat_map(chart)
         case CurveChart():
             return _draw_curves(chart)
+        case LineChart():
+            return _draw_lines(chart)
 
 
-def _draw_file(title: str, charts: Sequence[Chart], head: Sequence[str]) -> str:
-    """Return charts as one SVG with its own style; `head` are lines of text above the first chart."""
+def _draw_file(title: str, charts: Sequence[Chart], head: Sequence[str], columns: int = 1) -> str:
+    """Return charts as one SVG with its own style.
+
+    `head` holds SVG elements, one line each, above the first row of charts. The charts are placed in `columns` columns.
+    """
     parts, top = list(head), _TITLE_HEIGHT * len(head)
-    for chart in charts:
-        body, height = _draw_chart(chart)
-        parts.append(_label(8, top + 18, chart.title, "start", "strong"))
-        top += _TITLE_HEIGHT
-        without_links = re.sub(r"</?a\b[^>]*>", "", body)
-        parts.append(f'<g transform="translate(0 {top:g})">{without_links}</g>')
-        top += height
+    columns = max(1, min(columns, len(charts)))
+    for start in range(0, len(charts), columns):
+        heights = []
+        for column, chart in enumerate(charts[start : start + columns]):
+            body, height = _draw_chart(chart)
+            heights.append(height)
+            left = WIDTH * column
+            parts.append(_label(left + 8, top + 18, chart.title, "start", "strong"))
+            without_links = re.sub(r"</?a\b[^>]*>", "", body)
+            parts.append(f'<g transform="translate({left:g} {top + _TITLE_HEIGHT:g})">{without_links}</g>')
+        top += _TITLE_HEIGHT + max(heights)
+    width = WIDTH * columns
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH:g} {top:g}" '
-        f'width="{WIDTH:g}" height="{top:g}"><title>{_text(title)}</title><style>{_read_light_style()}</style>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {width:g} {top:g}" '
+        f'width="{width:g}" height="{top:g}"><title>{_text(title)}</title><style>{_read_light_style()}</style>'
         f'<rect class="paper" width="100%" height="100%"/>{"".join(parts)}</svg>\n'
     )
 
@@ -91,7 +113,7 @@ def _text(text: str, longest: int = 300) -> str:
 
 
 def _label(x: float, y: float, text: str, anchor: str = "start", kind: str = "", width: float = 0) -> str:
-    """Return a text at a position; `width` is the space that it may take, in pixels."""
+    """Return an SVG text element at a position. `width` is the space in pixels to which the text is cut off."""
     longest = int(width / _CHARACTER) if width else 90
     name = f' class="{kind}"' if kind else ""
     whole = f"<title>{_text(text)}</title>" if len(text) > longest else ""
@@ -103,7 +125,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _link(body: str, link: str | None, title: str) -> str:
-    """Return marks with a title, within a link if there is one."""
+    """Return a group of SVG elements (`body`) with a tooltip (`title`), inside a link if there is one."""
     named = f"<title>{_text(title)}</title>"
     if link is None:
         return f"<g>{named}{body}</g>"
@@ -111,6 +133,7 @@ def _link(body: str, link: str | None, title: str) -> str:
 
 
 def _style(number: int, series: Series) -> str:
+    """Return the class of a series' style: one colour per model, and one for baselines and chance."""
     return f"s{number % COLOURS}" if series.role == "model" else "b"
 
 
@@ -145,9 +168,7 @@ def _draw_legend(series: Sequence[Series], top: float) -> tuple[str, float]:
 
 def _choose_ticks(low: float, high: float) -> list[float]:
     """Return round values between the ends of an axis, about five."""
-    step = choose_step(high - low, _TICKS)
-    first = -(-low // step) * step
-    return [first + step * number for number in range(int((high - first) / step + 1e-9) + 1)]
+    return list_ticks(low, high, TICKS)
 
 
 def _draw_dots(chart: DotChart) -> tuple[str, float]:
@@ -260,3 +281,31 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
     parts.append(_label(left + size / 2, bottom + 32, chart.x_axis, "middle", "soft"))
     parts.append(_label(left - 6, top - 8, chart.y_axis, "start", "soft"))
     return "".join(parts), bottom + 40
+
+
+def _draw_lines(chart: LineChart) -> tuple[str, float]:
+    series = [Series(name, ()) for name, _ in chart.series]
+    legend, top = _draw_legend(series, 4)
+    left, right, height = 60.0, WIDTH - 14, 170.0
+    top += 18
+    lines = [
+        [(x, y) for x, y in points if math.isfinite(y) and (y > 0 or not chart.logarithmic)]
+        for _, points in chart.series
+    ]
+    x = Axis.fit([x for points in lines for x, _ in points], left, right)
+    y = Axis.fit([y for points in lines for _, y in points], top + height, top, chart.logarithmic)
+    parts = [legend]
+    for tick in y.ticks:
+        parts.append(_line(left, y(tick), right, y(tick), "axis"))
+        parts.append(_label(left - 6, y(tick) + 4, f"{tick:g}", "end", "soft"))
+    for tick in x.ticks:
+        parts.append(_label(x(tick), top + height + 15, f"{tick:g}", "middle", "soft"))
+    for number, ((name, _), points) in enumerate(zip(chart.series, lines, strict=True)):
+        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)
+        parts.append(f'<polyline points="{path}" class="line s{number % COLOURS}" fill="none"/>')
+        for step, value in points if len(points) <= MARKED else []:
+            title = f"{name}, {chart.x_axis} {step:g}: {value:.4g}"
+            parts.append(_link(_mark(x(step), y(value), number, series[number]), None, title))
+    parts.append(_label((left + right) / 2, top + height + 32, chart.x_axis, "middle", "soft"))
+    parts.append(_label(left - 6, top - 8, chart.y_axis, "start", "soft"))
+    return "".join(parts), top + height + 40

@@ -166,7 +166,11 @@ def _sum_widths(parts: Sequence[_ColumnState]) -> int:
 
 
 def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnState]:
-    """Shorten the columns with the highest priority numbers, and then drop them, until the others fit."""
+    """Return the columns that fit into `width`, some of them with shorter cells.
+
+    Beginning with the highest priority number, columns are first shortened and then dropped until the others fit.
+    Columns with the priority 0 are never dropped.
+    """
     kept = list(parts)
     for priority in sorted({part.column.priority for part in parts}, reverse=True):
         for part in [part for part in reversed(kept) if part.column.priority == priority]:

@@ -14,8 +14,8 @@ Change = Callable[[Wave], Wave]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A change of a task's items. The same model answers the changed and the unchanged items, which are compared in
-    pairs.
+    """A change of a task's items. The same model answers the changed and the unchanged items, and their scores are
+    compared in pairs.
 
     A subclass sets `kind` and overrides at least one of four methods: `change` (the sound of a clip), `requests`,
     `samples` or `begin_answers` (the model's own reasoning). Random draws depend only on `name`, `seed`, `repeat` and
@@ -51,15 +51,15 @@ class Condition:
     """True if the model gets silence or no clip, so that no clip contains any information."""
 
     keeps_evidence: ClassVar[bool] = True
-    """True if the clips may still contain the information that is needed to answer. Only if they do not can an
-    unchanged score show that the model does not use the audio."""
+    """True if the changed clips may still contain the information that is needed to answer. If it is False, an
+    unchanged score shows that the model does not use the audio."""
 
     without_clips: ClassVar[bool] = False
     """True if requests contain no clip at all, which some models cannot answer."""
 
     answerable: ClassVar[bool] = True
-    """True if questions still have a right answer. Otherwise the share of items for which the model selects any option
-    is reported."""
+    """True if questions still have a right answer. If not, reports contain no scores, but the share of items for which
+    the model selects any option."""
 
     changes_reasoning: ClassVar[bool] = False
     """True if clips and questions stay as they are, and the model continues beginnings of its own answers
@@ -92,12 +92,23 @@ class Condition:
         """Return the number of runs under the condition: `repeats` if it is random, else 1."""
         return repeats if self.random else 1
 
+    @property
+    def instruction(self) -> str:
+        """Text that is added after every prompt, and is not spoken with a spoken question; "" for no text."""
+        return ""
+
+    @property
+    def output_format(self) -> str:
+        """Format of answers in several parts that `instruction` asks for; "" for answers in one piece, in which case
+        the format of the prompt set is used."""
+        return ""
+
     def change(self, clip: str) -> Change | None:
         """Return a function that changes the waveform of the clip with the id `clip`; None to leave it unchanged."""
         return None
 
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
-        """Return the changed samples, without those to which the condition does not apply."""
+        """Return the changed samples. Samples to which the condition does not apply are left out."""
         return list(samples)
 
     def requests(self, requests: Sequence[Request]) -> list[Request]:
@@ -113,9 +124,9 @@ class Condition:
         return {}
 
     def derange(self, count: int) -> dict[int, int]:
-        """Return a random derangement of the indices 0..count-1.
+        """Return a random permutation of the indices 0..count-1, as a mapping from each index to another.
 
-        Every index is the value of exactly one index. If `count` is above 1, no index maps to itself.
+        If `count` is above 1, no index is mapped to itself.
         """
         order = create_item_generator(self.name, self.seed, self.repeat).permutation(count).tolist()
         return {index: order[(n + 1) % len(order)] for n, index in enumerate(order)}

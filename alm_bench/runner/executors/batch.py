@@ -3,7 +3,7 @@ records."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
 from alm_bench.records.grading import complete_record
@@ -12,6 +12,7 @@ from alm_bench.runner.conditions import Condition
 from alm_bench.runner.inference import MemoryShortage, make_predict, predict_bisecting
 from alm_bench.runner.loader import LoadedRequest
 from alm_bench.runner.plan import Plan
+from alm_bench.scoring.part_scores import read_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,18 @@ def report_unusable_clip(ready: LoadedRequest) -> Answer:
     return Answer(ready.index, Output(None, error=ready.error), touched=ready.touched)
 
 
+def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: str | None) -> Output:
+    """Return the output of an item with the number of tokens before the answer in `extra`.
+
+    It is unchanged for answers in one piece, for outputs without an answer, and if the adapter counts no tokens.
+    """
+    if output_format is None or output.text is None:
+        return output
+    parts = read_parts(output.text, output_format)
+    count = None if parts.answer is None else adapter.count_tokens(output.text[: parts.answer_start])
+    return output if count is None else replace(output, extra={**output.extra, "tokens_before_answer": count})
+
+
 def make_record(plan: Plan, answer: Answer) -> Record:
     """Return the record that is stored for an answer."""
     item = plan.items[answer.index]
@@ -113,4 +126,5 @@ def make_record(plan: Plan, answer: Answer) -> Record:
         reason = f"audio: {answer.audio_error}"
         return item.record(status, reason=reason, unusable_clip=True, preprocessing=answer.touched)
     seconds = round(answer.seconds, 4)
-    return complete_record(item, answer.output, plan.task, preprocessing=answer.touched, seconds=seconds)
+    output = count_tokens_before_answer(plan.adapter, answer.output, item.output_format)
+    return complete_record(item, output, plan.task, preprocessing=answer.touched, seconds=seconds)

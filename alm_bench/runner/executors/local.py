@@ -53,7 +53,7 @@ def _stream_records(
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request
 
-    for answers in _call_stream(adapter, requests(), plan.spec.decoding):
+    for answers in call_stream(adapter, requests(), plan.spec.decoding):
         records = _pop_all(unusable)
         for request, output in answers:
             if request.id not in waiting:
@@ -68,7 +68,7 @@ def _stream_records(
     yield _pop_all(unusable)
 
 
-def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
+def call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
     """Yield the requests and outputs of the adapter's `stream`, those together that arrived together.
 
     An exception of its code is raised as AdapterError.

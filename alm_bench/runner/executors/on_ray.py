@@ -60,8 +60,9 @@ class Call:
 class RayExecutor:
     """Executor with workers on Ray. The first run starts them, and they keep their models for all runs of a command.
 
-    If a worker dies, its batch is first repeated unchanged, since mostly the machine was the cause. After further
-    deaths the batch is halved, until the item that kills its worker is alone. Only this item fails.
+    If a worker dies, its batch is first repeated unchanged, since the cause is usually the machine. If the batch kills
+    further workers, it is halved repeatedly, until the item that kills its worker is alone in a batch. Only this item
+    gets an error.
     """
 
     def __init__(self, cluster: Cluster, recipe: Recipe, adapter: Adapter) -> None:
@@ -89,9 +90,9 @@ class RayExecutor:
     def answer_items(
         self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer
     ) -> Iterator[list[Record]]:
-        """Answer the items in batches whose size only decreases.
+        """Answer the items in batches. The batch size is never increased during a run.
 
-        A size that is suitable for one worker says little about the machines of the others.
+        If a larger batch fits into the memory of one worker, it may still not fit on the machine of another one.
         """
         self._connect_cluster()
         asked, fitted = InferenceSettings.from_plan(plan), self._upload_fitted(plan)

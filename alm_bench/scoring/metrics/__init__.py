@@ -60,7 +60,7 @@ def list_metric_specs() -> Mapping[str, MetricSpec]:
 
 
 def _adapt_to_open_questions(spec: MetricSpec) -> MetricSpec:
-    """Return the specification of the metric that is computed like `spec`, but over open questions only."""
+    """Return the specification of the metric `open_NAME`: the same metric over the open questions of a task only."""
     return replace(
         spec,
         name=OPEN + spec.name,
@@ -87,7 +87,7 @@ def get_metric_spec(name: str) -> MetricSpec:
 
 
 def list_metric_versions(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of these metrics by name, as far as they have one (metrics of installed packages)."""
+    """Return versions by metric name, for those of these metrics that have one (metrics of installed packages)."""
     known = _load_registry().versions
     return {name: known[name.removeprefix(OPEN)] for name in names if name.removeprefix(OPEN) in known}
 
@@ -108,9 +108,10 @@ def get_computable_spec(name: str) -> MetricSpec:
 
 
 def collect_weights(names: Iterable[str]) -> dict[str, Path]:
-    """Return the folders of weights that the options of metrics name, by part of the weights.
+    """Return the folders of weights that metric names with options give (`fense:weights=FOLDER`).
 
-    Raises UsageError if two metrics name different folders for the same part.
+    The keys are parts of weights (keys of `alm_bench.scoring.weights.SOURCES`). Raises UsageError if two metrics give
+    different folders for the same part.
     """
     found: dict[str, Path] = {}
     for name in names:

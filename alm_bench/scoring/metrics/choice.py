@@ -4,7 +4,7 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def _build_spec(rank: int, name: str, title: str, description: str, *, own_items: bool = False) -> MetricSpec:
-    """Return the specification of a percentage with default settings."""
+    """Return a specification with the default scale, percent."""
     return MetricSpec(rank=rank, name=name, title=title, description=description, own_items=own_items)
 
 

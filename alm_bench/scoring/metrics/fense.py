@@ -16,7 +16,7 @@ PENALTY = 0.9
 
 
 def find_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> list[float]:
-    """Return 1.0 for each candidate with a fluency error, else 0.0."""
+    """Return one value per candidate: 1.0 if the probability of a fluency error exceeds `threshold`, else 0.0."""
     folder = sentences.find_weights("fluency")
 
     def detect() -> Sequence[float]:
@@ -26,7 +26,10 @@ def find_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> lis
 
 
 def penalise(scores: Sequence[float], errors: Sequence[float], penalty: float = PENALTY) -> CaptionScore:
-    """Return the scores, of which a candidate with a fluency error keeps 1 - `penalty`."""
+    """Multiply the score of each candidate with a fluency error by 1 - `penalty`.
+
+    `errors` is 1.0 for candidates with an error, else 0.0.
+    """
     return compute_mean_score([score * (1 - penalty * error) for score, error in zip(scores, errors, strict=True)])
 
 

@@ -99,7 +99,7 @@ class Sentences:
         return tokens[: len(self.raw_candidates)], [[next(rest) for _ in each] for each in self.raw_references]
 
     def find_weights(self, part: str) -> Path:
-        """Return the folder of the weights `part`. Raises MetricError, which says what to do, if there are none."""
+        """Return the folder of the weights `part`. Raises MetricError, with advice, if there are none."""
         return find_weights(self.metric, part, self.weights.get(part))
 
     def compute_once(self, key: Hashable, make: Callable[[], T]) -> T:

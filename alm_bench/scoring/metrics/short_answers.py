@@ -8,7 +8,10 @@ from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_ref
 
 
 def _compute_items(grade: Callable[[str, Sequence[str], str | None], float]) -> Compute:
-    """Return the function that computes a metric from the grade of each item's answer, references and question."""
+    """Return the function `MetricSpec.compute` of a metric that is the mean of grades.
+
+    `grade(answer, references, question)` returns the grade of one item.
+    """
 
     def compute(sentences: Sentences) -> CaptionScore:
         questions = sentences.questions or [None] * len(sentences.raw_candidates)

@@ -15,7 +15,7 @@ from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
-from alm_bench.train.sampler import Curriculum, Steps
+from alm_bench.train.sampler import StepRows
 
 
 class Batch(Protocol):
@@ -89,6 +89,40 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.model = model
 
+    def set_up(self, data: StageData, seed: int) -> None:
+        """Prepare for a stage or a validation, after its trained parameters were selected. `data`: data of the stage or
+        of the validation. `seed`: seed of all random choices. Default: nothing."""
+        return
+
+    def complete(self, batch: Any, step: int, autocast: torch.autocast) -> Any:
+        """Add to a batch what the current network contributes to it, such as drawn answers, without gradient. Called
+        before the loss of every micro-batch of a step. Default: return the batch as it is."""
+        return batch
+
+    def can_resume_after(self, step: int) -> bool:
+        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. A
+        state that is due earlier is saved after the next step for which this holds."""
+        return True
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the tensors and plain values besides the network from which a stage is resumed. Default: none."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` returned. Default: nothing."""
+        return
+
+    def pop_metrics(self) -> dict[str, tuple[float, float]]:
+        """Return the metrics of the current step, as sums over this process's units and the number of these units, by
+        key of the log, and reset them. The log has their means over all processes. Default: none."""
+        return {}
+
+    @classmethod
+    def describe_plugins(cls, stage: StageConfig) -> str:
+        """Return names and versions of further plug-ins on which the loss depends. A run is not resumed with other
+        ones. Default: none."""
+        return ""
+
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
         """Return the reason why a stage's settings do not fit this objective, None if they do."""
@@ -96,7 +130,7 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
         """Return the row numbers of every step. They depend on the arguments alone.
 
         `lengths` (rows,): number of characters of prompt and answer. Raises UsageError if the data lacks targets that

@@ -1,4 +1,5 @@
-"""Tables of items that `alm-bench export` writes (CSV, parquet). A replay of one has the figures of its run."""
+"""Tables of items that `alm-bench export` writes (CSV, parquet). A replay of such a table has the same
+metrics as its run."""
 
 from typing import Any
 

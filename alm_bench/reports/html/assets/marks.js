@@ -1,7 +1,8 @@
 // Marks: what a listener holds against an item. They stay in this browser and are saved as a JSON file.
 
 const MARK_KEY = "alm_bench_marks";
-const MARK_KINDS = { "parsed-wrongly": "parsed wrongly", "reference-wrong": "reference wrong", "clip-broken": "clip broken" };
+const ANSWER_KINDS = { "answer-right": "answer right", "answer-partly": "answer partly right", "answer-wrong": "answer wrong" };
+const MARK_KINDS = { "parsed-wrongly": "parsed wrongly", "reference-wrong": "reference wrong", "clip-broken": "clip broken", ...ANSWER_KINDS };
 
 const marks = { list: [], stored: true };
 
@@ -65,7 +66,9 @@ async function loadMarks(file, status) {
 /** Return the form that marks an item, and the marks that it has. */
 function buildMarkForm(entry, redraw) {
   const { question } = entry;
-  const kind = el("select", { id: "mark-kind" }, Object.entries(MARK_KINDS).map(([value, text]) => option(value, text)));
+  // answers in free text are graded by people; an option is right or wrong by the data
+  const kinds = Object.entries(MARK_KINDS).filter(([value]) => !question.choices.length || !ANSWER_KINDS[value]);
+  const kind = el("select", { id: "mark-kind" }, kinds.map(([value, text]) => option(value, text)));
   const choices = question.choices.length
     ? el("select", { id: "mark-answer" }, option("", "not given"), question.choices.map((choice, index) => option(String(index), "(" + letter(index) + ") " + choice)))
     : el("input", { id: "mark-answer", type: "text" });

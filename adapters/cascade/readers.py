@@ -1,0 +1,197 @@
+"""Ways in which a cascade turns clips into text for its language model: captions, or transcripts of what is said."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from alm_bench.core import AudioPolicy, Output, Request, UsageError
+from alm_bench.core.files import hash_json
+
+NO_SPEECH = "[no speech]"
+"""Transcript of a clip in which no speech is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionPrompt:
+    """Prompt for the model that describes clips."""
+
+    version: int
+    """Version of this prompt."""
+
+    prompt: str
+    """Text of the prompt."""
+
+    openings: tuple[str, ...]
+    """Phrases that the model was trained to begin descriptions with. They are removed."""
+
+    max_new_tokens: int
+    """Token limit of a description."""
+
+    @staticmethod
+    def from_table(table: Mapping[str, Any]) -> "DescriptionPrompt":
+        return DescriptionPrompt(**{**table, "openings": tuple(table["openings"])})
+
+    @property
+    def hash(self) -> str:
+        return hash_json(asdict(self))[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPrompt:
+    """Texts of the language model's prompt."""
+
+    version: int
+    """Version of these texts."""
+
+    one: str
+    """Template for the description of one clip; for transcripts, of the speech in the item's clips."""
+
+    two: str
+    """Template for two captions; for transcripts, for a spoken question."""
+
+    options: str
+    """Sentence added to questions with options."""
+
+    @property
+    def hash(self) -> str:
+        return hash_json(asdict(self))[:12]
+
+    def format_options(self, request: Request) -> str:
+        return self.options.format(count=len(request.choices)) if request.choices else ""
+
+
+class ClipReader(ABC):
+    """Way in which the clips of an item become text."""
+
+    role: ClassVar[str]
+    """Name of the option that names the describing model."""
+
+    extra: ClassVar[str]
+    """Field of the record in which the texts are stored."""
+
+    max_clips: ClassVar[int | None] = None
+    """Largest number of clips per item; None for any number."""
+
+    section: ClassVar[str]
+    """Sections of `prompts.toml`: `[answer.*]` are those of captions, `[transcript_answer.*]` those of transcripts."""
+
+    def __init__(self, asked: DescriptionPrompt, answer: AnswerPrompt, policy: AudioPolicy | None) -> None:
+        self.asked, self.answer, self._policy = asked, answer, policy
+
+    @abstractmethod
+    def find_problem(self, request: Request) -> str | None:
+        """Return the reason why the clips cannot become text; None if they can."""
+
+    @abstractmethod
+    def build_requests(self, request: Request) -> Sequence[Request]:
+        """Return one request to the describing model per clip."""
+
+    @abstractmethod
+    def render(self, request: Request, texts: Sequence[str]) -> str:
+        """Return the language model's prompt, which contains `texts`."""
+
+    @abstractmethod
+    def clean(self, text: str) -> str:
+        """Extract the description from the describing model's answer."""
+
+    def describe_failure(self, request: Request, output: Output) -> Output:
+        refused = None if output.refusal is None else f"refused: {output.refusal}"
+        reason = output.error or refused or "it wrote no caption"
+        return Output(None, error=f"{self.role}, on {request.audio[0].id}: {reason}")
+
+
+class CaptionReader(ClipReader):
+    """Captions of one or two clips."""
+
+    role: ClassVar = "captioner"
+    extra: ClassVar = "captions"
+    max_clips: ClassVar = 2
+    section: ClassVar = "answer"
+
+    def find_problem(self, request: Request) -> str | None:
+        if any(ref.is_question for ref in request.audio):
+            return "captions hold no spoken question: name a model that transcribes it (listen=whisper)"
+        if 1 <= len(request.audio) <= 2:
+            return None
+        return f"a cascade describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
+
+    def build_requests(self, request: Request) -> Sequence[Request]:
+        """Build one captioning request per clip of `request`.
+
+        A captioner that always takes two clips also gets the item's spare clip, or else the item's other clip.
+        """
+        spares = self._policy is not None and self._policy.spare
+        clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
+        asked = []
+        for first in range(len(request.audio)):
+            second: int | None = None
+            if spares and request.spare is not None:
+                second = len(request.audio)
+            elif spares and len(request.audio) > 1:
+                second = 1 - first
+            asked.append(_select_clips(request, self.asked.prompt, first, second, clips))
+        return asked
+
+    def render(self, request: Request, texts: Sequence[str]) -> str:
+        fields = {"first": texts[0], "question": request.prompt, "options": self.answer.format_options(request)}
+        return (
+            self.answer.one.format(**fields) if len(texts) == 1 else self.answer.two.format(**fields, second=texts[1])
+        )
+
+    def clean(self, text: str) -> str:
+        caption = text.strip()
+        for opening in self.asked.openings:
+            if caption.lower().startswith(opening):
+                return caption[len(opening) :].strip()
+        return caption
+
+
+class TranscriptReader(ClipReader):
+    """Transcripts of a spoken question or, for a written one, of the speech in the item's clips.
+
+    Of an item with a spoken question, the other clips are not used, since a transcript contains words only.
+    """
+
+    role: ClassVar = "listen"
+    extra: ClassVar = "transcripts"
+    section: ClassVar = "transcript_answer"
+
+    def find_problem(self, request: Request) -> str | None:
+        return None if request.audio else "a cascade transcribes the clips of an item, this one has none"
+
+    def build_requests(self, request: Request) -> Sequence[Request]:
+        spoken = [index for index, ref in enumerate(request.audio) if ref.is_question]
+        indices = spoken or range(len(request.audio))
+        return [_select_clips(request, self.asked.prompt, index, None, request.audio) for index in indices]
+
+    def render(self, request: Request, texts: Sequence[str]) -> str:
+        spoken = any(ref.is_question for ref in request.audio)
+        template = self.answer.two if spoken else self.answer.one
+        options = self.answer.format_options(request)
+        return template.format(transcript="\n".join(texts), question=request.prompt, options=options).strip()
+
+    def clean(self, text: str) -> str:
+        return text.strip() or NO_SPEECH
+
+
+def _select_clips(request: Request, prompt: str, first: int, second: int | None, clips: Sequence[Any]) -> Request:
+    """Return a request about one clip of `request`, with a second clip for models that always take two."""
+    taken = [first] if second is None else [first, second]
+    ref = request.audio[first]
+    return Request(
+        ref.id,
+        prompt,
+        (ref,),
+        spare=None if second is None else clips[second],
+        waves=tuple(request.waves[index] for index in taken) if request.waves else (),
+        features=tuple(request.features[index] for index in taken) if request.features else (),
+    )
+
+
+def check_roles(listen: str, captioner: str, default: str) -> None:
+    """Raise UsageError if both a transcribing and a captioning model are named."""
+    if listen != "none" and captioner != default:
+        raise UsageError(
+            f"listen={listen} and captioner={captioner}: a cascade gives its clips to one of them, expected one"
+        )

@@ -1,0 +1,142 @@
+"""Summary of a run's judgements: means with bounds, corrected rates, agreement of judges, as tables of a summary."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from alm_bench.core.types import Metric, Metrics
+from alm_bench.records.judgement import JudgedTable, Judgement, JudgeNotes
+from alm_bench.records.schema import Record
+from alm_bench.scoring.intervals import compute_share
+from alm_bench.scoring.judged import JUDGED, compare_judges, compute_bounds, compute_judged_mean
+from alm_bench.scoring.prediction_powered import estimate_rate
+
+_Rows = list[tuple[Record, Judgement]]
+
+
+def summarise_judgements(
+    records: Sequence[Record], notes: Mapping[str, JudgeNotes], groupings: Sequence[str]
+) -> list[JudgedTable]:
+    """Return one table per judge of the records, in the order in which the judges were asked."""
+    rows: dict[str, _Rows] = {key: [] for key in notes}
+    for record in records:
+        for one in record.judgements:
+            rows.setdefault(one.key, []).append((record, one))
+    return [
+        _summarise(
+            part, notes.get(key, JudgeNotes()), groupings, {name: other for name, other in rows.items() if name != key}
+        )
+        for key, part in rows.items()
+        if part
+    ]
+
+
+def list_judged_metrics(tables: Sequence[JudgedTable]) -> Metrics:
+    """Return the metrics of the first judge, which stand beside those of rules."""
+    return dict(tables[0].metrics) if tables else {}
+
+
+def _cluster(record: Record) -> str:
+    return record.sample.groups.get("clip", record.sample.question)
+
+
+def _summarise(rows: _Rows, notes: JudgeNotes, groupings: Sequence[str], others: Mapping[str, _Rows]) -> JudgedTable:
+    first = rows[0][1]
+    scores, clusters = [one.score for _, one in rows], [_cluster(record) for record, _ in rows]
+    extra = dict.fromkeys(name for _, one in rows for name in one.scores)
+    metrics = {JUDGED: compute_judged_mean(scores, clusters)}
+    for name in extra:
+        metrics[f"{JUDGED}_{name}"] = compute_judged_mean([_get_extra(one, name) for _, one in rows], clusters)
+    low, high = compute_bounds(scores)
+    return JudgedTable(
+        judge=first.judge,
+        key=first.key,
+        preset=first.preset,
+        version=first.version,
+        prompt_hash=first.prompt_hash,
+        items=len(rows),
+        judged=sum(score is not None for score in scores),
+        no_answer=sum(one.status == "no answer" for _, one in rows),
+        problems=dict(Counter(one.problem or "" for _, one in rows if one.score is None).most_common()),
+        metrics=metrics,
+        low=low,
+        high=high,
+        corrected=_correct(rows, notes.labels),
+        calibration=notes.calibration,
+        repeats_agree=_share(rows, [_compare_repeats(one) for _, one in rows]),
+        orders_agree=_share(rows, [one.orders_agree for _, one in rows]),
+        kappa={key: _compare(rows, part) for key, part in others.items() if part},
+        groups=_summarise_groups(rows, groupings),
+        usage=dict(notes.usage),
+    )
+
+
+def _get_extra(one: Judgement, name: str) -> float | None:
+    """Return a further score of a judgement. An item without an answer has the score 0, as in the main score."""
+    return 0.0 if one.status == "no answer" else one.scores.get(name)
+
+
+def _compare_repeats(one: Judgement) -> bool | None:
+    return len(set(one.repeats)) == 1 if one.repeats else None
+
+
+def _share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
+    """Return the share of rows that agree, of those where this is known; None if it is known of none."""
+    known = [
+        (float(value), _cluster(record)) for (record, _), value in zip(rows, agreeing, strict=True) if value is not None
+    ]
+    return compute_share([value for value, _ in known], [clip for _, clip in known]) if known else None
+
+
+def _correct(rows: _Rows, labels: Mapping[str, float]) -> Metric | None:
+    """Return the mean label of all items, estimated from labels and verdicts; None without labels.
+
+    An item without a verdict enters with the mean score: it then says nothing about its label.
+    """
+    known = [one.score for _, one in rows if one.score is not None]
+    labelled = [(record, one) for record, one in rows if record.sample.id in labels]
+    if not labelled:
+        return None
+    if not known:
+        return Metric.missing("no verdict could be read")
+    mean = sum(known) / len(known)
+
+    def fill(part: _Rows) -> list[float]:
+        return [mean if one.score is None else one.score for _, one in part]
+
+    rest = [(record, one) for record, one in rows if record.sample.id not in labels]
+    return estimate_rate(
+        [labels[record.sample.id] for record, _ in labelled],
+        fill(labelled),
+        fill(rest),
+        [_cluster(record) for record, _ in labelled],
+        [_cluster(record) for record, _ in rest],
+    )
+
+
+def _compare(rows: _Rows, others: _Rows) -> Metric:
+    """Return the kappa of two judges on the items that both have judged."""
+    theirs = {record.sample.id: one.score for record, one in others}
+    both = [
+        (one.score, theirs[record.sample.id], _cluster(record))
+        for record, one in rows
+        if one.score is not None and theirs.get(record.sample.id) is not None
+    ]
+    if not both:
+        return Metric.missing("no item has a verdict of both judges")
+    return compare_judges([a for a, _, _ in both], [b or 0.0 for _, b, _ in both], [clip for _, _, clip in both])
+
+
+def _summarise_groups(rows: _Rows, groupings: Sequence[str]) -> dict[str, dict[str, Metric]]:
+    """Return the mean of the main score by grouping and key, for groupings with several keys."""
+    found: dict[str, dict[str, Metric]] = {}
+    for grouping in groupings:
+        parts: dict[str, _Rows] = {}
+        for record, one in rows:
+            if (key := record.sample.groups.get(grouping)) is not None:
+                parts.setdefault(key, []).append((record, one))
+        if len(parts) > 1:
+            found[grouping] = {
+                key: compute_judged_mean([one.score for _, one in part], [_cluster(record) for record, _ in part])
+                for key, part in parts.items()
+            }
+    return found

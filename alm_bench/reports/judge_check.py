@@ -1,0 +1,83 @@
+"""Report of a check of judges: their agreement with people, what could not be read, and how far to trust them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from alm_bench.calibration import Check
+from alm_bench.core import Metric
+from alm_bench.reports.blocks import Block, Text
+from alm_bench.reports.calibration import SHARE, build_check, build_correlation_cell, to_check_json, to_metric_json
+from alm_bench.reports.figures import build_metric_cell, format_value
+
+
+class Outcome(Protocol):
+    """Outcome of one judge (`judges.check.JudgeOutcome`)."""
+
+    n: int
+    problems: Mapping[str, int]
+    mean: Metric
+    bounds: tuple[float | None, float | None]
+    repeats_agree: Metric | None
+    warning: str | None
+
+
+def build_judge_check(
+    check: Check,
+    outcomes: Mapping[str, Outcome],
+    kappa: Mapping[tuple[str, str], Metric],
+    source: str,
+    details: bool = False,
+) -> list[Block]:
+    """Return the table of agreement, and below it one paragraph per judge. `source` names the labelled file."""
+    blocks = build_check(check, source, details)
+    blocks += [Text(_describe(check.titles[key], outcome)) for key, outcome in outcomes.items()]
+    for (first, second), value in kappa.items():
+        names = f"{check.titles[first]} and {check.titles[second]}"
+        blocks.append(Text(f"{names} agree with one another: kappa {build_correlation_cell(value).text}."))
+    return blocks
+
+
+def _describe(title: str, outcome: Outcome) -> str:
+    parts = []
+    if outcome.warning is not None:
+        parts.append(f"{outcome.warning}.")
+    low, high = outcome.bounds
+    if outcome.problems and low is not None and high is not None:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in outcome.problems.items())
+        parts.append(
+            f"{sum(outcome.problems.values()):,} of {outcome.n:,} texts have no verdict ({listed}): the mean score "
+            f"lies between {format_value(low, SHARE)} and {format_value(high, SHARE)}; agreement is measured on the "
+            "others."
+        )
+    if outcome.repeats_agree is not None:
+        parts.append(f"All repeats agree on {build_metric_cell(outcome.repeats_agree, SHARE).text} % of the texts.")
+    return f"{title}: " + (" ".join(parts) or f"mean score {build_metric_cell(outcome.mean, SHARE).text}.")
+
+
+def to_judge_check_json(
+    check: Check,
+    outcomes: Mapping[str, Outcome],
+    kappa: Mapping[tuple[str, str], Metric],
+    notes: Mapping[str, Mapping[str, Any]],
+    source: str,
+) -> dict[str, Any]:
+    """Return a check of judges as it is printed with `--json`: that of metrics, with `judges` and `judges_kappa`.
+
+    `notes` are further values of each judge, such as its model and prompt.
+    """
+    judges = {
+        key: {
+            **notes[key],
+            "n": outcome.n,
+            "unjudged": dict(outcome.problems),
+            "mean": to_metric_json("mean", outcome.mean),
+            "bounds": list(outcome.bounds),
+            "repeats_agree": None if outcome.repeats_agree is None else outcome.repeats_agree.value,
+            "warning": outcome.warning,
+        }
+        for key, outcome in outcomes.items()
+    }
+    agreement: Sequence[dict[str, Any]] = [
+        {"judges": list(pair), **to_metric_json("kappa", value)} for pair, value in kappa.items()
+    ]
+    return {**to_check_json(check, source), "judges": judges, "judges_kappa": agreement}

@@ -1,0 +1,171 @@
+"""Tables of judges: their agreement with people above, and the scores that they give to the answers of a run below."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from alm_bench.core import Metric
+from alm_bench.records.judgement import JudgedTable
+from alm_bench.records.models import RunSummary as Summary
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, as_cell
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.calibration import SHARE, build_correlation_cell
+from alm_bench.reports.figures import build_metric_cell, format_value
+from alm_bench.scoring.judged import JUDGED, describe_reliability
+
+NOT_CALIBRATED = "not calibrated"
+"""Mark of a judge whose agreement with people was not measured."""
+
+
+def read_judges(summary: Summary) -> list[JudgedTable]:
+    """Return the results of the judges of a run; empty without one."""
+    return msgspec.convert(summary.tables.get("judges", []), list[JudgedTable])
+
+
+def describe_calibration(table: JudgedTable) -> str:
+    """Return the agreement of a judge with people in words, with a warning if it is low; `not calibrated` without."""
+    known = table.calibration
+    if known is None:
+        return f"{NOT_CALIBRATED}: how far it agrees with people is not known (alm-bench judge-check)"
+    kappa = known.kappa
+    value = "not computed" if kappa.value is None else f"{kappa.value:.2f}"
+    warning = describe_reliability(kappa)
+    return f"kappa {value} with people on {known.source} (n = {known.n:,})" + (f"; {warning}" if warning else "")
+
+
+def format_judges(summary: Summary) -> list[str]:
+    """Return one line per judge for the short report of a run."""
+    lines = []
+    for table in read_judges(summary):
+        metric = table.metrics[JUDGED]
+        value = build_metric_cell(metric, SHARE).text
+        unjudged = f", {table.items - table.judged:,} unjudged" if table.judged < table.items else ""
+        corrected = table.corrected
+        people = f"; by people's standard {build_metric_cell(corrected, SHARE).text}" if corrected is not None else ""
+        lines.append(
+            f"{value} of {table.items:,} by {table.judge}, preset {table.preset}{unjudged}{people}; "
+            f"{describe_calibration(table)}"
+        )
+    return lines
+
+
+def build_judges(summary: Summary) -> list[Block]:
+    """Return the tables of a run's judges; none without a judge."""
+    tables = read_judges(summary)
+    if not tables:
+        return []
+    blocks: list[Block] = [_build_calibration(tables), _build_scores(summary, tables)]
+    return blocks + [_build_group(tables, name) for name in tables[0].groups]
+
+
+def _build_calibration(tables: Sequence[JudgedTable]) -> Table:
+    """Return the table of agreement with people, with one row per judge."""
+    rows: list[Row] = []
+    for table in tables:
+        known = table.calibration
+        name = _name(table)
+        if known is None:
+            rows.append([name, NOT_CALIBRATED, "-", "-", "-", "-", "-"])
+            continue
+        rows.append(
+            [
+                name,
+                known.source,
+                f"{known.n:,}" + (f" ({known.unjudged:,} unjudged)" if known.unjudged else ""),
+                build_metric_cell(known.accuracy, SHARE),
+                build_correlation_cell(known.kappa),
+                build_correlation_cell(known.spearman),
+                ", ".join(f"{key} {_format_kappa(kappa)}" for key, kappa in known.by_type.items()) or "-",
+            ]
+        )
+    columns = [
+        Column("judge's agreement with people", overflow="middle"),
+        Column("labelled file", 1, overflow="middle"),
+        Column("n", 2),
+        Column("accuracy"),
+        Column("kappa"),
+        Column("Spearman", 3),
+        Column("kappa by type", 4, overflow="end"),
+    ]
+    return Table(columns, rows, notes=[f"{_name(table)}: {describe_calibration(table)}." for table in tables])
+
+
+def _format_kappa(kappa: Metric) -> str:
+    return "-" if kappa.value is None else f"{kappa.value:.2f}"
+
+
+def _build_scores(summary: Summary, tables: Sequence[JudgedTable]) -> Table:
+    """Return the table of mean scores, with one row per judge."""
+    extra = list(dict.fromkeys(name for table in tables for name in table.metrics if name != JUDGED))
+    has_labels = any(table.corrected is not None for table in tables)
+    rows: list[Row] = []
+    for table in tables:
+        cells = [build_metric_cell(table.metrics.get(name), SHARE) for name in extra]
+        corrected = [build_metric_cell(table.corrected, SHARE)] if has_labels else []
+        rows.append(
+            [
+                f"{summary.model}, by {_name(table)}",
+                table.items,
+                table.items - table.judged,
+                build_metric_cell(table.metrics[JUDGED], SHARE),
+                _bounds_cell(table),
+                *cells,
+                *corrected,
+            ]
+        )
+    columns = [
+        Column("judged answers", overflow="middle"),
+        Column("n", 1),
+        Column("unjudged", 2),
+        Column("mean score"),
+        Column("bounds", 3),
+        *(Column(get_metric_heading(name), 4) for name in extra),
+        *([Column("by people's standard", 1)] if has_labels else []),
+    ]
+    return Table(columns, rows, notes=[note for table in tables for note in _list_notes(table, has_labels)])
+
+
+def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
+    """Return the notes below the scores of one judge."""
+    notes = []
+    if table.problems:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in table.problems.items())
+        notes.append(f"{_name(table)}: without a verdict: {listed}. The interval includes them as 0 and as 1.")
+    if table.no_answer:
+        notes.append(f"{_name(table)}: {table.no_answer:,} items without an answer count as wrong.")
+    if has_labels and table.corrected is not None:
+        notes.append(
+            f"By people's standard: mean label of all items, estimated from {table.corrected.n:,} labels and the "
+            "verdicts (prediction-powered inference, arXiv 2301.09633); valid if the labelled items are a random "
+            "sample."
+        )
+    for metric, text in ((table.repeats_agree, "all repeats agree"), (table.orders_agree, "both orders agree")):
+        if metric is not None:
+            notes.append(f"{_name(table)}: {text} on {build_metric_cell(metric, SHARE).text} % of the items.")
+    for key, kappa in table.kappa.items():
+        other = key.partition("#")[0]
+        notes.append(f"{_name(table)} and {other}: kappa {build_correlation_cell(kappa).text}.")
+    if table.usage.get("cost"):
+        notes.append(f"{_name(table)}: the last command spent {table.usage['cost']:.4f} USD on this judge.")
+    return notes
+
+
+def _bounds_cell(table: JudgedTable) -> Cell:
+    if table.low is None or table.high is None:
+        return as_cell("-")
+    return as_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
+
+
+def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
+    """Return the mean scores by one grouping, with a column per judge."""
+    keys = list(tables[0].groups[grouping])
+    rows: list[Row] = [
+        [key, tables[0].groups[grouping][key].n]
+        + [build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables]
+        for key in keys
+    ]
+    return Table([Column(grouping, overflow="end"), Column("n", 1), *(Column(_name(one)) for one in tables)], rows)
+
+
+def _name(table: JudgedTable) -> str:
+    return f"{table.judge} ({table.preset}@{table.prompt_hash[:8]})"

@@ -1,0 +1,271 @@
+"""Reinforcement learning on the demo world: what GRPO gains over more supervised steps, what an order of difficulty
+does, and whether a reward that only listening earns keeps a text shortcut from being learned (docs/reasoning.md).
+
+    python benchmarks/grpo_experiment.py run base gain curriculum grounded --seeds 1 2 3 --out results/grpo
+    python benchmarks/grpo_experiment.py table --out results/grpo
+
+Each run is stored as a JSON file and not repeated. One thread computes; processes with other seeds can run beside it.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from alm_bench.audio import load, make_noise_like
+from alm_bench.core import Decoding
+from alm_bench.core.files import replace_atomically, write_atomically
+from alm_bench.demo.root import create_training_root
+from alm_bench.demo.training import MCQ
+from alm_bench.mellow.checkpoint import load as load_network
+from alm_bench.mellow.encoder import EncoderOutput
+from alm_bench.mellow.logmel import LogMel
+from alm_bench.mellow.model import Mellow
+from alm_bench.mellow.prompt import select_protocol
+from alm_bench.parsing import parse_choice
+from alm_bench.tasks.mmau.demo import build_mmau_items
+from alm_bench.train.config import TrainConfig, load_config
+from alm_bench.train.features import encode_all
+from alm_bench.train.loop import Trainer
+from alm_bench.train.rollouts import draw_groups
+from alm_bench.train.setup import TrainingSetup, build_network, prepare
+
+ITEMS = 480
+"""Number of held-out items: the first ones of the demo data of the task mmau."""
+
+WORLDS = {"plain": 0.0, "shortcut": 0.6, "misleading": -1.0}
+"""Share of the items whose wording points to the right option (to a wrong one below 0), by world."""
+
+CURVE_EVERY = 25
+"""Number of steps between points of the learning curves."""
+
+
+@dataclass(slots=True)
+class Items:
+    """Held-out items."""
+
+    prompts: dict[str, list[list[int]]]
+    """Token ids of the prompts, by world."""
+
+    choices: dict[str, list[tuple[str, ...]]]
+    """Options of each item, by world."""
+
+    targets: list[int]
+    """Index of the right option of each item."""
+
+    encoded: dict[str, EncoderOutput]
+    """Outputs of the frozen encoder for the items' clips: `clean`, and `noise` with the level of the clip."""
+
+
+class Experiment:
+    """Data and features that all runs share."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.worlds: dict[str, TrainingSetup] = {}
+        self.items = self._load_items()
+
+    def _load_items(self) -> Items:
+        """Build the held-out items, and load or compute their features."""
+        loaded = load_network("mini")
+        layout, protocol = loaded.model.config.prompt, select_protocol(loaded.model.config.prompt.layout, None)
+        rows = {name: build_mmau_items("test", ITEMS, shortcut=share) for name, share in WORLDS.items()}
+        prompts, choices = {}, {}
+        for name, world in rows.items():
+            choices[name] = [tuple(row["choices"]) for row in world.rows]
+            texts = [MCQ.render({"question": row["question"]}, row["choices"]) for row in world.rows]
+            prompts[name] = [protocol.prompt_ids(text, loaded.tokenizer, layout) for text in texts]
+        targets = [row["choices"].index(row["answer"]) for row in rows["plain"].rows]
+        return Items(prompts, choices, targets, self._encode_items(loaded.model, rows["plain"], protocol))
+
+    def _encode_items(self, model: Mellow, rows: Any, protocol: Any) -> dict[str, EncoderOutput]:
+        """Load or compute the encoder's outputs for the items' clips and for noise of the same level."""
+        path = self.out / "items.pt"
+        if not path.is_file():
+            root, front = create_training_root(rows), LogMel(model.config.encoder)
+            policy = protocol.build_policy(model.config.encoder)
+            found: dict[str, list[torch.Tensor]] = {"clean": [], "noise": []}
+            for row in rows.rows:
+                wave = load(root.audio(f"mmau/{row['audio_id'][2:]}"), policy).wave
+                for name, changed in (("clean", wave), ("noise", make_noise_like(wave, "noise", row["id"]))):
+                    with torch.inference_mode():
+                        found[name].append(front(torch.from_numpy(np.array(changed))[None])[0])
+            encoded = {name: tuple(_encode(model, torch.stack(logmels))) for name, logmels in found.items()}
+            with replace_atomically(path) as temporary:
+                torch.save(encoded, temporary)
+        return {name: EncoderOutput(*parts) for name, parts in torch.load(path).items()}
+
+    def load_world(self, config: TrainConfig) -> TrainingSetup:
+        """Return the training data of a recipe with a new network. Data and encoded clips are shared by all runs."""
+        key = json.dumps([vars_of(part) for part in config.data])
+        if key not in self.worlds:
+            self.worlds[key] = prepare(config, self.out / "features", lambda *_: None)
+            corpus, encoded = self.worlds[key].corpus, self.out / "clips.pt"
+            if not encoded.is_file():
+                model = self.worlds[key].model
+                outputs = encode_all(
+                    model.encoder, corpus.logmels, len(corpus.clips), 64, torch.autocast("cpu", enabled=False)
+                )
+                with replace_atomically(encoded) as temporary:
+                    torch.save(tuple(part.clone() for part in outputs), temporary)
+            self.worlds[key].encoded[False] = EncoderOutput(*torch.load(encoded))
+        model, tokenizer = build_network(config.model, config.seed, config.trained_on)
+        return replace(self.worlds[key], model=model, tokenizer=tokenizer)
+
+    def answer(self, model: Mellow, world: str, clips: str) -> list[bool]:
+        """Return True per item whose greedy answer is right."""
+        items, right = self.items, []
+        model = model.eval()
+        encoded = items.encoded[clips]
+        for start in range(0, ITEMS, 32):
+            part = range(start, min(start + 32, ITEMS))
+            with torch.inference_mode():
+                outputs = EncoderOutput(*(each[list(part)] for each in encoded))
+                tokens = model.mapper(model.encoder.to_probabilities(outputs))
+                contexts = model.build_sequences(tokens, [None] * len(part), [items.prompts[world][i] for i in part])
+            drawn = draw_groups(model, contexts, [[str(i)] for i in part], Decoding(max_new_tokens=24))
+            tokenizer = next(iter(self.worlds.values())).tokenizer
+            for i, (answer,) in zip(part, drawn, strict=True):
+                text = tokenizer.decode(list(answer.tokens), skip_special_tokens=True)
+                right.append(parse_choice(text, items.choices[world][i]).index == items.targets[i])
+        return right
+
+
+def vars_of(part: Any) -> dict[str, str]:
+    """Return the settings of a source as texts."""
+    return {name: str(getattr(part, name)) for name in part.__slots__}
+
+
+def _encode(model: Mellow, logmels: torch.Tensor) -> EncoderOutput:
+    """Encode log-mels (clips, frames, mels)."""
+    with torch.inference_mode():
+        parts = [model.encoder.encode(logmel) for logmel in logmels.split(32)]
+    return EncoderOutput(*(torch.cat(part).clone() for part in zip(*parts, strict=True)))
+
+
+def train(
+    experiment: Experiment,
+    name: str,
+    recipe: str,
+    changes: Mapping[str, str],
+    worlds: Sequence[tuple[str, str]] = (("plain", "clean"),),
+) -> None:
+    """Train a recipe, and store what it answers to the held-out items, and its curves, unless it is stored already.
+
+    `worlds`: pairs of a world and clips on which it answers.
+    """
+    path = experiment.out / f"{name}.json"
+    if path.is_file():
+        return
+    config = load_config(recipe, {"name": name, "out": str(experiment.out / "runs"), "validate_every": "0", **changes})
+    setup = experiment.load_world(config)
+    curve: list[dict[str, Any]] = []
+    started = time.process_time()
+
+    def observe(entry: dict[str, Any]) -> None:
+        point = {key: entry[key] for key in ("step", "loss", "reward", "kl", "entropy", "answered") if key in entry}
+        point |= {key: entry[key] for key in ("agreement_with_changed", "changed_reward") if key in entry}
+        curve.append({**point, "cpu_seconds": round(time.process_time() - started, 1)})
+        if (entry["step"] + 1) % CURVE_EVERY == 0 and entry["step"] + 1 < entry["total"]:
+            for world, clips in worlds[:2]:
+                right = experiment.answer(setup.model, world, clips)
+                curve[-1][f"{world}/{clips}"] = float(np.mean(right))
+            print(name, json.dumps(curve[-1]), flush=True)
+
+    trainer = Trainer(config, setup, observe, fresh=(config.out / name / "config.json").is_file())
+    trainer.run()
+    seconds = time.process_time() - started
+    answers = {f"{world}/{clips}": experiment.answer(trainer.model, world, clips) for world, clips in worlds}
+    result = {
+        "name": name,
+        "recipe": recipe,
+        "changes": dict(changes),
+        "steps": len(curve),
+        "cpu_seconds": round(seconds, 1),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "right": answers,
+        "curve": curve,
+    }
+    write_atomically(path, json.dumps(result) + "\n")
+    print(name, {key: round(float(np.mean(each)), 3) for key, each in answers.items()}, f"{seconds:.0f} s", flush=True)
+
+
+EVERYWHERE = (
+    ("shortcut", "clean"),
+    ("shortcut", "noise"),
+    ("plain", "clean"),
+    ("plain", "noise"),
+)
+"""Pairs of a world and clips on which the models of the shortcut experiment answer."""
+
+PLANTED_STEPS = 25
+"""Number of supervised steps on multiple-choice questions with the shortcut, before GRPO."""
+
+GROUNDED_STEPS = 40
+"""Number of GRPO steps with and without draws on noise."""
+
+GROUNDED = {"stage.0.batch": "24"}
+"""Changes to the recipes of both."""
+
+CHOICE = "{audiocaps_mcq = 1}"
+"""Mixture of the rows on which GRPO trains."""
+
+
+def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int, changes: Mapping[str, str]) -> None:
+    """Run the named parts of the experiment with one seed."""
+    seeded = {"seed": str(seed)}
+    train(experiment, f"base-{seed}", "demo-sft", seeded, EVERYWHERE)
+    start = {
+        **seeded,
+        "model.init": str(experiment.out / "runs" / f"base-{seed}" / "last"),
+        "stage.0.steps": str(steps),
+    }
+    sft, rl = {**start, "model.reset": "[]"}, {**start, **changes}
+    if "gain" in parts:
+        train(experiment, f"grpo-{seed}", "demo-grpo", rl)
+        train(experiment, f"sft-{seed}", "demo-sft", sft)
+        train(experiment, f"sft-choice-{seed}", "demo-sft", {**sft, "stage.0.mix": CHOICE})
+    if "curriculum" in parts:
+        train(experiment, f"curriculum-{seed}", "demo-grpo", {**rl, "stage.0.curriculum": "0.6"})
+    if "grounded" in parts:
+        run_grounded(experiment, seed, sft, changes)
+
+
+def run_grounded(experiment: Experiment, seed: int, sft: Mapping[str, str], changes: Mapping[str, str]) -> None:
+    """Train on a world with a text shortcut: some supervised steps that begin to learn it, then GRPO without and with
+    draws on noise."""
+    planted = {"data.0.shortcut": str(WORLDS["shortcut"])}
+    name = f"planted-{seed}"
+    begun = {**sft, **planted, "stage.0.mix": CHOICE, "stage.0.steps": str(PLANTED_STEPS)}
+    train(experiment, name, "demo-sft", begun, EVERYWHERE)
+    init = str(experiment.out / "runs" / name / "last")
+    rl = {"seed": str(seed), "model.init": init, "stage.0.steps": str(GROUNDED_STEPS), **GROUNDED, **changes}
+    train(experiment, f"plain-{seed}", "demo-grpo", {**rl, **planted}, EVERYWHERE)
+    train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="+", choices=["run", "table", "base", "gain", "curriculum", "grounded"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the GRPO recipe")
+    parser.add_argument("--out", type=Path, default=Path("results/grpo"))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    changes = dict(pair.split("=", 1) for pair in asked.set)
+    experiment = Experiment(asked.out)
+    for seed in asked.seeds:
+        run_seed(experiment, asked.what, seed, asked.steps, changes)
+
+
+if __name__ == "__main__":
+    main()
