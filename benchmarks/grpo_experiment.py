@@ -1,7 +1,7 @@
 """Reinforcement learning on the demo world: what GRPO gains over more supervised steps, what an order of difficulty
 does, and whether a reward that only listening earns keeps a text shortcut from being learned (docs/reasoning.md).
 
-    python benchmarks/grpo_experiment.py run base gain curriculum grounded --seeds 1 2 3 --out results/grpo
+    python benchmarks/grpo_experiment.py run gain choice curriculum grounded --seeds 1 2 3 --out results/grpo
     python benchmarks/grpo_experiment.py table --out results/grpo
 
 Each run is stored as a JSON file and not repeated. One thread computes; processes with other seeds can run beside it.
@@ -25,15 +25,20 @@ from alm_bench.core.files import replace_atomically, write_atomically
 from alm_bench.demo.root import create_training_root
 from alm_bench.demo.training import MCQ
 from alm_bench.mellow.checkpoint import load as load_network
+from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import select_protocol
 from alm_bench.parsing import parse_choice
+from alm_bench.scoring.intervals import compute_clustered_interval
+from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.tasks.mmau.demo import build_mmau_items
+from alm_bench.train.batches import StageData
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.features import encode_clips
 from alm_bench.train.loop import Trainer
+from alm_bench.train.objectives.grpo import Grpo
 from alm_bench.train.rollouts import draw_groups
 from alm_bench.train.setup import TrainingSetup, build_network, prepare
 
@@ -45,6 +50,17 @@ WORLDS = {"plain": 0.0, "shortcut": 0.6, "misleading": -1.0}
 
 CURVE_EVERY = 25
 """Number of steps between points of the learning curves."""
+
+STOP_AT = 0.6
+"""Share of right answers to multiple-choice rows of the training data, which the recipe of the base model does not
+train on, at which it is stopped."""
+
+CHECK_EVERY = 10
+"""Number of steps between checks of this share."""
+
+
+class StopEarly(Exception):  # noqa: N818  a training that has reached its aim
+    """Raised to end a training before its last step."""
 
 
 @dataclass(slots=True)
@@ -119,6 +135,19 @@ class Experiment:
         model, tokenizer = build_network(config.model, config.seed, config.trained_on)
         return replace(self.worlds[key], model=model, tokenizer=tokenizer)
 
+    def check_rows(self, trainer: Trainer) -> float:
+        """Return the share of right greedy answers among the multiple-choice rows of the first 300 training rows."""
+        stage = load_config("demo-grpo").stage[0]
+        prepared = trainer.prepared
+        data = StageData(
+            prepared.corpus, trainer.model.config, prepared.tokenizer, prepared.protocol, stage, prepared.encoded[False]
+        )
+        objective = Grpo(trainer.model)
+        objective.set_up(data, 0)
+        with torch.no_grad():
+            measured = objective.measure(data, 300, torch.autocast("cpu", enabled=False))
+        return float(measured["answered"]["audiocaps_mcq"])
+
     def answer(self, model: Mellow, world: str, clips: str) -> list[bool]:
         """Return True per item whose greedy answer is right."""
         items, right = self.items, []
@@ -156,10 +185,12 @@ def train(
     recipe: str,
     changes: Mapping[str, str],
     worlds: Sequence[tuple[str, str]] = (("plain", "clean"),),
+    stop_at: float | None = None,
 ) -> None:
     """Train a recipe, and store what it answers to the held-out items, and its curves, unless it is stored already.
 
-    `worlds`: pairs of a world and clips on which it answers.
+    `worlds`: pairs of a world and clips on which it answers. `stop_at`: share of right answers to multiple-choice rows
+    of the training data at which it is stopped.
     """
     path = experiment.out / f"{name}.json"
     if path.is_file():
@@ -178,9 +209,17 @@ def train(
                 right = experiment.answer(setup.model, world, clips)
                 curve[-1][f"{world}/{clips}"] = float(np.mean(right))
             print(name, json.dumps(curve[-1]), flush=True)
+        if stop_at is not None and (entry["step"] + 1) % CHECK_EVERY == 0:
+            share = experiment.check_rows(trainer)
+            print(name, entry["step"] + 1, f"steps, {share:.3f} of the rows", flush=True)
+            if share >= stop_at:
+                raise StopEarly
 
     trainer = Trainer(config, setup, observe, fresh=(config.out / name / "config.json").is_file())
-    trainer.run()
+    try:
+        trainer.run()
+    except StopEarly:
+        save_folder(config.out / name / "last", trainer.model, setup.tokenizer)
     seconds = time.process_time() - started
     answers = {f"{world}/{clips}": experiment.answer(trainer.model, world, clips) for world, clips in worlds}
     result = {
@@ -221,7 +260,7 @@ CHOICE = "{audiocaps_mcq = 1}"
 def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int, changes: Mapping[str, str]) -> None:
     """Run the named parts of the experiment with one seed."""
     seeded = {"seed": str(seed)}
-    train(experiment, f"base-{seed}", "demo-sft", seeded, EVERYWHERE)
+    train(experiment, f"base-{seed}", "demo-sft", {**seeded, "stage.0.steps": "80"}, EVERYWHERE, STOP_AT)
     start = {
         **seeded,
         "model.init": str(experiment.out / "runs" / f"base-{seed}" / "last"),
@@ -231,6 +270,7 @@ def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int
     if "gain" in parts:
         train(experiment, f"grpo-{seed}", "demo-grpo", rl)
         train(experiment, f"sft-{seed}", "demo-sft", sft)
+    if "choice" in parts:
         train(experiment, f"sft-choice-{seed}", "demo-sft", {**sft, "stage.0.mix": CHOICE})
     if "curriculum" in parts:
         train(experiment, f"curriculum-{seed}", "demo-grpo", {**rl, "stage.0.curriculum": "0.6"})
@@ -251,14 +291,139 @@ def run_grounded(experiment: Experiment, seed: int, sft: Mapping[str, str], chan
     train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
 
 
+# --- tables and curves ---
+
+
+def read_results(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the stored results by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(out.glob("*.json"))}
+
+
+def compute_accuracy(result: Mapping[str, Any], answers: str) -> float:
+    """Return the share of right answers in percent. `answers`: world and clips, such as `plain/clean`."""
+    return 100 * float(np.mean(result["right"][answers]))
+
+
+def print_gains(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Print the accuracies and their paired differences from those of the continued supervised training."""
+    others = ["grpo", "sft-choice", "curriculum"]
+    print("| seed | start | sft | " + " | ".join(f"{name} | {name} - sft" for name in others) + " |")
+    print("|---" * (3 + 2 * len(others)) + "|")
+    for seed in seeds:
+        if f"sft-{seed}" not in results:
+            continue
+        sft = results[f"sft-{seed}"]
+        cells = [str(seed), f"{compute_accuracy(results[f'base-{seed}'], 'plain/clean'):.1f}"]
+        cells.append(f"{compute_accuracy(sft, 'plain/clean'):.1f}")
+        for name in others:
+            if (other := results.get(f"{name}-{seed}")) is None:
+                cells += ["-", "-"]
+                continue
+            rights = [list(map(float, result["right"]["plain/clean"])) for result in (sft, other)]
+            found = compare_paired_scores(*rights, range(ITEMS)).difference
+            cells.append(f"{compute_accuracy(other, 'plain/clean'):.1f}")
+            cells.append(format_interval(found.value, found.low, found.high))
+        print("| " + " | ".join(cells) + " |")
+
+
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a difference in points with its 95 % interval."""
+    return f"{100 * (value or 0):+.1f} [{100 * (low or 0):+.1f}, {100 * (high or 0):+.1f}]"
+
+
+class RetentionDifference:
+    """Statistic: retention of the first model minus that of the second, from sums of right answers of the first on
+    noise and on clips, and of the second on noise and on clips."""
+
+    def __call__(self, sums: Any) -> Any:
+        """Return the difference, shape (..., 1), for sums (..., 4)."""
+        return (sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3])[..., None]
+
+
+def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Print accuracies on clips and noise, their ratios, and the paired difference of the ratios."""
+    print("| seed | model | shortcut world, clips | on noise | retention | plain world, clips | on noise |")
+    print("|---|---|---|---|---|---|---|")
+    differences = []
+    for seed in seeds:
+        counts = {}
+        for name in ("base", "planted", "plain", "grounded"):
+            if (result := results.get(f"{name}-{seed}")) is None:
+                continue
+            found = [compute_accuracy(result, f"{world}/{clips}") for world, clips in EVERYWHERE]
+            cells = [f"{each:.1f}" for each in found]
+            retention = f"{100 * found[1] / found[0]:.1f} %"
+            print(f"| {seed} | {name} | {cells[0]} | {cells[1]} | {retention} | {cells[2]} | {cells[3]} |")
+            counts[name] = [np.array(result["right"][f"shortcut/{clips}"], float) for clips in ("noise", "clean")]
+        for first, second in (("plain", "grounded"), ("plain", "planted")):
+            if first in counts and second in counts:
+                sums = np.stack([*counts[first], *counts[second]], axis=1)
+                bounds = compute_clustered_interval(range(ITEMS), sums, RetentionDifference())
+                value, low, high = (float(each[0]) for each in bounds)
+                differences.append(f"| {seed} | {first} - {second} | {format_interval(value, low, high)} |")
+    print("\n| seed | difference of retentions | points |\n|---|---|---|")
+    print("\n".join(differences))
+
+
+def draw_curves(results: Mapping[str, Any], seeds: Sequence[int], path: Path) -> None:
+    """Draw accuracy over steps of supervised training, GRPO in shuffled order and with a curriculum, a panel per
+    seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(seeds), figsize=(4.2 * len(seeds), 3.4), sharey=True, squeeze=False)
+    lines = {
+        "sft": "SFT",
+        "sft-choice": "SFT, same questions",
+        "grpo": "GRPO, shuffled",
+        "curriculum": "GRPO, curriculum",
+    }
+    for panel, seed in zip(panels[0], seeds, strict=True):
+        for name, label in lines.items():
+            if (result := results.get(f"{name}-{seed}")) is None:
+                continue
+            points = [(0, compute_accuracy(results[f"base-{seed}"], "plain/clean"))]
+            points += [(p["step"] + 1, 100 * p["plain/clean"]) for p in result["curve"] if "plain/clean" in p]
+            points.append((result["steps"], compute_accuracy(result, "plain/clean")))
+            panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
+        panel.set(title=f"seed {seed}", xlabel="gradient steps")
+    panels[0][0].set_ylabel("accuracy, %")
+    panels[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def print_costs(results: Mapping[str, Any]) -> None:
+    """Print the processor time and the memory of each kind of run, averaged over seeds."""
+    print("\n| run | steps | processor time, s | peak memory of the process, MB |\n|---|---|---|---|")
+    for name in dict.fromkeys(each.rpartition("-")[0] for each in results):
+        runs = [result for each, result in results.items() if each.rpartition("-")[0] == name]
+        seconds, memory = (np.mean([run[key] for run in runs]) for key in ("cpu_seconds", "peak_memory_mb"))
+        print(f"| {name} | {runs[0]['steps']} | {seconds:.0f} | {memory:.0f} |")
+
+
+PARTS = ("run", "table", "base", "gain", "choice", "curriculum", "grounded")
+"""What to do: `run` with the names of parts, or `table`."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["run", "table", "base", "gain", "curriculum", "grounded"])
+    parser.add_argument("what", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the GRPO recipe")
     parser.add_argument("--out", type=Path, default=Path("results/grpo"))
     asked = parser.parse_args()
+    if "table" in asked.what:
+        results = read_results(asked.out)
+        print_gains(results, asked.seeds)
+        print()
+        print_retention(results, asked.seeds)
+        print_costs(results)
+        draw_curves(results, asked.seeds, asked.out / "curves.png")
+        return
     torch.set_num_threads(1)
     asked.out.mkdir(parents=True, exist_ok=True)
     changes = dict(pair.split("=", 1) for pair in asked.set)

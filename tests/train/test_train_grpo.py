@@ -17,9 +17,10 @@ from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.train import log_probabilities
 from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import TrainConfig
+from alm_bench.train.grpo_batch import GrpoBatch, build_token_batch
 from alm_bench.train.log_probabilities import compute_log_probs
 from alm_bench.train.loop import Stage, Trainer
-from alm_bench.train.objectives.grpo import Grpo, GrpoBatch, build_token_batch
+from alm_bench.train.objectives.grpo import Grpo
 from alm_bench.train.rollouts import draw_groups
 from alm_bench.train.setup import prepare
 

@@ -99,3 +99,34 @@ def test_killed_at_every_point_of_a_save_and_resumed(
     points = [killed["point"] for killed in found["killed"]]
     for kind in (f"{change} {folder}/" for change in ("half of", "replace") for folder in ("state", "best", "last")):
         assert any(point.startswith(kind) for point in points), (kind, points)
+
+
+GRPO = """
+[[stage]]
+name = "reinforce"
+objective = "grpo"
+train = ["mapper", "lm"]
+steps = {steps}
+batch = 4
+lr = 1e-3
+[stage.grpo]
+rewards = {{ length = 1.0 }}
+reward_options = {{ length = {{ low = 1, high = 2, part = "text" }} }}
+group = 4
+max_new_tokens = 5
+updates = 2
+loss = "dapo"
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_reinforce_as_one(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    """Each process draws the answers to its rows; draws, advantages and the mean over all tokens are those of one."""
+    recipe(steps=6, stages=GRPO)
+    finish(start(tmp_path, "one"))
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
+    finish(start(tmp_path, "two", *launcher))
+    one, two = entries(tmp_path, "one"), entries(tmp_path, "two")
+    for key in ("reward", "answer_tokens", "truncated", "norm", "entropy", "kl", "clipped"):
+        assert [entry[key] for entry in two] == pytest.approx([entry[key] for entry in one], rel=1e-3, abs=1e-7), key
+    assert max(entry["kl"] for entry in one) > 0

@@ -3,7 +3,7 @@ prompt and learns those that earn more than the others of their group."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any, ClassVar
 
@@ -13,18 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from alm_bench.core import Decoding, UsageError
-from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.changed_clips import load_changed_clips
 from alm_bench.train.config import StageConfig
+from alm_bench.train.grpo_batch import Draws, GrpoBatch, build_token_batch
 from alm_bench.train.grpo_config import GrpoConfig
 from alm_bench.train.grpo_losses import (
-    TokenBatch,
     compute_advantages,
     compute_divergences,
     compute_loss,
     count_clipped,
-    count_units,
 )
 from alm_bench.train.log_probabilities import TokenLogProbs, compute_log_probs
 from alm_bench.train.lora import merge_lora
@@ -45,73 +43,6 @@ from alm_bench.train.rewards import (
 from alm_bench.train.rewards.grounded import compute_grounding_weights
 from alm_bench.train.rollouts import draw_groups, list_token_ids
 from alm_bench.train.sampler import RepeatedSteps, StepRows
-
-
-@dataclass(slots=True)
-class Draws:
-    """Drawn answers of a batch: one group per row, then, with the form `group`, one group per row on changed clips."""
-
-    answers: list[list[list[int]]]
-    """Token ids of each answer of each group, with the stop token if it was drawn."""
-
-    advantages: Tensor
-    """Advantage of each answer, (answers,)."""
-
-    rows: int
-    """Number of groups on the rows' own clips."""
-
-    old: Tensor | None = None
-    """Log-probabilities of all tokens under the weights that drew them; None if there is one update per draw."""
-
-    reference: Tensor | None = None
-    """Log-probabilities of all tokens under the reference weights; None without a reference."""
-
-    @property
-    def own_answers(self) -> int:
-        """Number of answers on the rows' own clips."""
-        return sum(len(group) for group in self.answers[: self.rows])
-
-    @property
-    def own_tokens(self) -> int:
-        """Number of tokens of the answers on the rows' own clips."""
-        return sum(len(answer) for group in self.answers[: self.rows] for answer in group)
-
-
-@dataclass(slots=True, kw_only=True)
-class GrpoBatch(PromptBatch):
-    """Prompts, and the answers that were drawn to them."""
-
-    rows: Sequence[int]
-    """Number of each row."""
-
-    questions: Sequence[Question]
-    """Question of each row, for the rewards."""
-
-    kind: Any
-    """Name of the loss."""
-
-    changed_logmel: Tensor | None = None
-    """Log-mels of the changed clips, (clips, frames, mels), None without them."""
-
-    changed_encoded: EncoderOutput | None = None
-    """Outputs of a frozen encoder for the changed clips, instead of log-mels."""
-
-    changed_first: Sequence[int] = ()
-    """Index of each row's first changed clip among the changed clips; empty without changed clips."""
-
-    changed_second: Sequence[int] = ()
-    """Index of each row's second changed clip, -1 if the row has one clip."""
-
-    draws: Draws | None = None
-    """Drawn answers, None before they are drawn and in validation."""
-
-    @property
-    def units(self) -> int:
-        """Number of units over which the loss is averaged: answers or tokens on the rows' own clips, or rows in
-        validation."""
-        if self.draws is None:
-            return len(self.rows)
-        return count_units(self.draws.own_answers, self.draws.own_tokens, self.kind)
 
 
 class Grpo(Objective):
@@ -178,7 +109,7 @@ class Grpo(Objective):
         self.reference = copy_trained(self.model) if self.settings.beta else {}
         self._drawn: dict[tuple[int, ...], Draws] = {}
         self._drawn_at = -1
-        self._sums: dict[str, tuple[float, float]] = {}
+        self._sums: dict[str, tuple[float, int]] = {}
 
     def get_state(self) -> dict[str, Any]:
         return {"reference": self.reference}
@@ -191,7 +122,8 @@ class Grpo(Objective):
         return (step + 1) % self.settings.updates == 0
 
     def pop_metrics(self) -> dict[str, tuple[float, float]]:
-        sums, self._sums = self._sums, {}
+        sums: dict[str, tuple[float, float]] = {**self._sums}
+        self._sums = {}
         return sums
 
     def complete(self, batch: GrpoBatch, step: int, autocast: torch.autocast) -> GrpoBatch:
@@ -206,7 +138,10 @@ class Grpo(Objective):
         if key not in self._drawn:
             with torch.no_grad(), autocast:
                 self._drawn[key] = self._draw(batch, rollout)
-        return replace(batch, draws=self._drawn[key])
+        draws = self._drawn[key]
+        for name, (total, count) in draws.metrics.items():
+            self._add_metric(name, total, count)
+        return replace(batch, draws=draws)
 
     def forward(self, batch: GrpoBatch) -> Tensor:
         self._switch_off_dropout()
@@ -247,6 +182,7 @@ class Grpo(Objective):
         """Draw the answers of a batch. Draws are seeded by the stage's seed, the rollout, the row and the draw."""
         self._switch_off_dropout()
         settings = self.settings
+        before, self._sums = self._sums, {}
         contexts = build_contexts(self.model, batch)
         items = [[f"{rollout}/{row}/{draw}" for draw in range(settings.group)] for row in batch.rows]
         if (grounded := settings.grounded) is not None:
@@ -263,7 +199,8 @@ class Grpo(Objective):
         advantages = self._reward(batch.questions, texts[:count], texts[count:])
         if grounded is not None and grounded.form == "weight":  # these draws have served their purpose
             answers = answers[:count]
-        draws = Draws(answers, torch.cat(advantages), count)
+        draws = Draws(answers, torch.cat(advantages), count, metrics=self._sums)
+        self._sums = before
         self._add_fixed_log_probs(batch, draws)
         return draws
 
@@ -346,7 +283,7 @@ class Grpo(Objective):
 
     def _add_metric(self, name: str, total: float, count: int) -> None:
         """Add the sum over `count` units to a metric of the step."""
-        before = self._sums.get(name, (0.0, 0.0))
+        before = self._sums.get(name, (0.0, 0))
         self._sums[name] = (before[0] + total, before[1] + count)
 
     def _switch_off_dropout(self) -> None:
@@ -390,19 +327,6 @@ def prepare_rewards(settings: GrpoConfig, corpus: Corpus) -> dict[str, Reward]:
         for reward in rewards.values():
             reward.prepare(questions)
     return rewards
-
-
-def build_token_batch(draws: Draws, device: torch.device) -> TokenBatch:
-    """Return the tensors of drawn answers, on a device."""
-    lengths = torch.tensor([len(answer) for group in draws.answers for answer in group])
-    owners = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-    return TokenBatch(
-        owners.to(device),
-        lengths.to(device),
-        draws.advantages.to(device),
-        None if draws.old is None else draws.old.to(device),
-        None if draws.reference is None else draws.reference.to(device),
-    )
 
 
 OBJECTIVES = (Grpo,)
