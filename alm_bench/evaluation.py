@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
-    from alm_bench.records.store import RunStore
     from alm_bench.runner import Plan
     from alm_bench.runner.budget import Budget
     from alm_bench.runner.dryrun import Forecast
@@ -345,11 +344,11 @@ def _run_evaluation(
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
-    if jury is not None:
-        jury.refuse_model(adapter.identity)
+    judged = set() if jury is None else jury.select_plans(plans)
     with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, jury)
+            graders = jury if plan.run_id in judged else None
+            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, graders)
             outcome.judge_failures += [failures] if failures is not None else []
             folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
@@ -397,8 +396,8 @@ def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
         forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
         report_unknown_revisions(plans)
         if (jury := juries.get(options)) is not None:
-            jury.refuse_model(plans[0].adapter.identity)
-            forecasts += [jury.forecast_plan(plan) for plan in plans]
+            judged = jury.select_plans(plans)
+            forecasts += [jury.forecast_plan(plan) for plan in plans if plan.run_id in judged]
         return forecasts
 
     with closing(Juries()) as juries, closing(ModelLoader()) as models:
@@ -458,8 +457,12 @@ def run_plan(
         failures = None
         if jury is not None and not interrupted and len(records) == len(plan.items):
             try:
-                records, failures = judge_run(store, records, plan.spec.task, jury, budget, watch)
-            except KeyboardInterrupt:
+                with watch.count_verdicts() as counting:
+                    judged = jury.judge(records, plan.spec.task, budget, counting.update)
+                records, failures = judged.records, judged.failures
+                store.rewrite(records)
+                store.note(judges={**store.header.judges, **judged.notes})
+            except KeyboardInterrupt:  # replies are cached: the same command makes only the missing calls
                 interrupted = True
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise_run(store.header, plan.task, records, folder.name)
@@ -469,20 +472,6 @@ def run_plan(
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
     return summary, interrupted, failures
-
-
-def judge_run(
-    store: "RunStore", records: "Sequence[Record]", task: str, jury: "Jury", budget: "Budget", watch: Watch
-) -> "tuple[list[Record], str | None]":
-    """Judge the records of a run and store them. Return them, and a line about calls that failed, if any.
-
-    Replies are cached one by one, so that after an interruption only missing calls are made.
-    """
-    with watch.count_verdicts() as counting:
-        judged = jury.judge(records, task, budget, counting.update)
-    store.rewrite(judged.records)
-    store.note(judges={**store.header.judges, **judged.notes})
-    return judged.records, judged.failures
 
 
 def configure_task(
@@ -533,15 +522,17 @@ def rescore_run(
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = add_text_baseline(solver, records, header)
-        store.rewrite(records)
-        store.note(parser=task.parser)
         failures = None
-        if jury is not None:
+        if jury is not None:  # before anything is written, since it may be refused
             jury.refuse_model(header.identity)
-            records, failures = judge_run(store, records, header.task.name, jury, budget or Budget(), watch)
-            header = replace_fields(header, judges=store.header.judges)
+            with watch.count_verdicts() as counting:
+                judged = jury.judge(records, header.task.name, budget or Budget(), counting.update)
+            records, failures = judged.records, judged.failures
+            header = replace_fields(header, judges={**header.judges, **judged.notes})
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise_run(header, task, records, folder.name)
+        store.rewrite(records)
+        store.note(parser=task.parser, judges=header.judges)
         if not summary.partial:
             store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)

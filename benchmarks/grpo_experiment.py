@@ -25,7 +25,6 @@ from alm_bench.core.files import replace_atomically, write_atomically
 from alm_bench.demo.root import create_training_root
 from alm_bench.demo.training import MCQ
 from alm_bench.mellow.checkpoint import load as load_network
-from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.model import Mellow
@@ -34,11 +33,9 @@ from alm_bench.parsing import parse_choice
 from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.tasks.mmau.demo import build_mmau_items
-from alm_bench.train.batches import StageData
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.features import encode_clips
 from alm_bench.train.loop import Trainer
-from alm_bench.train.objectives.grpo import Grpo
 from alm_bench.train.rollouts import draw_groups
 from alm_bench.train.setup import TrainingSetup, build_network, prepare
 
@@ -50,17 +47,6 @@ WORLDS = {"plain": 0.0, "shortcut": 0.6, "misleading": -1.0}
 
 CURVE_EVERY = 25
 """Number of steps between points of the learning curves."""
-
-STOP_AT = 0.6
-"""Share of right answers to multiple-choice rows of the training data, which the recipe of the base model does not
-train on, at which it is stopped."""
-
-CHECK_EVERY = 10
-"""Number of steps between checks of this share."""
-
-
-class StopEarly(Exception):  # noqa: N818  a training that has reached its aim
-    """Raised to end a training before its last step."""
 
 
 @dataclass(slots=True)
@@ -135,19 +121,6 @@ class Experiment:
         model, tokenizer = build_network(config.model, config.seed, config.trained_on)
         return replace(self.worlds[key], model=model, tokenizer=tokenizer)
 
-    def check_rows(self, trainer: Trainer) -> float:
-        """Return the share of right greedy answers among the multiple-choice rows of the first 300 training rows."""
-        stage = load_config("demo-grpo").stage[0]
-        prepared = trainer.prepared
-        data = StageData(
-            prepared.corpus, trainer.model.config, prepared.tokenizer, prepared.protocol, stage, prepared.encoded[False]
-        )
-        objective = Grpo(trainer.model)
-        objective.set_up(data, 0)
-        with torch.no_grad():
-            measured = objective.measure(data, 300, torch.autocast("cpu", enabled=False))
-        return float(measured["answered"]["audiocaps_mcq"])
-
     def answer(self, model: Mellow, world: str, clips: str) -> list[bool]:
         """Return True per item whose greedy answer is right."""
         items, right = self.items, []
@@ -185,12 +158,10 @@ def train(
     recipe: str,
     changes: Mapping[str, str],
     worlds: Sequence[tuple[str, str]] = (("plain", "clean"),),
-    stop_at: float | None = None,
 ) -> None:
     """Train a recipe, and store what it answers to the held-out items, and its curves, unless it is stored already.
 
-    `worlds`: pairs of a world and clips on which it answers. `stop_at`: share of right answers to multiple-choice rows
-    of the training data at which it is stopped.
+    `worlds`: pairs of a world and clips on which it answers.
     """
     path = experiment.out / f"{name}.json"
     if path.is_file():
@@ -209,17 +180,9 @@ def train(
                 right = experiment.answer(setup.model, world, clips)
                 curve[-1][f"{world}/{clips}"] = float(np.mean(right))
             print(name, json.dumps(curve[-1]), flush=True)
-        if stop_at is not None and (entry["step"] + 1) % CHECK_EVERY == 0:
-            share = experiment.check_rows(trainer)
-            print(name, entry["step"] + 1, f"steps, {share:.3f} of the rows", flush=True)
-            if share >= stop_at:
-                raise StopEarly
 
     trainer = Trainer(config, setup, observe, fresh=(config.out / name / "config.json").is_file())
-    try:
-        trainer.run()
-    except StopEarly:
-        save_folder(config.out / name / "last", trainer.model, setup.tokenizer)
+    trainer.run()
     seconds = time.process_time() - started
     answers = {f"{world}/{clips}": experiment.answer(trainer.model, world, clips) for world, clips in worlds}
     result = {
@@ -258,14 +221,11 @@ CHOICE = "{audiocaps_mcq = 1}"
 
 
 def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int, changes: Mapping[str, str]) -> None:
-    """Run the named parts of the experiment with one seed."""
+    """Run the named parts of the experiment with one seed of rows and draws. All seeds start from one model."""
     seeded = {"seed": str(seed)}
-    train(experiment, f"base-{seed}", "demo-sft", {**seeded, "stage.0.steps": "80"}, EVERYWHERE, STOP_AT)
-    start = {
-        **seeded,
-        "model.init": str(experiment.out / "runs" / f"base-{seed}" / "last"),
-        "stage.0.steps": str(steps),
-    }
+    train(experiment, "base", "demo-sft", {}, EVERYWHERE)
+    init = str(experiment.out / "runs" / "base" / "last")
+    start = {**seeded, "model.init": init, "stage.0.steps": str(steps)}
     sft, rl = {**start, "model.reset": "[]"}, {**start, **changes}
     if "gain" in parts:
         train(experiment, f"grpo-{seed}", "demo-grpo", rl)
@@ -313,7 +273,7 @@ def print_gains(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
         if f"sft-{seed}" not in results:
             continue
         sft = results[f"sft-{seed}"]
-        cells = [str(seed), f"{compute_accuracy(results[f'base-{seed}'], 'plain/clean'):.1f}"]
+        cells = [str(seed), f"{compute_accuracy(results['base'], 'plain/clean'):.1f}"]
         cells.append(f"{compute_accuracy(sft, 'plain/clean'):.1f}")
         for name in others:
             if (other := results.get(f"{name}-{seed}")) is None:
@@ -348,7 +308,7 @@ def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
     for seed in seeds:
         counts = {}
         for name in ("base", "planted", "plain", "grounded"):
-            if (result := results.get(f"{name}-{seed}")) is None:
+            if (result := results.get("base" if name == "base" else f"{name}-{seed}")) is None:
                 continue
             found = [compute_accuracy(result, f"{world}/{clips}") for world, clips in EVERYWHERE]
             cells = [f"{each:.1f}" for each in found]
@@ -384,7 +344,7 @@ def draw_curves(results: Mapping[str, Any], seeds: Sequence[int], path: Path) ->
         for name, label in lines.items():
             if (result := results.get(f"{name}-{seed}")) is None:
                 continue
-            points = [(0, compute_accuracy(results[f"base-{seed}"], "plain/clean"))]
+            points = [(0, compute_accuracy(results["base"], "plain/clean"))]
             points += [(p["step"] + 1, 100 * p["plain/clean"]) for p in result["curve"] if "plain/clean" in p]
             points.append((result["steps"], compute_accuracy(result, "plain/clean")))
             panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
@@ -398,8 +358,8 @@ def draw_curves(results: Mapping[str, Any], seeds: Sequence[int], path: Path) ->
 def print_costs(results: Mapping[str, Any]) -> None:
     """Print the processor time and the memory of each kind of run, averaged over seeds."""
     print("\n| run | steps | processor time, s | peak memory of the process, MB |\n|---|---|---|---|")
-    for name in dict.fromkeys(each.rpartition("-")[0] for each in results):
-        runs = [result for each, result in results.items() if each.rpartition("-")[0] == name]
+    for name in dict.fromkeys(each.rpartition("-")[0] or each for each in results):
+        runs = [result for each, result in results.items() if (each.rpartition("-")[0] or each) == name]
         seconds, memory = (np.mean([run[key] for run in runs]) for key in ("cpu_seconds", "peak_memory_mb"))
         print(f"| {name} | {runs[0]['steps']} | {seconds:.0f} | {memory:.0f} |")
 

@@ -19,12 +19,18 @@ from alm_bench.reports.figures import build_metric_cell, format_value
 class Outcome(Protocol):
     """Outcome of one judge (`judges.check.JudgeOutcome`)."""
 
-    n: int
-    problems: Mapping[str, int]
-    mean: Metric
-    bounds: tuple[float | None, float | None]
-    repeats_agree: Metric | None
-    warning: str | None
+    @property
+    def n(self) -> int: ...
+    @property
+    def problems(self) -> Mapping[str, int]: ...
+    @property
+    def mean(self) -> Metric: ...
+    @property
+    def bounds(self) -> tuple[float | None, float | None]: ...
+    @property
+    def repeats_agree(self) -> Metric | None: ...
+    @property
+    def warning(self) -> str | None: ...
 
 
 def build_judge_check(

@@ -49,6 +49,16 @@ def format_judges(summary: Summary) -> list[str]:
     return lines
 
 
+def name_judge(summary: Summary, name: str, cell: Cell) -> Cell:
+    """Return the cell of a metric; of one by a judge with the judge's name, since runs may have different judges."""
+    tables = read_judges(summary) if name.startswith(JUDGED) else []
+    if not tables or name not in tables[0].metrics:
+        return cell
+    mark = "" if tables[0].calibration is not None else f", {NOT_CALIBRATED}"
+    by = f" by {tables[0].judge} ({tables[0].preset}{mark})"
+    return Cell(tuple(form + by for form in cell.forms), cell.note, cell.style)
+
+
 def build_judges(summary: Summary) -> list[Block]:
     """Return the tables of a run's judges; none without a judge."""
     tables = read_judges(summary)
@@ -160,8 +170,11 @@ def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
     """Return the mean scores by one grouping, with a column per judge."""
     keys = list(tables[0].groups[grouping])
     rows: list[Row] = [
-        [key, tables[0].groups[grouping][key].n]
-        + [build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables]
+        [
+            key,
+            tables[0].groups[grouping][key].n,
+            *(build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables),
+        ]
         for key in keys
     ]
     return Table([Column(grouping, overflow="end"), Column("n", 1), *(Column(_name(one)) for one in tables)], rows)

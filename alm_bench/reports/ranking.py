@@ -12,6 +12,7 @@ from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Cell, convert_to_cell
 from alm_bench.reports.breakdowns import MARGIN, count_baseline_items, is_metric_shown, order_metrics
 from alm_bench.reports.figures import build_difference_cell, build_margin_cell, build_metric_cell, get_title
+from alm_bench.reports.judges import name_judge
 from alm_bench.reports.provenance import build_task_title, format_option_order, format_prompt_name
 from alm_bench.scoring.blind import compute_margin_over_best, find_best_baseline
 from alm_bench.scoring.main_score import get_main_score_name
@@ -79,7 +80,10 @@ def _build_row(run: Run) -> dict[str, Cell]:
         **{name: convert_to_cell(text) for name, text in texts.items()},
         "answered": build_metric_cell(summary.metrics.get("answered"), "answered"),
         "errors": convert_to_cell(summary.status["error"]),
-        **{name: build_metric_cell(summary.metrics[name], name) for name in _list_metrics(summary)},
+        **{
+            name: name_judge(summary, name, build_metric_cell(summary.metrics[name], name))
+            for name in _list_metrics(summary)
+        },
         **{name: convert_to_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
     }
 

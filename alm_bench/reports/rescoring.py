@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from alm_bench.reports.blocks import Block, Column, RuleAccuracy, Table, Text
+from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 from alm_bench.reports.figures import build_metric_cell
-from alm_bench.scoring.other_parsers import REFUSAL
-from alm_bench.scoring.other_parsers import RuleAccuracy as RuleRow
+from alm_bench.scoring.other_parsers import REFUSAL, RuleAccuracy
 
 
-def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleRow]) -> list[Block]:
+def build_rescore_matrix(
+    model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleAccuracy]
+) -> list[Block]:
     """Return a table with one row per rule, and a note.
 
     `source` names the file of outputs, `questions` the data that the questions come from.
@@ -21,7 +22,7 @@ def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, 
         Column("if all were empty", 2),
         Column(f'if all were "{REFUSAL}"', 2),
     ]
-    cells: list[RuleAccuracy] = []
+    cells: list[Row] = []
     for row in rows:
         figures = [build_metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
         cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])

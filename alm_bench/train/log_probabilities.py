@@ -125,8 +125,8 @@ def _process_packs(
     selected = hidden.flatten(0, 1)[torch.tensor(places, device=device)]
     values, entropies = _score_tokens(model, selected, targets, temperature)
     lengths = [len(flat[answer]) for answer in order]
-    scores = zip(torch.split(values, lengths), torch.split(entropies, lengths), strict=True)
-    return dict(zip(order, scores, strict=True))
+    scored = zip(torch.split(values, lengths), torch.split(entropies, lengths), strict=True)
+    return dict(zip(order, scored, strict=True))
 
 
 def _run_language_model(model: Mellow, x: Tensor, segments: Tensor, positions: Tensor) -> Tensor:

@@ -24,7 +24,6 @@ def test_a_small_language_model_writes_rows(tmp_path: Path) -> None:
     result = synthesize(source, Models(writer), SynthesisOptions(tmp_path, parse_steps("all"), seed=1, batch=10))
     assert result.written is not None
     assert (result.written.calls, result.written.missing, result.spending.failures) == (40, 0, [])
-    assert len(result.written.rows) >= 20, "most calls give a question"
     kept = json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))
     removed = json.loads((tmp_path / "removed.json").read_text(encoding="utf-8"))
     assert len(kept) + len(removed) == len(result.written.rows)
