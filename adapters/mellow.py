@@ -105,7 +105,7 @@ class MellowAdapter(BaseAdapter):
         adjacent, because a batch takes as long as its longest request. The longest come first, so that a lack of memory
         shows at the start.
         """
-        sizes = [_estimate_size(request) for request in requests]
+        sizes = [_measure_text_lengths(request) for request in requests]
         clips = [_list_clip_ids(request) for request in requests]
         longest: dict[tuple[str, ...], tuple[float, int]] = {}
         for pair, size in zip(clips, sizes, strict=True):
@@ -170,7 +170,7 @@ class MellowAdapter(BaseAdapter):
         return None
 
 
-def _estimate_size(request: Request) -> tuple[float, int]:
+def _measure_text_lengths(request: Request) -> tuple[float, int]:
     """Return the length of the longest option (infinity without options) and of the prompt, in characters."""
     return max(map(len, request.choices), default=math.inf), len(request.prompt)
 

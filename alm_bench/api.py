@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import Parsed, UsageError
 from alm_bench.core.device import make_runtime
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.options import answer_tags, check_choice
-from alm_bench.evaluation import Outcome, rescore_run, run_all
+from alm_bench.evaluation import Outcome, rescore_run, run_evaluations
 from alm_bench.judges.jury import check_judge_options, open_jury
-from alm_bench.models import Model, take_model
+from alm_bench.models import Model, resolve_model
 from alm_bench.records.find import RUNS, find_run, read_finished_runs
 from alm_bench.results import Comparison, Leaderboard, NoiseAblation, Results, RunFailedError, RunInterrupted
 from alm_bench.runner.options import RunOptions
@@ -21,7 +21,7 @@ from alm_bench.runner.options import RunOptions
 if TYPE_CHECKING:
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
-    from alm_bench.scoring.captions import Captions
+    from alm_bench.scoring.captions import CaptionMetrics
 
 Names = str | Sequence[str]
 """One name, several separated by commas, or a sequence of names."""
@@ -131,15 +131,15 @@ def evaluate(
     RunInterrupted on Ctrl-C. The last two contain the results.
     """
     values = {"data": data, "limit": limit, "sample": sample, "options": options, "answer_by": answer_by, "out": out}
-    asked = make_options(model, tasks, {**values, "conditions": conditions, **run_options})
-    return finish(run_all([asked], _CallbackProgress(progress), _ignore_run))
+    asked = make_run_options(model, tasks, {**values, "conditions": conditions, **run_options})
+    return build_outcome_results(run_evaluations([asked], _CallbackProgress(progress), _ignore_run))
 
 
 def _ignore_run(run: "Run") -> None:
     pass
 
 
-def finish(outcome: Outcome) -> Results:
+def build_outcome_results(outcome: Outcome) -> Results:
     """Return the results of an outcome. Raises RunInterrupted and RunFailedError, which contain them."""
     results = Results(tuple(outcome.runs))
     if outcome.interrupted:
@@ -149,14 +149,14 @@ def finish(outcome: Outcome) -> Results:
     return results
 
 
-def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOptions:
+def make_run_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOptions:
     """Return the options of a run from Python values. Raises UsageError for an unknown option or a value of the wrong
     type."""
-    name, adapter = take_model(model)
+    name, adapter = resolve_model(model)
     known = [field for field in RunOptions.__dataclass_fields__ if field not in ("model", "tasks", "adapter")]
     for key in values:
         if key not in known:
-            raise UsageError(f"evaluate has no option {key!r}; known: {rank_names(key, known)}")
+            raise UsageError(f"evaluate has no option {key!r}; known: {format_similar_names(key, known)}")
     if adapter is not None and values.get("model_arg"):
         raise UsageError(f"model_arg goes with a model's name, {name} is made already")
     taken = dict(values)
@@ -303,7 +303,7 @@ def noise_ablation(
     from alm_bench.grounding import plan_ablations, run_ablations
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
-    asked = make_options(model, [] if tasks is None else tasks, values)
+    asked = make_run_options(model, [] if tasks is None else tasks, values)
     names = None if conditions is None else ",".join(_split_names(conditions))
     with plan_ablations(asked, names, repeats) as settled:
         return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackProgress(progress)))
@@ -315,7 +315,7 @@ def caption_metrics(
     *,
     metrics: Names | None = None,
     progress: Callback | None = None,
-) -> "Captions":
+) -> "CaptionMetrics":
     """Score captions against their references with BLEU, METEOR, ROUGE-L, CIDEr, SPICE and SPIDEr.
 
     `corpus` of the result contains each metric with its interval, `items` the scores of each caption. Raises

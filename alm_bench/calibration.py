@@ -12,7 +12,7 @@ from alm_bench.scoring.agreement import (
     compute_agreement,
     compute_pair_agreement,
 )
-from alm_bench.scoring.captions import Captions, compute_caption_scores
+from alm_bench.scoring.captions import CaptionMetrics, compute_caption_scores
 from alm_bench.scoring.intervals import compute_mean_interval
 from alm_bench.scoring.metrics import get_metric_spec, is_computable, list_metric_specs
 from alm_bench.scoring.prediction_powered import estimate_rate
@@ -55,7 +55,7 @@ class PairAgreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class MetricCheck:
     """Result of a check of metrics against people."""
 
     agreements: Mapping[str, AnswerAgreement | PairAgreement]
@@ -92,7 +92,7 @@ def list_computable_metrics() -> list[str]:
     return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 
-def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> Check:
+def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> MetricCheck:
     """Compute the agreement of metrics with people's labels of answers, in total, by type of answer and by model."""
     scores = compute_caption_scores(
         [answer.answer for answer in answers],
@@ -101,41 +101,46 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
         questions=[answer.question for answer in answers],
     )
     found = {
-        name: describe_agreement(answers, values, get_metric_spec(name).is_fraction)
+        name: compute_answer_agreement(answers, values, get_metric_spec(name).is_fraction)
         for name, values in scores.items.items()
     }
     labelled = sum(answer.label is not None for answer in answers)
-    clips = len({_clip(answer) for answer in answers})
-    return Check(found, _list_missing(scores), len(answers), labelled, clips, scores.weights)
+    clips = len({_get_cluster(answer) for answer in answers})
+    return MetricCheck(found, _list_missing(scores), len(answers), labelled, clips, scores.weights)
 
 
-def describe_agreement(
+def compute_answer_agreement(
     answers: Sequence[LabelledAnswer], scores: Sequence[float], is_fraction: bool = True
 ) -> AnswerAgreement:
     """Compute the agreement of one score per answer with people's labels. The score is a metric's or a judge's."""
     rows = list(zip(answers, scores, strict=True))
     labelled = [row for row in rows if row[0].label is not None]
-    total = _agree(labelled, is_fraction)
-    by_type = {key: _agree(part, is_fraction) for key, part in _split(labelled, lambda one: one.type).items()}
-    by_model = {key: _compare_rates(part) for key, part in _split(rows, lambda one: one.model).items()}
+    total = _compute_label_agreement(labelled, is_fraction)
+    by_type = {
+        key: _compute_label_agreement(part, is_fraction)
+        for key, part in _group_rows(labelled, lambda one: one.type).items()
+    }
+    by_model = {key: _compare_rates(part) for key, part in _group_rows(rows, lambda one: one.model).items()}
     return AnswerAgreement(total, by_type, by_model, _order_models(labelled))
 
 
 _Rows = list[tuple[LabelledAnswer, float]]
 
 
-def _clip(answer: LabelledAnswer) -> Hashable:
+def _get_cluster(answer: LabelledAnswer) -> Hashable:
     """Return the cluster of an answer: its clip, else its question, else the answer itself."""
     return answer.clip or answer.question or id(answer)
 
 
-def _agree(rows: _Rows, is_fraction: bool) -> Agreement:
+def _compute_label_agreement(rows: _Rows, is_fraction: bool) -> Agreement:
     """Compute the agreement of scores and labels over labelled answers, with intervals over clips."""
     labels = [answer.label or 0.0 for answer, _ in rows]
-    return compute_agreement([score for _, score in rows], labels, [_clip(answer) for answer, _ in rows], is_fraction)
+    return compute_agreement(
+        [score for _, score in rows], labels, [_get_cluster(answer) for answer, _ in rows], is_fraction
+    )
 
 
-def _split(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dict[str, _Rows]:
+def _group_rows(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dict[str, _Rows]:
     """Group the rows by the key of their answer, sorted by key; empty if no answer has a key."""
     parts: dict[str, _Rows] = {}
     for row in rows:
@@ -147,17 +152,17 @@ def _compare_rates(rows: _Rows) -> ModelRates:
     """Return the rates of one model by metric and by people; `rows` are its answers with and without labels."""
     labelled = [row for row in rows if row[0].label is not None]
     others = [row for row in rows if row[0].label is None]
-    metric = compute_mean_interval([score for _, score in rows], [_clip(answer) for answer, _ in rows])
+    metric = compute_mean_interval([score for _, score in rows], [_get_cluster(answer) for answer, _ in rows])
     if not labelled:
         none = Metric.missing("no answer of this model has a label")
         return ModelRates(metric, none, none)
-    labels, clips = [answer.label or 0.0 for answer, _ in labelled], [_clip(answer) for answer, _ in labelled]
+    labels, clips = [answer.label or 0.0 for answer, _ in labelled], [_get_cluster(answer) for answer, _ in labelled]
     corrected = estimate_rate(
         labels,
         [score for _, score in labelled],
         [score for _, score in others],
         clips,
-        [_clip(answer) for answer, _ in others],
+        [_get_cluster(answer) for answer, _ in others],
     )
     return ModelRates(metric, compute_mean_interval(labels, clips), corrected)
 
@@ -175,11 +180,11 @@ def _order_models(rows: _Rows) -> list[PairOrder]:
         key = (answer.clip, answer.question, answer.references)
         scores.setdefault(str(answer.model), {})[key] = score
         labels.setdefault(str(answer.model), {})[key] = answer.label or 0.0
-        clips[key] = _clip(answer)
+        clips[key] = _get_cluster(answer)
     return compare_model_orders(scores, labels, clips)
 
 
-def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
+def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricCheck:
     """Compute the share of pairs of captions in which each metric prefers the same caption as people."""
     sides = [(pair.captions[side], pair.references[side]) for side in (0, 1) for pair in pairs]
     scores = compute_caption_scores([caption for caption, _ in sides], [known for _, known in sides], metrics=metrics)
@@ -190,7 +195,7 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
         found[name] = describe_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
     decided = sum(pair.votes != 0 for pair in pairs)
     clips = len({pair.clip for pair in pairs})
-    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
+    return MetricCheck(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
 
 
 def describe_pair_agreement(
@@ -202,11 +207,11 @@ def describe_pair_agreement(
     """
     rows = [(one - two, pair) for one, two, pair in zip(first, second, pairs, strict=True)]
     kinds = dict.fromkeys(pair.kind for pair in pairs)
-    by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
-    return PairAgreement(_prefer(rows), by_kind)
+    by_kind = {kind: _compute_preference_agreement([row for row in rows if row[1].kind == kind]) for kind in kinds}
+    return PairAgreement(_compute_preference_agreement(rows), by_kind)
 
 
-def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
+def _compute_preference_agreement(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
     """Compute the share of pairs in which the metric and people prefer the same caption.
 
     A row is the difference of the metric between the two captions, and the pair."""
@@ -215,5 +220,5 @@ def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
     )
 
 
-def _list_missing(scores: Captions) -> dict[str, str]:
+def _list_missing(scores: CaptionMetrics) -> dict[str, str]:
     return {name: metric.reason or "" for name, metric in scores.corpus.items() if name not in scores.items}

@@ -17,8 +17,8 @@ from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.plugins import catalogue, is_file_name
 from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
-from alm_bench.runner.conditions import CLEAN, read_condition
-from alm_bench.runner.options import RunOptions, Tolerance
+from alm_bench.runner.conditions import CLEAN, create_condition
+from alm_bench.runner.options import FailureTolerance, RunOptions
 from alm_bench.runner.spec import RunSpec
 from alm_bench.tracking import find_tracker
 
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
-    from alm_bench.records.store import RunStore
     from alm_bench.runner import Plan
     from alm_bench.runner.budget import Budget
     from alm_bench.runner.dryrun import Forecast
     from alm_bench.runner.executors import Executor
     from alm_bench.runner.executors.worker import Recipe
-    from alm_bench.runner.fitting import Fit
+    from alm_bench.runner.fitting import FittedAdapter
 
 
 class ItemCounter(Protocol):
@@ -125,7 +124,7 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     options = _select_task_options(names, run_options)
     conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
-        if read_condition(condition).changes_reasoning:
+        if create_condition(condition).changes_reasoning:
             raise UsageError(f"{condition} changes the answers of a clean run: name it in noise-ablation")
     jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
@@ -169,22 +168,26 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
     return options
 
 
-def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
+def _resolve_job(name: str, options: dict[str, str], run_options: RunOptions) -> Job:
     """Locate the data of one task and select its prompt template."""
     entry = catalogue().task(name)
-    task = entry.create(options, answer_tags(asked.answer_tag))
-    split = pick_split(entry, asked.split)
+    task = entry.create(options, answer_tags(run_options.answer_tag))
+    split = pick_split(entry, run_options.split)
     own_file = isinstance(task, ReadsOwnFile)
-    root = task.open_root(split) if isinstance(task, ReadsOwnFile) else resolve_data(entry, split, asked.data, options)
+    root = (
+        task.open_root(split)
+        if isinstance(task, ReadsOwnFile)
+        else resolve_data(entry, split, run_options.data, options)
+    )
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
         options, name = dict(task.build_stored_options(split)), entry.card.name
-    prompt = pick_prompt(entry.load_prompts(), _choose_prompt_set(asked, entry), name)
+    prompt = pick_prompt(entry.load_prompts(), _choose_prompt_set(run_options, entry), name)
     tokens = max(entry.card.max_new_tokens, prompt.max_new_tokens or 0)
-    spec = asked.build_spec(name, split, root.kind, tokens, options)
+    spec = run_options.build_spec(name, split, root.kind, tokens, options)
     if entry.card.is_retrieval:
         spec = replace(spec, answer_by="embedding")
-    named = own_file or asked.data != "auto" or "annotations" in options
+    named = own_file or run_options.data != "auto" or "annotations" in options
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
 
@@ -200,7 +203,7 @@ def _choose_prompt_set(options: RunOptions, entry: "TaskEntry") -> str:
     return own
 
 
-def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
+def report_demo_tasks(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     """Print one line for each task that runs on the demo data because no real data was found.
 
     Replays are omitted, since their file may contain the questions.
@@ -230,7 +233,7 @@ def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
             print_notice(f"    {line}")
 
 
-def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
+def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "FittedAdapter | None" = None) -> "Plan":
     """Plan one run. `solver` is the folder of the text-only run that `--solvable-by` names.
 
     `fit` is the fitted adapter of another run of the same task, if there is one.
@@ -255,7 +258,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
 def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "list[Plan]":
     """Plan the runs of one model. If the model needs a fit, it is fitted once per task, for all conditions."""
     plans: list[Plan] = []
-    fits: dict[str, Fit | None] = {}
+    fits: dict[str, FittedAdapter | None] = {}
     for job in jobs:
         plans.append(plan_job(job, adapter, solver, fits.get(job.spec.task)))
         fits[job.spec.task] = plans[-1].fit
@@ -286,11 +289,11 @@ class ModelLoader:
         self._recipe: Recipe | None = None
         self._adapter: Adapter | None = None
 
-    def load(self, asked: RunOptions) -> "Adapter":
+    def load(self, run_options: RunOptions) -> "Adapter":
         """Return the model of an evaluation. It is loaded unless the last call asked for the same model and options."""
-        if asked.adapter is not None:
-            return asked.load_model()
-        recipe = asked.build_recipe()
+        if run_options.adapter is not None:
+            return run_options.load_model()
+        recipe = run_options.build_recipe()
         if self._adapter is None or recipe != self._recipe:
             self.close()  # two large models do not fit beside one another
             started = time.perf_counter()
@@ -304,7 +307,7 @@ class ModelLoader:
             self._adapter = None
 
 
-def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
+def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
     """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
 
     `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
@@ -314,19 +317,19 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     from alm_bench.judges.jury import Juries
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
-    report_demo(settled)
+    report_demo_tasks(settled)
     report_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
     with closing(Juries()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
             jury = juries.get(asked)
-            if not _run_member(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
+            if not _run_evaluation(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
                 return outcome
     outcome.failure = _describe_failures(members, outcome)
     return outcome
 
 
-def _run_member(
+def _run_evaluation(
     options: RunOptions,
     jobs: Sequence[Job],
     adapter: "Adapter",
@@ -341,11 +344,11 @@ def _run_member(
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
-    if jury is not None:
-        jury.refuse_model(adapter.identity)
+    judged = set() if jury is None else jury.select_plans(plans)
     with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, jury)
+            graders = jury if plan.run_id in judged else None
+            summary, outcome.interrupted, failures = run_plan(plan, options, budget, executor, watch, graders)
             outcome.judge_failures += [failures] if failures is not None else []
             folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
@@ -362,7 +365,7 @@ def _run_member(
 
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
-    tolerance = Tolerance.read(members[0].max_failures)
+    tolerance = FailureTolerance.read(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
         return "; ".join(outcome.judge_failures) or None
@@ -373,7 +376,7 @@ def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
     return f"items failed: {counts} (see `alm-bench show RUN --status error`)"
 
 
-def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
+def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
     """Return the forecasts of the runs of several evaluations, and of their judges.
 
     `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
@@ -382,7 +385,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
-    report_demo(settled)
+    report_demo_tasks(settled)
     report_files(settled)
     budget = members[0].build_budget()
 
@@ -393,8 +396,8 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
         report_unknown_revisions(plans)
         if (jury := juries.get(options)) is not None:
-            jury.refuse_model(plans[0].adapter.identity)
-            forecasts += [jury.forecast_plan(plan) for plan in plans]
+            judged = jury.select_plans(plans)
+            forecasts += [jury.forecast_plan(plan) for plan in plans if plan.run_id in judged]
         return forecasts
 
     with closing(Juries()) as juries, closing(ModelLoader()) as models:
@@ -422,10 +425,10 @@ def run_plan(
     The stored records are summarised in any case. The run is marked as finished unless an interruption or the budget
     left items without an answer.
     """
-    from alm_bench.records.reparse import reparse_older
+    from alm_bench.records.reparse import reparse_outdated
     from alm_bench.records.run import finish_run
     from alm_bench.records.store import RunStore, read_records
-    from alm_bench.records.summary import summarise
+    from alm_bench.records.summary import summarise_run
     from alm_bench.records.text_baseline import add_text_baseline, describe_missing_baseline
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import report_progress_to
@@ -433,7 +436,7 @@ def run_plan(
     folder, solver = options.out / plan.run_id, options.solver
     with RunStore(folder, plan.header, options.fresh) as store:
         interrupted = False
-        if (reparsed := reparse_older(store, plan.task)) is not None:
+        if (reparsed := reparse_outdated(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.describe()}")
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         kept = len(store.kept)
@@ -454,31 +457,21 @@ def run_plan(
         failures = None
         if jury is not None and not interrupted and len(records) == len(plan.items):
             try:
-                records, failures = judge_run(store, records, plan.spec.task, jury, budget, watch)
-            except KeyboardInterrupt:
+                with watch.count_verdicts() as counting:
+                    judged = jury.judge(records, plan.spec.task, budget, counting.update)
+                records, failures = judged.records, judged.failures
+                store.rewrite(records)
+                store.note(judges={**store.header.judges, **judged.notes})
+            except KeyboardInterrupt:  # replies are cached: the same command makes only the missing calls
                 interrupted = True
         with watch.count_captions() as counting, report_progress_to(counting.update):
-            summary = summarise(store.header, plan.task, records, folder.name)
+            summary = summarise_run(store.header, plan.task, records, folder.name)
         if not summary.partial:
             store.note(spec=plan.header.spec)  # options that no answer depends on may have changed
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
     return summary, interrupted, failures
-
-
-def judge_run(
-    store: "RunStore", records: "Sequence[Record]", task: str, jury: "Jury", budget: "Budget", watch: Watch
-) -> "tuple[list[Record], str | None]":
-    """Judge the records of a run and store them. Return them, and a line about calls that failed, if any.
-
-    Replies are cached one by one, so that after an interruption only missing calls are made.
-    """
-    with watch.count_verdicts() as counting:
-        judged = jury.judge(records, task, budget, counting.update)
-    store.rewrite(judged.records)
-    store.note(judges={**store.header.judges, **judged.notes})
-    return judged.records, judged.failures
 
 
 def configure_task(
@@ -518,7 +511,7 @@ def rescore_run(
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
-    from alm_bench.records.summary import summarise
+    from alm_bench.records.summary import summarise_run
     from alm_bench.records.text_baseline import add_text_baseline
     from alm_bench.runner.budget import Budget
     from alm_bench.scoring.spice import report_progress_to
@@ -529,15 +522,17 @@ def rescore_run(
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = add_text_baseline(solver, records, header)
-        store.rewrite(records)
-        store.note(parser=task.parser)
         failures = None
-        if jury is not None:
+        if jury is not None:  # before anything is written, since it may be refused
             jury.refuse_model(header.identity)
-            records, failures = judge_run(store, records, header.task.name, jury, budget or Budget(), watch)
-            header = replace_fields(header, judges=store.header.judges)
+            with watch.count_verdicts() as counting:
+                judged = jury.judge(records, header.task.name, budget or Budget(), counting.update)
+            records, failures = judged.records, judged.failures
+            header = replace_fields(header, judges={**header.judges, **judged.notes})
         with watch.count_captions() as counting, report_progress_to(counting.update):
-            summary = summarise(header, task, records, folder.name)
+            summary = summarise_run(header, task, records, folder.name)
+        store.rewrite(records)
+        store.note(parser=task.parser, judges=header.judges)
         if not summary.partial:
             store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)

@@ -14,7 +14,7 @@ from alm_bench.evaluation import (
     Watch,
     plan_job,
     read_stored_records,
-    report_demo,
+    report_demo_tasks,
     report_files,
     report_unknown_revisions,
     resolve_jobs,
@@ -22,9 +22,9 @@ from alm_bench.evaluation import (
 )
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.continuation import check_continuation
-from alm_bench.runner.options import RunOptions, Tolerance
+from alm_bench.runner.options import FailureTolerance, RunOptions
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from alm_bench.runner.budget import Budget
     from alm_bench.runner.dryrun import Forecast
     from alm_bench.runner.executors import Executor
-    from alm_bench.runner.fitting import Fit
+    from alm_bench.runner.fitting import FittedAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,11 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
     if not names:
         raise UsageError("--conditions names no condition")
     for name in names:
-        read_condition(name)
+        create_condition(name)
     if options.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
     jobs = resolve_jobs(options)
-    report_demo([(options, jobs)])
+    report_demo_tasks([(options, jobs)])
     report_files([(options, jobs)])
     with closing(ModelLoader()) as models:
         adapter = models.load(options)
@@ -101,34 +101,34 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
     """Plan the runs of one task."""
 
-    def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
+    def prepare(spec: "RunSpec", fit: "FittedAdapter | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
 
     return plan_ablation(job.spec, names, repeats, prepare)
 
 
-def run_ablations(settled: PlannedAblations, watch: Watch) -> list[AblationResult]:
+def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResult]:
     """Execute all runs and return the effects, one entry per task.
 
     Raises AlmBenchError if the budget ends a run, KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
-    with settled.asked.open_executor(settled.adapter) as executor:
-        answer = partial(_answer_plan, settled=settled, executor=executor, watch=watch)
-        failure = partial(_find_failure, max_failures=settled.asked.max_failures)
-        results = [run_ablation(one, answer, failure) for one in settled.tasks]
-    report_unknown_revisions([one.clean for one in settled.tasks])
+    with planned.asked.open_executor(planned.adapter) as executor:
+        answer = partial(_execute_plan, settled=planned, executor=executor, watch=watch)
+        failure = partial(_find_failure, max_failures=planned.asked.max_failures)
+        results = [run_ablation(one, answer, failure) for one in planned.tasks]
+    report_unknown_revisions([one.clean for one in planned.tasks])
     return results
 
 
 def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
     """Return why a run with more failed items than `--max-failures` allows cannot be used; None for other runs."""
     failed = [record.reason or "" for record in records if record.status == "error"]
-    if not Tolerance.read(max_failures).is_exceeded(len(failed), len(records)):
+    if not FailureTolerance.read(max_failures).is_exceeded(len(failed), len(records)):
         return None
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 
 
-def _answer_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
+def _execute_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
     """Execute one run and return its records. Raises AlmBenchError if the budget ends it, KeyboardInterrupt on
     Ctrl-C."""
     from alm_bench.records.store import read_records

@@ -122,7 +122,7 @@ def make_item(names: RunNames, record: "Record") -> Item:
         choices=tuple(sample.choices),
         text=record.text,
         truncated=bool(record.extra.get("truncated")),
-        answer=_selected_answer(record),
+        answer=_get_selected_answer(record),
         rule=None if record.parsed is None else record.parsed.rule,
         gold=sample.describe_reference(),
         seconds=record.seconds,
@@ -132,7 +132,7 @@ def make_item(names: RunNames, record: "Record") -> Item:
     )
 
 
-def _selected_answer(record: "Record") -> str | None:
+def _get_selected_answer(record: "Record") -> str | None:
     """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
     parsed = record.parsed
     if parsed is None:
@@ -180,10 +180,10 @@ def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
     if data != "demo":
         return {}
     from alm_bench.plugins import catalogue
-    from alm_bench.resolve import find_clips, find_demo
+    from alm_bench.resolve import find_clips, get_demo_root
 
     entry = catalogue().task(task)
-    return {ref.id: ref for ref in find_clips(entry, find_demo(entry), split)}
+    return {ref.id: ref for ref in find_clips(entry, get_demo_root(entry), split)}
 
 
 def encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:

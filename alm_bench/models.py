@@ -84,7 +84,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool | PurePath)
 
 
-def take_model(model: Model) -> tuple[str, Adapter | None]:
+def resolve_model(model: Model) -> tuple[str, Adapter | None]:
     """Return the name of a model and, if it was given as an object or a function, its adapter.
 
     Raises UsageError for anything else.

@@ -29,8 +29,8 @@ from alm_bench.core.adapter import (
     read_abilities,
     wrap_as_adapter,
 )
-from alm_bench.core.cards import FILE_PREFIX, AblationCard, DataFile, Fetch, PairSpec, TaskCard
-from alm_bench.core.errors import UsageError, describe_error, rank_names
+from alm_bench.core.cards import FILE_PREFIX, AblationCard, DataFile, DownloadSource, PairSpec, TaskCard
+from alm_bench.core.errors import UsageError, describe_error, format_similar_names
 from alm_bench.core.files import TABLE_SUFFIXES, compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
@@ -188,7 +188,8 @@ class Catalogue:
         if name not in self.tasks:
             path = f" (a file or folder is named by a path: ./{name})" if Path(name).exists() else ""
             raise UsageError(
-                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}{path}"
+                f"unknown task {name!r}{self._describe_broken(name)}; known: "
+                f"{format_similar_names(name, self.tasks)}{path}"
             )
         return self.tasks[name]
 
@@ -235,8 +236,9 @@ class Catalogue:
             return replace(entry, preset={option: name})
         if name not in self.adapters:
             raise UsageError(
-                f"unknown model {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.adapters)}"
-                " (or ./file.py:Class for your own, ORG/NAME for one of the hub)"
+                f"unknown model {name!r}{self._describe_broken(name)}; known: "
+                f"{format_similar_names(name, self.adapters)} (or ./file.py:Class for your own, ORG/NAME for "
+                "one of the hub)"
             )
         return self.adapters[name]
 
@@ -266,11 +268,13 @@ class Catalogue:
         """Return the reason why a plug-in could not be loaded, as the end of a message; "" if it was loaded."""
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
-    def add(self, kind: str, name: str, entry: Any, where: str) -> None:
+    def add(self, kind: str, name: str, entry: Any, location: str) -> None:
         """Add an entry to the table `kind`. Raises UsageError if the name is already in use."""
         table: dict[str, Any] = getattr(self, kind)
         if name in table:
-            raise UsageError(f"{kind[:-1]} name {name!r} is claimed twice, the second time by {where}: uninstall one")
+            raise UsageError(
+                f"{kind[:-1]} name {name!r} is claimed twice, the second time by {location}: uninstall one"
+            )
         table[name] = entry
 
 
@@ -290,9 +294,9 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
     )
 
 
-def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
+def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> DownloadSource | None:
     """Convert the table `fetch` of a task card. `folder` is the target path (`to`) if the table has none."""
-    return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
+    return None if entry is None else DownloadSource(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
@@ -405,7 +409,7 @@ def _import_folder(folder: Path) -> str:
     return name
 
 
-def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:
+def _iterate_own_adapters() -> Iterator[tuple[str, type[Any], str]]:
     """Yield name, class and module of the adapters of this repository."""
     for found in pkgutil.iter_modules([str(_find_package_folder("alm_bench.adapters"))]):
         if not found.name.startswith("_"):
@@ -415,12 +419,15 @@ def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:
 
 def list_adapter_names() -> list[str]:
     """Return the names of all adapters without importing those of other packages, which may take long."""
-    return [*(name for name, _, _ in _own_adapters()), *(p.name for p in entry_points(group="alm_bench.adapters"))]
+    return [
+        *(name for name, _, _ in _iterate_own_adapters()),
+        *(p.name for p in entry_points(group="alm_bench.adapters")),
+    ]
 
 
 def _scan_adapters(catalogue: Catalogue) -> None:
     """Add all installed adapters to the catalogue; broken ones are added to `broken`."""
-    for name, cls, module in _own_adapters():
+    for name, cls, module in _iterate_own_adapters():
         catalogue.add("adapters", name, AdapterEntry(name, cls), module)
     for point in entry_points(group="alm_bench.adapters"):
         try:
@@ -449,7 +456,7 @@ def catalogue() -> Catalogue:
     return found
 
 
-def _load_file(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     """Import a Python file by its path. Raises UsageError if that is not possible."""
     if not path.is_file():
         raise UsageError(f"no such file: {path} (a model of your own is named as ./file.py:Class)")
@@ -473,7 +480,7 @@ def _load_adapter_class(name: str) -> AdapterEntry:
     if not is_file and not all(part.isidentifier() for part in place.split(".")):
         raise UsageError(f"--model takes a name, ./file.py:Class or package.module:Class, found {name!r}")
     try:
-        module = _load_file(Path(place).expanduser()) if is_file else importlib.import_module(place)
+        module = _import_file(Path(place).expanduser()) if is_file else importlib.import_module(place)
     except UsageError:
         raise
     except Exception as error:  # its code may raise anything
@@ -481,7 +488,7 @@ def _load_adapter_class(name: str) -> AdapterEntry:
     cls = getattr(module, attribute, None)
     if not isinstance(cls, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
-        raise UsageError(f"{place} has no class {attribute!r}; it has: {rank_names(attribute, classes)}")
+        raise UsageError(f"{place} has no class {attribute!r}; it has: {format_similar_names(attribute, classes)}")
     _check_adapter_class(cls, name)
     source = compute_sha256(Path(place).expanduser()) if is_file else None
     return AdapterEntry(attribute, cls, source)

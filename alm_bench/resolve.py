@@ -66,7 +66,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             raise UsageError(
                 f"task {entry.card.name}: annotations= names a file of questions, which does not go with --data demo"
             )
-        return find_demo(entry, variant)
+        return get_demo_root(entry, variant)
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
@@ -80,7 +80,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
         return LocalRoot(Path(annotations).expanduser().parent)
     if entry.load_demo() is None:  # the error names the files that are missing, and where to get them
         return LocalRoot(next(iter(list_data_folders()), Path("data")))
-    return find_demo(entry)
+    return get_demo_root(entry)
 
 
 def select_demo_options(entry: "TaskEntry", options: Mapping[str, str]) -> dict[str, float]:
@@ -90,7 +90,7 @@ def select_demo_options(entry: "TaskEntry", options: Mapping[str, str]) -> dict[
     return {name: value for name, value in values.items() if value}
 
 
-def find_demo(entry: "TaskEntry", variant: Mapping[str, float] | None = None) -> "DemoRoot":
+def get_demo_root(entry: "TaskEntry", variant: Mapping[str, float] | None = None) -> "DemoRoot":
     """Return the demo data of a task. They are written if they do not exist yet.
 
     `variant` holds the options that change them (`select_demo_options`). Raises UsageError for a task without demo
@@ -133,16 +133,16 @@ def _join_paths(parts: Sequence[str]) -> list[str]:
     return names
 
 
-def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
+def select_tasks(text: str | None, option: str) -> "list[TaskEntry]":
     """Return the entries of the tasks in a comma-separated list, or of all tasks if `text` is None or `all`.
 
-    `split_names` describes the list and `what`. Raises UsageError for an unknown task.
+    `split_names` describes the list and `option`. Raises UsageError for an unknown task.
     """
     from alm_bench.plugins import catalogue
 
     if text is None or text.strip() == "all":
         return [entry for _, entry in sorted(catalogue().tasks.items())]
-    return [catalogue().task(name) for name in split_names(text, what)]
+    return [catalogue().task(name) for name in split_names(text, option)]
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:

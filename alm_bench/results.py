@@ -87,9 +87,9 @@ class _Printable:
     def __str__(self) -> str:
         """Return the text that `alm-bench` prints to a terminal, with 80 columns if the width is unknown."""
         from alm_bench.reports import render
-        from alm_bench.reports.screen import WIDTH, find_screen
+        from alm_bench.reports.screen import WIDTH, detect_screen
 
-        return render(self._blocks("terminal"), "terminal", find_screen(sys.stdout).width or WIDTH).rstrip("\n")
+        return render(self._blocks("terminal"), "terminal", detect_screen(sys.stdout).width or WIDTH).rstrip("\n")
 
     def to_markdown(self) -> str:
         """Return the text that `alm-bench` writes to pipes and files."""
@@ -136,7 +136,7 @@ class Results(_Printable):
     @property
     def metrics(self) -> list[Figure]:
         """Metrics of all runs. For each run, the metrics over all items come before those of the breakdowns."""
-        return [figure for run in self.runs for figure in _list_figures(run.summary)]
+        return [figure for run in self.runs for figure in _list_metric_values(run.summary)]
 
     def metric(self, task: str, name: str | None = None, model: str | None = None) -> Metric:
         """Return a metric over all items of a task's run, by default the main one. Raises KeyError if there is none.
@@ -223,7 +223,7 @@ def _find_run_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return find_demo_clips(summary.task, summary.data, summary.split)
 
 
-def _list_figures(summary: "RunSummary") -> Iterator[Figure]:
+def _list_metric_values(summary: "RunSummary") -> Iterator[Figure]:
     """Yield the metrics of a run's summary."""
     parts = {"all": {"all": summary.metrics}, **summary.groups}
     for grouping, keys in parts.items():
@@ -260,9 +260,9 @@ class Comparison(_Printable):
     @property
     def conclusions(self) -> "list[str | None]":
         """One sentence per later run, which says if it differs from the first run by the main metric over all items."""
-        from alm_bench.reports.comparison import write_conclusion
+        from alm_bench.reports.comparison import format_conclusion
 
-        return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
+        return [format_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison
@@ -326,11 +326,13 @@ class Leaderboard(_Printable):
 
         import pandas
 
-        from alm_bench.reports.leaderboard import as_csv
+        from alm_bench.reports.leaderboard import render_leaderboard_csv
 
         texts = dict.fromkeys(("task", "model", "grouping", "key", "metric", "reason"), str)
         missing = dict.fromkeys(("value", "low", "high", "parameters"), "")  # a model may be called NA
-        return pandas.read_csv(io.StringIO(as_csv(self.runs)), dtype=texts, keep_default_na=False, na_values=missing)
+        return pandas.read_csv(
+            io.StringIO(render_leaderboard_csv(self.runs)), dtype=texts, keep_default_na=False, na_values=missing
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,12 +11,12 @@ from alm_bench.core.foreign import dump_json
 from alm_bench.evaluation import Watch, configure_task
 from alm_bench.records.find import find_run
 from alm_bench.records.grading import grade_record
-from alm_bench.records.marks import LABEL_KINDS, LabelChange, Mark, relabel
+from alm_bench.records.marks import LABEL_KINDS, LabelChange, Mark, relabel_records
 from alm_bench.records.models import RunSummary
 from alm_bench.records.reparse import find_parser, reparse
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header, read_records
-from alm_bench.records.summary import summarise
+from alm_bench.records.summary import summarise_run
 
 if TYPE_CHECKING:
     from alm_bench.core import Task
@@ -101,7 +101,7 @@ def write_label_patch(reviewed: Sequence[ReviewedMark], path: Path) -> int:
     for task in dict.fromkeys(one.mark.task for one in found):
         ours = [one for one in found if one.mark.task == task]
         records = {one.mark.id: one.record for one in ours if one.record is not None}
-        changed = relabel(list(records.values()), [one.mark for one in ours], task)
+        changed = relabel_records(list(records.values()), [one.mark for one in ours], task)
         labels += [_describe_change(task, change, records) for change in changed.changes]
     write_atomically(path, dump_json({"alm_bench_labels": 1, "labels": labels}, indent=1) + "\n", "--labels")
     return len(labels)
@@ -173,7 +173,7 @@ def relabel_run(
     header, task = configure_task(read_header(folder), metrics, tags)
     stored, _ = read_records(folder)
     records, _ = reparse(stored, task, find_parser(header, folder))
-    changed = relabel(records, marks, header.task.name)
+    changed = relabel_records(records, marks, header.task.name)
     if not changed.changes:
         raise UsageError(
             f"no mark changes a label of {folder.name}: expected marks {' or '.join(LABEL_KINDS)} on items of "
@@ -184,8 +184,8 @@ def relabel_run(
         for new, old in zip(changed.records, records, strict=True)
     ]
     with watch.count_captions() as counting, report_progress_to(counting.update):
-        before = summarise(header, task, records, folder.name)
-        after = summarise(header, task, corrected, folder.name)
+        before = summarise_run(header, task, records, folder.name)
+        after = summarise_run(header, task, corrected, folder.name)
     return RelabelledRun(before, after, changed.changes, changed.unknown)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from string import Template
 
 from alm_bench.core import ReadsOwnFile, UsageError
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.wav import encode_wav
 from alm_bench.plugins import catalogue, is_file_name
 
@@ -46,7 +46,7 @@ def create_worker(file: Path) -> Path:
     Raises UsageError and StoreError.
     """
     _check_free(file)
-    with report_write_errors(file):
+    with translate_write_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, _find_templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
     return file
@@ -121,7 +121,7 @@ def _walk_templates(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[
 def _write(folder: Path, contents: Mapping[str, bytes]) -> Path:
     """Write all files or none: they are written to a temporary folder beside `folder`, which is then renamed."""
     _check_free(folder)
-    with report_write_errors(folder):
+    with translate_write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:

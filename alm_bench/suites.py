@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.evaluation import resolve_jobs
 from alm_bench.plugins import catalogue
 from alm_bench.runner.options import RunOptions
@@ -79,7 +79,7 @@ def _read_tables(document: Mapping[str, Any], faults: _ErrorList) -> _Tables:
     """Return the tables of a suite, and report malformed ones."""
     for key in document:
         if key not in TABLES:
-            faults.add(f"unknown table or key {key!r}, known: {rank_names(key, TABLES)}")
+            faults.add(f"unknown table or key {key!r}, known: {format_similar_names(key, TABLES)}")
     tables = {name: document.get(name, {}) for name in ("defaults", "models", "tasks")}
     for name, table in tables.items():
         if not isinstance(table, Mapping):
@@ -111,7 +111,7 @@ def _check_keys(tables: _Tables, faults: _ErrorList) -> None:
     for place, table, takes in places:
         for key in table:
             if key.replace("-", "_") not in takes:
-                faults.add(f"{place}: unknown key {key!r}, known: {rank_names(key, takes, limit=4)}")
+                faults.add(f"{place}: unknown key {key!r}, known: {format_similar_names(key, takes, limit=4)}")
     for place, table, _ in places:
         seeds = _as_list(table.get("seeds", [0]))
         whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
@@ -126,7 +126,7 @@ def _check_keys(tables: _Tables, faults: _ErrorList) -> None:
         for key, names in (("model", tables.models), ("task", tables.tasks)):
             for name in _as_list(one.get(key, [])):
                 if not isinstance(name, str) or name not in names:
-                    known = rank_names(str(name), names)
+                    known = format_similar_names(str(name), names)
                     faults.add(f"overrides[{number}]: {key} {name!r} is not in the suite, known: {known}")
 
 

@@ -39,7 +39,7 @@ import numpy as np
 import alm_bench
 from alm_bench.adapters.openai.body import build_body
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.api import make_options
+from alm_bench.api import make_run_options
 from alm_bench.core.wav import encode_wav
 from alm_bench.evaluation import plan_job, resolve_jobs
 from alm_bench.runner.loader import AudioPipeline, load_batch
@@ -143,7 +143,7 @@ def name_options(url: str, concurrency: int, **options: str) -> dict[str, str]:
 
 def make_bodies(data: Path, options: dict[str, str]) -> list[bytes]:
     """Return the bodies that a run sends, made as the runner makes them."""
-    asked = make_options("openai", "mmau", {"data": str(data), "model_arg": options})
+    asked = make_run_options("openai", "mmau", {"data": str(data), "model_arg": options})
     (job,), adapter = resolve_jobs(asked), asked.load_model()
     plan = plan_job(job, adapter)
     pipeline = AudioPipeline.from_adapter(adapter, plan.condition)

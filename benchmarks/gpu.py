@@ -184,7 +184,9 @@ def measure_training(table: Table, found: LoadedNetwork, dtype: torch.dtype, bat
     def step() -> float:
         with torch.autocast(table.device.type, dtype, enabled=dtype != torch.float32):
             heard = model.encode_audio(waves)
-            loss, units = model.answer_loss(model.build_sequences(heard[:batch], list(heard[batch:]), prompts), answers)
+            loss, units = model.compute_answer_loss(
+                model.build_sequences(heard[:batch], list(heard[batch:]), prompts), answers
+            )
         (loss / units).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

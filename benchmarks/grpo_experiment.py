@@ -34,7 +34,7 @@ from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.tasks.mmau.demo import build_mmau_items
 from alm_bench.train.config import TrainConfig, load_config
-from alm_bench.train.features import encode_all
+from alm_bench.train.features import encode_clips
 from alm_bench.train.loop import Trainer
 from alm_bench.train.rollouts import draw_groups
 from alm_bench.train.setup import TrainingSetup, build_network, prepare
@@ -112,7 +112,7 @@ class Experiment:
             corpus, encoded = self.worlds[key].corpus, self.out / "clips.pt"
             if not encoded.is_file():
                 model = self.worlds[key].model
-                outputs = encode_all(
+                outputs = encode_clips(
                     model.encoder, corpus.logmels, len(corpus.clips), 64, torch.autocast("cpu", enabled=False)
                 )
                 with replace_atomically(encoded) as temporary:

@@ -26,9 +26,9 @@ from alm_bench.records.grading import complete_record
 from alm_bench.records.run import finish_run
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
-from alm_bench.records.summary import summarise
+from alm_bench.records.summary import summarise_run
 from alm_bench.reports.renderers.markdown import render_pipe_table
-from alm_bench.resolve import find_demo
+from alm_bench.resolve import get_demo_root
 from alm_bench.runner import Plan, RunSpec, prepare
 
 
@@ -38,7 +38,7 @@ def plan_items(items: int) -> Plan:
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
     return prepare(
-        spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), find_demo(entry), adapter
+        spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), get_demo_root(entry), adapter
     )
 
 
@@ -57,7 +57,7 @@ def make_runs(plan: Plan, runs: int, out: Path) -> None:
         records = list(answer_at_random(plan, number))
         with RunStore(folder, header) as store:
             store.append(records)
-            finish_run(store, plan.task, summarise(store.header, plan.task, records, folder.name), records)
+            finish_run(store, plan.task, summarise_run(store.header, plan.task, records, folder.name), records)
 
 
 def time_command(arguments: list[str], rounds: int) -> float:

@@ -48,7 +48,7 @@ from alm_bench.mellow.packed_linear import PackedLinear
 from alm_bench.mellow.prompt import PROTOCOLS
 from alm_bench.plugins import catalogue
 from alm_bench.records.store import RunStore
-from alm_bench.resolve import find_demo
+from alm_bench.resolve import get_demo_root
 from alm_bench.runner import RunSpec, execute, prepare
 
 CPU = torch.device("cpu")
@@ -230,7 +230,7 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
     plan = prepare(
-        spec, entry.create(), pick_prompt(entry.load_prompts(), model.prompts, task), find_demo(entry), adapter
+        spec, entry.create(), pick_prompt(entry.load_prompts(), model.prompts, task), get_demo_root(entry), adapter
     )
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", plan.header) as store:
         records = execute(plan, store, lambda _: None)

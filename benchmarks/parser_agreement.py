@@ -24,7 +24,7 @@ from alm_bench.core import Sample
 from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
 from alm_bench.parsing.plain import ENTAILMENT
 from alm_bench.scoring.intervals import compute_wilson_interval
-from alm_bench.scoring.other_parsers import Answer, compute_matrix
+from alm_bench.scoring.other_parsers import Answer, compute_rule_accuracies
 
 Counted = Mapping[str, Sequence[bool]]
 
@@ -118,7 +118,7 @@ def rule_rows(folder: Path, older: Callable[..., Any] | None) -> list[tuple[str,
         if not row["ambiguous"] and label is not None and len(row["output"].split()) >= 25:
             sample = Sample(row["id"], {}, choices=tuple(row["choices"]), target=label, gold=row["choices"][label])
             answers.append(Answer(sample, row["output"]))
-    found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in compute_matrix(answers)]
+    found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in compute_rule_accuracies(answers)]
     if older is not None:
         same = [answer.right(older(answer.text, answer.choices).index) for answer in answers]
         found.insert(1, ("alm-bench, the other commit", sum(same) / len(same), len(same)))

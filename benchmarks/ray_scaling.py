@@ -95,7 +95,7 @@ def main() -> None:
     from alm_bench.core import Decoding, Runtime
     from alm_bench.core.prompt import pick_prompt
     from alm_bench.plugins import catalogue
-    from alm_bench.resolve import find_demo
+    from alm_bench.resolve import get_demo_root
     from alm_bench.runner import RunSpec, prepare
     from alm_bench.runner.executors.cluster import Cluster
     from alm_bench.runner.executors.on_ray import RayExecutor
@@ -106,7 +106,9 @@ def main() -> None:
     recipe = Recipe(f"{folder}/multiplies.py:Multiplies", {}, Runtime(), "plain", "letters")
     entry, own = catalogue().task("mmau"), recipe.make()
     spec = RunSpec("mmau", recipe.model, "test-mini", "demo", Decoding(), limit=asked.items, batch_size=4)
-    plan = prepare(spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), find_demo(entry), own)
+    plan = prepare(
+        spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), get_demo_root(entry), own
+    )
     ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     taken: dict[int, list[float]] = {1: [], 2: []}
     with RayExecutor(Cluster(1), recipe, own) as one, RayExecutor(Cluster(2), recipe, own) as two:

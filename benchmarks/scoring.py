@@ -13,7 +13,7 @@ from dataclasses import replace
 from alm_bench.core import Sample, Scored
 from alm_bench.plugins import catalogue
 from alm_bench.records.summary import build_choice_tables, compute_text_margins
-from alm_bench.resolve import find_demo
+from alm_bench.resolve import get_demo_root
 
 FORMS = (
     "{text}",
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=10_000)
     asked = parser.parse_args()
     task = catalogue().task("mmau").create()
-    made = list(task.samples(find_demo(catalogue().task("mmau")), "test-mini"))
+    made = list(task.samples(get_demo_root(catalogue().task("mmau")), "test-mini"))
     samples = [question(made[number % len(made)], number) for number in range(asked.items)]
     texts = [answer(sample, number) for number, sample in enumerate(samples)]
 

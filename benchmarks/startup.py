@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from alm_bench.plugins import catalogue
-from alm_bench.resolve import find_demo
+from alm_bench.resolve import get_demo_root
 
 MAIN = ("-c", "from alm_bench.cli.app import main; main()")
 RUN = ("run", "--model", "mellow", "--tasks", "mmau", "--data", "demo", "--limit", "8", "--batch-size", "1")
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    find_demo(catalogue().task("mmau"))
+    get_demo_root(catalogue().task("mmau"))
     print("| command | seconds | share of imports, % |\n|---|---|---|")
     for asked in (("--help",), ("ls",)):
         taken = statistics.median(ended(*asked)[0] for _ in range(rounds))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import alm_bench as ab
-from alm_bench.core.files import cache_folder, write_atomically
+from alm_bench.core.files import get_cache_folder, write_atomically
 from alm_bench.demo import build_training_rows
 from alm_bench.demo.root import encode_scene
 from alm_bench.synthesis.pipeline import parse_steps
@@ -78,7 +78,7 @@ def train_network(folder: Path, rows: Path, name: str, seed: int, steps: int) ->
         text = RECIPE.format(name=name, seed=seed, out=out, file=rows, root=folder / "audio", steps=steps)
         write_atomically(folder / f"{name}.toml", text)
         recipe = load_config(str(folder / f"{name}.toml"))
-        prepared = prepare(recipe, cache_folder("features"), lambda *_: None)
+        prepared = prepare(recipe, get_cache_folder("features"), lambda *_: None)
         Trainer(recipe, prepared, lambda _: None).run()
     return out / name / "last"
 

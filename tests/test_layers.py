@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "tasks": "core audio data demo parsing scoring task_bases",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
-    "judges": "calibration core data parsing plugins records runner scoring",
+    "judges": "audio calibration core data parsing plugins records runner scoring",
     "tracking": "core records",
     "synthesis": "core data demo parsing plugins records reports runner scoring",
     "resolve": _UPSTAIRS,

@@ -5,7 +5,7 @@ from string import ascii_lowercase, ascii_uppercase
 from alm_bench.core import Request
 
 
-def format_options(request: Request) -> tuple[list[str], list[str]]:
+def format_letters_and_options(request: Request) -> tuple[list[str], list[str]]:
     """Return two lists with one text per option: the option's letter, and the whole option.
 
     Both are written as in the prompt: `(B)` and `(B) Dog`, or `b)` and `b) dog`. If the prompt contains neither form,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import StoreError
-from alm_bench.core.files import cache_folder
+from alm_bench.core.files import get_cache_folder
 from alm_bench.core.vectors import Vector
 
 __all__ = ["EmbeddingCache", "Vector"]
@@ -27,11 +27,11 @@ class EmbeddingCache:
     def __init__(self, network: str) -> None:
         name = re.sub(r"[^A-Za-z0-9.-]+", "-", network).strip("-")[:60]
         digest = hashlib.sha256(f"{FORMAT} {network}".encode()).hexdigest()[:12]
-        self.cache = DiskCache(cache_folder("embeddings") / f"{name}-{digest}.sqlite")
+        self.cache = DiskCache(get_cache_folder("embeddings") / f"{name}-{digest}.sqlite")
         self._known: dict[str, Vector] = {}
 
-    def get_or_compute(self, kind: str, content: bytes, make: Callable[[], Vector]) -> Vector:
-        """Return the embedding of `content`: from the cache, or else computed with `make` and added to the cache.
+    def get_or_compute(self, kind: str, content: bytes, compute: Callable[[], Vector]) -> Vector:
+        """Return the embedding of `content`: from the cache, or else computed with `compute` and added to the cache.
 
         `kind` distinguishes a clip from a text with the same bytes.
         """
@@ -39,7 +39,7 @@ class EmbeddingCache:
         if key not in self._known:
             vector = self._read_vector(key)
             if vector is None:
-                vector = make()
+                vector = compute()
                 with contextlib.suppress(StoreError):
                     self.cache.put(key, vector.tobytes())
             self._known[key] = vector

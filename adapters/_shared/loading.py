@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import CheckpointError, StoreError, get_first_line, is_out_of_memory
-from alm_bench.core.files import cache_folder, compute_sha256
+from alm_bench.core.files import compute_sha256, get_cache_folder
 
 LONGEST_LINE = 200
 
@@ -24,24 +24,24 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 
 
 @contextlib.contextmanager
-def translate_load_errors(failure: str, saves_memory: str, expected: str = "") -> Iterator[None]:
+def translate_load_errors(failure: str, memory_options: str, expected: str = "") -> Iterator[None]:
     """Turn exceptions within the block into CheckpointError with a one-line message.
 
     The message consists of `failure`, the reason, and `expected`, a description of what would have been valid.
-    `saves_memory` names the options that help if memory is too small. The block may run any code that reads a
+    `memory_options` names the options that help if memory is too small. The block may run any code that reads a
     checkpoint: tokenizers and bad configurations raise all kinds of errors.
     """
     try:
         yield
     except Exception as error:
-        reason = describe_load_error(error, saves_memory)
+        reason = describe_load_error(error, memory_options)
         raise CheckpointError(f"{failure}: {reason}" + (f"; expected {expected}" if expected else "")) from error
 
 
-def describe_load_error(error: BaseException, saves_memory: str) -> str:
+def describe_load_error(error: BaseException, memory_options: str) -> str:
     """Return the reason in one line why a checkpoint could not be loaded.
 
-    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own. `saves_memory`
+    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own. `memory_options`
     names the options that help if memory is too small.
     """
     cause: BaseException | None = error
@@ -51,7 +51,7 @@ def describe_load_error(error: BaseException, saves_memory: str) -> str:
                 return told
         cause = cause.__cause__ or cause.__context__
     if is_out_of_memory(error):
-        return f"out of memory; try {saves_memory}"
+        return f"out of memory; try {memory_options}"
     line = get_first_line(error)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
 
@@ -72,14 +72,14 @@ def compute_folder_sha256(folder: Path) -> str:
     Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
     file's path, size and modification time do not change.
     """
-    cache = DiskCache(cache_folder("hf") / "hashes.sqlite")
+    cache = DiskCache(get_cache_folder("hf") / "hashes.sqlite")
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
-        whole.update(f"{path.name}\n{_hash_once(path, cache)}\n".encode())
+        whole.update(f"{path.name}\n{_compute_cached_sha256(path, cache)}\n".encode())
     return whole.hexdigest()
 
 
-def _hash_once(path: Path, cache: DiskCache) -> str:
+def _compute_cached_sha256(path: Path, cache: DiskCache) -> str:
     """Return the SHA-256 of a file, from the cache if the file has not changed since it was hashed."""
     status = path.stat()
     key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"

@@ -17,7 +17,7 @@ from alm_bench.core import (
     AudioPolicy,
     BaseAdapter,
     Decoding,
-    Labelled,
+    LabelledRequest,
     Output,
     Request,
     UsageError,
@@ -79,7 +79,7 @@ class Probe:
             )
         folds = list(GroupKFold(min(FOLDS, clip_count)).split(features, said, clips))
 
-        def validated(c: float) -> float:
+        def compute_validation_accuracy(c: float) -> float:
             right = 0
             for train, held in folds:
                 right += int(
@@ -89,7 +89,7 @@ class Probe:
 
         with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: equal sums on every machine
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is limited to STEPS
-            found = {c: validated(c) for c in REGULARISATION_STRENGTHS}
+            found = {c: compute_validation_accuracy(c) for c in REGULARISATION_STRENGTHS}
             best = max(REGULARISATION_STRENGTHS, key=lambda c: (found[c], -c))
             pipeline = _fit_pipeline(features, said, best)
         return cls(tuple(str(label) for label in pipeline.classes_), pipeline, best, found[best])
@@ -165,7 +165,7 @@ class ProbeAdapter(BaseAdapter):
         self._probe: Probe | None = None
         self._text_probe: Probe | None = None
 
-    def fit(self, rows: Iterable[Labelled]) -> "ProbeAdapter":
+    def fit(self, rows: Iterable[LabelledRequest]) -> "ProbeAdapter":
         """Fit the probe on development rows and return the fitted adapter.
 
         Raises UsageError if there are no rows, if their options differ, or if a row does not have exactly one clip.

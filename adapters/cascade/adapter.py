@@ -19,7 +19,7 @@ from alm_bench.adapters.cascade.readers import (
 from alm_bench.audio.describe import DescribingAdapter
 from alm_bench.core import Adapter, AdapterIdentity, Output, Request, Runtime, UsageError
 from alm_bench.core.disk_cache import DiskCache
-from alm_bench.core.files import cache_folder, hash_json
+from alm_bench.core.files import get_cache_folder, hash_json
 from alm_bench.core.options import PluginOption
 from alm_bench.plugins import catalogue
 
@@ -76,7 +76,7 @@ class CascadeAdapter(DescribingAdapter):
         asked = _select_caption_prompt(sets, kind, named, options)
         answer = AnswerPrompt(**sets[kind.section][options.prompt])
         self._reader = kind(asked, answer, listener.audio)
-        cache = DiskCache(cache_folder("captions") / "captions.sqlite") if options.cache else None
+        cache = DiskCache(get_cache_folder("captions") / "captions.sqlite") if options.cache else None
         super().__init__(listener, llm, asked.hash, asked.max_new_tokens, cache)
         self.prompts = "letters"
         parts = {kind.role: listener, "llm": llm}
@@ -107,14 +107,14 @@ class CascadeAdapter(DescribingAdapter):
         return self._reader.describe_failure(request, output)
 
 
-def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
+def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
     """Build the captioner or the language model. Raises UsageError if it is a cascade or a replay."""
-    entry = catalogue().adapter(named.name)
+    entry = catalogue().adapter(plugin.name)
     if issubclass(entry.cls, CascadeAdapter):
-        raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
+        raise UsageError(f"{part}={plugin.name}: a cascade is made of two other models")
     if entry.abilities.is_replay:
-        raise UsageError(f"{part}={named.name} gives stored answers, expected a model")
-    return entry.create(named.options, runtime)
+        raise UsageError(f"{part}={plugin.name} gives stored answers, expected a model")
+    return entry.create(plugin.options, runtime)
 
 
 def _select_caption_prompt(

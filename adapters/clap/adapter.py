@@ -20,7 +20,7 @@ from alm_bench.core import (
     BaseAdapter,
     CheckpointError,
     Decoding,
-    Labelled,
+    LabelledRequest,
     Output,
     Request,
     Runtime,
@@ -78,7 +78,7 @@ class Clap:
         load: Any = ClapModel.from_pretrained
         with translate_load_errors(
             f"path={path} cannot be loaded as CLAP",
-            saves_memory="--dtype bfloat16 or --device cpu",
+            memory_options="--dtype bfloat16 or --device cpu",
             expected=f"a hub id (as {DEFAULT}) or a folder in transformers' layout",
         ):
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
@@ -111,12 +111,12 @@ class Clap:
         )
 
     def embed_clip(self, wave: Wave) -> Vector:
-        return self._vectors.get_or_compute("clip", wave.tobytes(), lambda: self._embed_audio(wave))
+        return self._vectors.get_or_compute("clip", wave.tobytes(), lambda: self._compute_clip_embedding(wave))
 
     def embed_text(self, text: str) -> Vector:
-        return self._vectors.get_or_compute("text", text.encode(), lambda: self._embed_text(text))
+        return self._vectors.get_or_compute("text", text.encode(), lambda: self._compute_text_embedding(text))
 
-    def _embed_audio(self, wave: Wave) -> Vector:
+    def _compute_clip_embedding(self, wave: Wave) -> Vector:
         import torch
 
         with _seed_numpy(wave):
@@ -129,18 +129,18 @@ class Clap:
                 input_features=mels.to(self.device, self._dtype),
                 is_longer=torch.tensor([[longer]], device=self.device),
             )
-        return _normalise(heard)
+        return _extract_unit_vector(heard)
 
-    def _embed_text(self, text: str) -> Vector:
+    def _compute_text_embedding(self, text: str) -> Vector:
         import torch
 
         found = self.tokenizer([text], truncation=True, max_length=self.tokens, return_tensors="pt").to(self.device)
         with torch.inference_mode():
             read = self.model.get_text_features(input_ids=found["input_ids"], attention_mask=found["attention_mask"])
-        return _normalise(read)
+        return _extract_unit_vector(read)
 
 
-def _normalise(output: Any) -> Vector:
+def _extract_unit_vector(output: Any) -> Vector:
     """Return the embedding in an output of transformers, shape (width,), scaled to unit length."""
     import numpy as np
 
@@ -188,7 +188,7 @@ class ClapAdapter(BaseAdapter):
         self.identity = self.network.build_identity("clap", template=self.template)
         self._thresholds: Thresholds | None = None
 
-    def fit(self, rows: Iterable[Labelled]) -> "ClapAdapter":
+    def fit(self, rows: Iterable[LabelledRequest]) -> "ClapAdapter":
         """Fit thresholds if all rows have the same options, and return the fitted adapter.
 
         Without rows, or if their options differ, thresholds do not apply and the adapter itself is returned. Raises

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from alm_bench.adapters.exec.process import GRACE, Log, Process, WorkerFailure
-from alm_bench.adapters.exec.wire import Hello, read_hello, read_reply, request_line
+from alm_bench.adapters.exec.wire import Hello, encode_request, read_hello, read_reply
 from alm_bench.core import (
     AdapterError,
     AdapterIdentity,
@@ -28,8 +28,8 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
-from alm_bench.core.files import report_write_errors
-from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, hide, is_secret_name, replace_secrets
+from alm_bench.core.files import translate_write_errors
+from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, hide_secrets, is_secret_name, replace_secrets
 from alm_bench.core.wav import Encoding, encode_wav
 
 LOG = "worker.log"
@@ -142,7 +142,7 @@ class ExecAdapter(BaseAdapter):
                 try:
                     item, output = self._read_reply(pending)
                 except WorkerFailure as fault:
-                    yield from self._assign_failure(fault, pending, unresolved)
+                    yield from self._handle_failure(fault, pending, unresolved)
                     continue
                 request = pending.pop(item)
                 self._remove_files(request)
@@ -174,7 +174,7 @@ class ExecAdapter(BaseAdapter):
             self._restart()
         pending[request.id] = request
         clips = [self._encode_clip(request.id, wave) for wave in request.waves]
-        self._process.send(request_line(request, clips, decoding))
+        self._process.send(encode_request(request, clips, decoding))
 
     def _read_reply(self, pending: dict[str, Request]) -> tuple[str, Output]:
         """Read one reply; return the request's id and the output. Raises WorkerFailure."""
@@ -186,7 +186,7 @@ class ExecAdapter(BaseAdapter):
         self._failures = 0
         return item, output
 
-    def _assign_failure(
+    def _handle_failure(
         self, fault: WorkerFailure, pending: dict[str, Request], unresolved: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
         """Stop the failed worker, and decide which of the pending requests get an error or are sent again.
@@ -216,7 +216,7 @@ class ExecAdapter(BaseAdapter):
             return base64.b64encode(file).decode("ascii")
         path = Path(self._folder.name) / f"{next(self._numbers)}.wav"
         self._files.setdefault(item, []).append(path)
-        with report_write_errors(path):
+        with translate_write_errors(path):
             path.write_bytes(file)
         return str(path)
 
@@ -278,7 +278,7 @@ def _split_command(text: str, option: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        found = hide(text, option)
+        found = hide_secrets(text, option)
         raise UsageError(f"model exec: {option} cannot be split as a shell would: {error}, found {found!r}") from error
 
 
@@ -288,7 +288,9 @@ def _parse_variables(text: str) -> dict[str, str]:
     for part in _split_command(text, "env"):
         key, equals, value = part.partition("=")
         if not key:
-            raise UsageError(f"model exec: env takes A=1 B=2, or the name of a variable, found {hide(text, 'env')!r}")
+            raise UsageError(
+                f"model exec: env takes A=1 B=2, or the name of a variable, found {hide_secrets(text, 'env')!r}"
+            )
         if not equals and key not in os.environ:
             raise UsageError(
                 f"model exec: env names {key}, which is not in the environment: export it, or give {key}=..."

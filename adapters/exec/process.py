@@ -197,7 +197,7 @@ class Process:
         if not self._by_itself:
             told = "closed its standard output"
         elif status is not None and status < 0:
-            told = f"was killed by {_name_signal(-status)}"
+            told = f"was killed by {_get_signal_name(-status)}"
         else:
             told = f"ended with status {status}"
         last = self._log.read_last_line()
@@ -225,7 +225,7 @@ class Process:
         return bool(self._unsent)
 
 
-def _name_signal(number: int) -> str:
+def _get_signal_name(number: int) -> str:
     """Return the name of a signal such as `SIGKILL`."""
     try:
         return signal.Signals(number).name

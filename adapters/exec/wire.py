@@ -8,7 +8,7 @@ from typing import Any, get_args
 from alm_bench.adapters.exec.process import WorkerFailure
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, DecodingMethod, Output, Request, UsageError
 from alm_bench.core.adapter import Delivery
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.foreign import replace_surrogates
 from alm_bench.core.options import fill_options
 
@@ -72,7 +72,7 @@ def read_hello(line: bytes) -> Hello:
         )
     for key in data:
         if key not in _HELLO:
-            raise UsageError(f"its first line has an unknown {key!r:.60}; known: {rank_names(key, _HELLO)}")
+            raise UsageError(f"its first line has an unknown {key!r:.60}; known: {format_similar_names(key, _HELLO)}")
     for key in ("name", "audio"):
         if key not in data:
             raise UsageError(f"its first line has no {key!r}; {_EXPECTED[key]}")
@@ -89,7 +89,7 @@ def read_hello(line: bytes) -> Hello:
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
-    decodings: Any = ["greedy", "nucleus"] if data.get("decodings") is None else data["decodings"]
+    decodings: Any = ["greedy", "sample_nucleus"] if data.get("decodings") is None else data["decodings"]
     if (
         not isinstance(decodings, list)
         or not decodings
@@ -136,7 +136,7 @@ def _build_policy(data: object) -> AudioPolicy | None:
     return policy
 
 
-def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> bytes:
+def encode_request(request: Request, clips: Sequence[str], decoding: Decoding) -> bytes:
     """Encode a request as one line of ASCII, so that a worker can read it under any locale.
 
     `clips` has one entry per waveform of the request: a path, or base64.
@@ -169,16 +169,16 @@ def _build_output(data: Mapping[str, Any]) -> Output:
     values = {key: value for key, value in data.items() if value is not None and key != "id"}
     for key, value in values.items():
         if key not in _REPLY:
-            return _build_no_answer(f"an unknown {key!r:.60}; known: {rank_names(key, _REPLY)}")
+            return _build_error_output(f"an unknown {key!r:.60}; known: {format_similar_names(key, _REPLY)}")
         if not _is_of_type(value, _REPLY[key]):
-            return _build_no_answer(f"{key} {value!r:.60}, expected {_TYPE_NAMES[_REPLY[key]]}")
+            return _build_error_output(f"{key} {value!r:.60}, expected {_TYPE_NAMES[_REPLY[key]]}")
     ends = [key for key in ("text", "error", "refusal") if key in values]
     if len(ends) != 1:
-        return _build_no_answer(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
+        return _build_error_output(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
     return Output(values.pop("text", None), **values)
 
 
-def _build_no_answer(line: str) -> Output:
+def _build_error_output(line: str) -> Output:
     """Return an output with an error, for a reply without a valid answer. `line` describes the problem."""
     return Output(None, error=f"the worker's reply has {line}")
 

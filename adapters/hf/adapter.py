@@ -9,8 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from alm_bench.adapters._shared.answer_format import format_options
-from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, ClipOrder, Family, checkpoint_at, checkpoints
+from alm_bench.adapters._shared.answer_format import format_letters_and_options
+from alm_bench.adapters.hf.families import (
+    JOIN_SECONDS,
+    Checkpoint,
+    ClipOrder,
+    Family,
+    find_checkpoint,
+    list_checkpoints,
+)
 from alm_bench.core import (
     Abilities,
     AdapterIdentity,
@@ -85,7 +92,7 @@ class HFAdapter(BaseAdapter):
     """Checkpoint that a short name stands for; None in the class of the model `hf`."""
 
     def __init__(self, options: HFOptions, runtime: Runtime) -> None:
-        known = self.known or checkpoint_at(options.path or "")
+        known = self.known or find_checkpoint(options.path or "")
         path = options.path or (known.path if known else None)
         if path is None:
             raise UsageError("model hf needs the option path=ORG/NAME (a repository of the hub) or path=FOLDER")
@@ -109,14 +116,14 @@ class HFAdapter(BaseAdapter):
             rate=self.loaded.rate, min_seconds=family.min_seconds, max_seconds=self.loaded.max_seconds
         )
         self.identity = AdapterIdentity(
-            label=_label(known.name if known else source.label, options),
+            label=_format_label(known.name if known else source.label, options),
             family=family.name,
             weights=source.fingerprint,
             dtype=str(self.loaded.model.dtype).removeprefix("torch."),
             device=self.loaded.model.device.type,
             parameters=self.loaded.model.num_parameters(),
             trained_on=known.trained_on if known else (),
-            settings=self._settings(options, source),
+            settings=self._list_settings(options, source),
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
@@ -141,7 +148,7 @@ class HFAdapter(BaseAdapter):
             encoded, lost = self.encoder.encode(group)
             outputs |= {row.place: Output(None, error=row.problem) for row in lost}
             if encoded is not None:
-                self._check_room(encoded, decoding.max_new_tokens)
+                self._check_context_length(encoded, decoding.max_new_tokens)
                 answers = generate_answers(self.loaded, encoded, decoding, self.encoder.encode_rows)
                 for place, written in enumerate(answers):
                     outputs[encoded.rows[place].place] = self._build_output(encoded, place, written)
@@ -153,8 +160,8 @@ class HFAdapter(BaseAdapter):
 
         if row.problem is not None:
             return OptionScores(error=row.problem)
-        letters, texts = format_options(row.request)
-        answers = [self._ids(text) for text in (*texts, *letters)]
+        letters, texts = format_letters_and_options(row.request)
+        answers = [self._encode_text(text) for text in (*texts, *letters)]
         if not all(answers):
             return OptionScores(error=f"an option without tokens: {list(row.request.choices)!r:.120}")
         fed = plan_sequences(answers)
@@ -164,7 +171,7 @@ class HFAdapter(BaseAdapter):
             encoded, lost = self.encoder.encode([replace(row, place=copy) for copy in range(len(some))])
             if encoded is None or lost:
                 return OptionScores(error=lost[0].problem)
-            self._check_room(encoded, max(map(len, some)))
+            self._check_context_length(encoded, max(map(len, some)))
             scores += compute_next_token_log_probs(self.loaded, encoded, some)
         pairs = tuple(
             (sum(float(scores[owner][place, token]) for place, token in enumerate(answer)), len(answer))
@@ -173,28 +180,28 @@ class HFAdapter(BaseAdapter):
         return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
 
     def count_tokens(self, text: str) -> int:
-        return len(self._ids(text))
+        return len(self._encode_text(text))
 
-    def _ids(self, text: str) -> tuple[int, ...]:
+    def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
-    def _build_output(self, encoded: "EncodedBatch", place: int, written: "GeneratedText") -> Output:
-        text = self.loaded.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
+    def _build_output(self, encoded: "EncodedBatch", index: int, generated: "GeneratedText") -> Output:
+        text = self.loaded.tokenizer.decode(list(generated.tokens), skip_special_tokens=True)
         answer, reasoning = split_reasoning(text)
         extra: dict[str, Any] = {
-            "prompt_tokens": encoded.prompt_tokens[place],
-            "audio_tokens": encoded.audio_tokens[place],
-            "new_tokens": len(written.tokens),
+            "prompt_tokens": encoded.prompt_tokens[index],
+            "audio_tokens": encoded.audio_tokens[index],
+            "new_tokens": len(generated.tokens),
         }
-        if encoded.rows[place].joined:
+        if encoded.rows[index].joined:
             extra["joined"] = f"{JOIN_SECONDS:g} s of silence between two clips"
         if reasoning is not None:
-            extra |= {"reasoning": reasoning, "reasoning_tokens": len(self._ids(reasoning))}
+            extra |= {"reasoning": reasoning, "reasoning_tokens": len(self._encode_text(reasoning))}
         if answer != text:
             extra["written"] = text
-        return Output(answer, truncated=written.truncated, extra=extra)
+        return Output(answer, truncated=generated.truncated, extra=extra)
 
-    def _check_room(self, encoded: "EncodedBatch", new: int) -> None:
+    def _check_context_length(self, encoded: "EncodedBatch", new: int) -> None:
         """Raise UsageError if prompt and answer do not fit into the language model's context.
 
         transformers itself would exceed it without an error. `new` is the largest number of new tokens.
@@ -208,7 +215,7 @@ class HFAdapter(BaseAdapter):
                 "take shorter clips or fewer --max-new-tokens"
             )
 
-    def _settings(self, options: HFOptions, source: "Source") -> dict[str, str]:
+    def _list_settings(self, options: HFOptions, source: "Source") -> dict[str, str]:
         """Return all settings that change answers."""
         family, loaded = self.encoder.family, self.loaded
         template = str(getattr(loaded.processor, "chat_template", None) or loaded.family.encoder)
@@ -267,19 +274,19 @@ def _apply_options(family: Family, options: HFOptions) -> Family:
     return replace(family, content=options.content or family.content, text_first=text_first)
 
 
-def _label(name: str, options: HFOptions) -> str:
+def _format_label(name: str, options: HFOptions) -> str:
     lora = None if options.lora is None else f"lora={options.lora.rstrip('/').rpartition('/')[2]}"
     more = [part for part in (lora, options.quantization) if part]
     return f"{name}[{','.join(more)}]" if more else name
 
 
-def _build_class(known: Checkpoint) -> type[HFAdapter]:
+def _build_class(checkpoint: Checkpoint) -> type[HFAdapter]:
     """Build the adapter class of a short name."""
-    named = {"known": known, "prompts": known.prompts, "summary": known.summary, "hub_option": None}
+    named = {"known": checkpoint, "prompts": checkpoint.prompts, "summary": checkpoint.summary, "hub_option": None}
     return type("HFAdapter", (HFAdapter,), {"__module__": __name__, **named})
 
 
 ADAPTERS: dict[str, type[HFAdapter]] = {
     "hf": HFAdapter,
-    **{name: _build_class(known) for name, known in checkpoints().items()},
+    **{name: _build_class(known) for name, known in list_checkpoints().items()},
 }

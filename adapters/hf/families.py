@@ -115,14 +115,14 @@ class Checkpoint:
 
 
 @cache
-def _document() -> dict[str, Any]:
+def _load_document() -> dict[str, Any]:
     """Return the content of `families.toml`."""
     return tomllib.loads((Path(__file__).parent / "families.toml").read_text(encoding="utf-8"))
 
 
 def family(name: str) -> Family:
     """Return the settings of a model type; the defaults if `families.toml` does not list it."""
-    return Family(name, **_tuples(_document()["families"].get(name, {})))
+    return Family(name, **_convert_lists(_load_document()["families"].get(name, {})))
 
 
 def has_own_model_types(config: Mapping[str, Any]) -> bool:
@@ -135,7 +135,7 @@ def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The own code of some checkpoints uses other names. Nested configurations are included.
     """
-    aliases = _document()["aliases"]
+    aliases = _load_document()["aliases"]
     return {
         key: resolve_model_types(value)
         if isinstance(value, Mapping)
@@ -148,32 +148,32 @@ def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_transcriber(name: str) -> bool:
     """Return True if models of this type transcribe speech and answer no questions."""
-    return name in _document()["transcribers"]["types"]
+    return name in _load_document()["transcribers"]["types"]
 
 
 @cache
-def checkpoints() -> Mapping[str, Checkpoint]:
-    return {name: Checkpoint(name, **_tuples(table)) for name, table in _document()["models"].items()}
+def list_checkpoints() -> Mapping[str, Checkpoint]:
+    return {name: Checkpoint(name, **_convert_lists(table)) for name, table in _load_document()["models"].items()}
 
 
-def checkpoint_at(path: str) -> Checkpoint | None:
+def find_checkpoint(path: str) -> Checkpoint | None:
     """Return the known checkpoint of a repository; None if the repository is not listed."""
-    return next((known for known in checkpoints().values() if known.path == path), None)
+    return next((known for known in list_checkpoints().values() if known.path == path), None)
 
 
 @cache
-def find_order(name: str) -> ClipOrder:
+def find_clip_order(name: str) -> ClipOrder:
     """Return the order of clips and text in a message that a checkpoint was trained on.
 
     `name` is the checkpoint's repository, with or without the organisation. Returns `clip-first` for an unknown one.
     """
     asked = name.casefold()
-    for known in checkpoints().values():
+    for known in list_checkpoints().values():
         path = known.path.casefold()
         if asked in (path, path.rpartition("/")[2]):
             return "text-first" if family(known.family).text_first else "clip-first"
     return "clip-first"
 
 
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+def _convert_lists(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -77,7 +77,7 @@ class LoadedCheckpoint:
 
     @property
     def rate(self) -> int:
-        return int(_audio_part(self.processor).sampling_rate)
+        return int(_get_audio_part(self.processor).sampling_rate)
 
     @property
     def max_seconds(self) -> float | None:
@@ -125,44 +125,46 @@ def find_family(source: Source, remote_code: bool) -> Family:
     return found
 
 
-def load_config(source: Source, settings: LoadSettings, found: Family) -> Any:
+def load_config(source: Source, settings: LoadSettings, model_family: Family) -> Any:
     """Load the configuration of the network. If the family names a part of the configuration, return that part.
 
     Raises CheckpointError.
     """
     with _silence_and_translate_errors(source.name):
         if has_own_model_types(source.config) and not settings.remote_code:
-            kind = library.CONFIG_MAPPING[found.name]
+            kind = library.CONFIG_MAPPING[model_family.name]
             values, _ = kind.get_config_dict(source.name, revision=source.commit)
             config = kind.from_dict(resolve_model_types(values))
         else:
             config = library.AutoConfig.from_pretrained(
                 source.name, revision=source.commit, trust_remote_code=settings.remote_code
             )
-    return getattr(config, found.part) if found.part else config
+    return getattr(config, model_family.part) if model_family.part else config
 
 
-def load_processor(source: Source, settings: LoadSettings, found: Family, config: Any) -> Any:
+def load_processor(source: Source, settings: LoadSettings, model_family: Family, config: Any) -> Any:
     """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio.
 
     `config`: configuration of the network.
     """
     with _silence_and_translate_errors(source.name):
-        if found.processor_parts and has_own_model_types(source.config) and not settings.remote_code:
-            processor = _build_processor(source, found.processor_parts, config)
+        if model_family.processor_parts and has_own_model_types(source.config) and not settings.remote_code:
+            processor = _build_processor(source, model_family.processor_parts, config)
         else:
             processor = library.AutoProcessor.from_pretrained(
                 source.name, revision=source.commit, trust_remote_code=settings.remote_code
             )
-    if getattr(_audio_part(processor), "sampling_rate", None) is None:
-        raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
+    if getattr(_get_audio_part(processor), "sampling_rate", None) is None:
+        raise UsageError(
+            f"{source.name} ({model_family.name}) has a processor without audio: it cannot be asked about clips"
+        )
     if getattr(processor, "audio_token", None) is None:
         raise UsageError(
-            f"{source.name} ({found.name}): its processor names no audio token, so lost clips would not be seen"
+            f"{source.name} ({model_family.name}): its processor names no audio token, so lost clips would not be seen"
         )
-    if found.template == "tokenizer" and getattr(processor, "chat_template", None) is None:
+    if model_family.template == "tokenizer" and getattr(processor, "chat_template", None) is None:
         processor.chat_template = processor.tokenizer.chat_template
-    if found.encoder == "processor" and getattr(processor, "chat_template", None) is None:
+    if model_family.encoder == "processor" and getattr(processor, "chat_template", None) is None:
         raise CheckpointError(f"{source.name} has no chat template: expected chat_template.jinja beside its tokenizer")
     return processor
 
@@ -180,7 +182,7 @@ def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> A
     return processor_class(tokenizer=tokenizer, chat_template=tokenizer.chat_template, **built)
 
 
-def _audio_part(processor: Any) -> Any:
+def _get_audio_part(processor: Any) -> Any:
     """Return the processor's audio part (its name differs between processors), or None."""
     parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
     return next((part for part in parts if part is not None), None)
@@ -227,7 +229,7 @@ def _silence_and_translate_errors(name: str) -> Iterator[None]:
     try:
         with translate_load_errors(
             f"{name} cannot be loaded",
-            saves_memory="--dtype bfloat16, --model-arg quantization=4bit or, if it is a GPU's memory, --device cpu",
+            memory_options="--dtype bfloat16, --model-arg quantization=4bit or, if it is a GPU's memory, --device cpu",
         ):
             yield
     finally:
@@ -289,15 +291,15 @@ def _check_weights(source: Source, info: dict[str, Any]) -> None:
         raise CheckpointError(f"{source.name} has weights of another shape than its config.json says: {misfits[0]}")
 
 
-def find_lora(path: str, base: Source, also: str | None) -> Source:
+def find_lora(path: str, base: Source, original: str | None) -> Source:
     """Return the source of the LoRA adapter at `path`, for the checkpoint `base`.
 
-    `also` names the repository that `base` is a copy of. Raises CheckpointError, and UsageError if the LoRA adapter was
-    trained on another checkpoint.
+    `original` names the repository that `base` is a copy of. Raises CheckpointError, and UsageError if the LoRA adapter
+    was trained on another checkpoint.
     """
     lora = find(path, None, "adapter_config.json")
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
-    if trained_on and not _is_base_of_lora(trained_on, base, also):
+    if trained_on and not _is_base_of_lora(trained_on, base, original):
         raise UsageError(
             f"lora={path} was trained on {trained_on}, but the model is {base.name}: name a LoRA of this model, or the "
             "model that it was trained on"
@@ -305,13 +307,13 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
     return lora
 
 
-def _is_base_of_lora(trained_on: str, base: Source, also: str | None) -> bool:
+def _is_base_of_lora(trained_on: str, base: Source, original: str | None) -> bool:
     """Return True if a LoRA adapter with the base `trained_on` belongs to the checkpoint `base`.
 
     Only the last path components are compared, since folders on other machines and copies of repositories differ in the
     others.
     """
-    if trained_on in (base.name, also):
+    if trained_on in (base.name, original):
         return True
     here, there = Path(base.name).resolve(), Path(trained_on)
     return here == there.resolve() if there.is_dir() else here.name == there.name

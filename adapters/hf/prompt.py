@@ -109,9 +109,9 @@ class Encoder:
         kept = [row for row in rows if row.place not in places]
         return (self.encode_rows(kept) if kept else None), lost
 
-    def _prepare_row(self, place: int, request: Request) -> Row:
+    def _prepare_row(self, index: int, request: Request) -> Row:
         """Return the row of a request: two clips are joined if necessary, and clips that are too long are a problem."""
-        row = Row(place, request, waves=request.waves)
+        row = Row(index, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
         if self.family.clips == 1 and len(row.waves) > 1:

@@ -106,9 +106,9 @@ class OpenAIAdapter(BaseAdapter):
         Raises UnreachableError if no call can succeed, AdapterError after too many consecutive failures.
         """
         from alm_bench.adapters.openai.call_queue import CallQueue
-        from alm_bench.adapters.openai.calls import Calls
+        from alm_bench.adapters.openai.calls import CallLoop
 
-        with Calls(self._options, self._key, self._session, self._limit) as calls:
+        with CallLoop(self._options, self._key, self._session, self._limit) as calls:
             if not self._session.met:
                 calls.check_connection()
             queue, more = CallQueue(calls), True
@@ -121,8 +121,8 @@ class OpenAIAdapter(BaseAdapter):
                 if more and not gives_up:
                     more = self._send_requests(queue, requests, decoding)
                 # with room for more calls, do not wait: take the answers that are there, then send the next request
-                queue.collect(wait=not (more and queue.has_room) or gives_up)
-                if queue.is_due:
+                queue.collect_answers(wait=not (more and queue.has_room) or gives_up)
+                if queue.has_due_answers:
                     yield queue.take_answers()
                 if queue.error is not None:  # after the answers that came with it are stored
                     raise queue.error
@@ -139,10 +139,10 @@ class OpenAIAdapter(BaseAdapter):
             request = next(requests, None)
             if request is None:
                 return False
-            queue.start(request, build_body(request, decoding, self._options), self._cost(request, decoding))
+            queue.start(request, build_body(request, decoding, self._options), self._estimate_cost(request, decoding))
         return True
 
-    def _cost(self, request: Request, decoding: Decoding) -> float | None:
+    def _estimate_cost(self, request: Request, decoding: Decoding) -> float | None:
         """Return the estimated cost of a request in US dollars, from its clips; None without prices."""
         if self._options.price_in is None:
             return None
@@ -171,11 +171,11 @@ class OpenAIAdapter(BaseAdapter):
         )
 
 
-def _describe_failures(last: str) -> str:
-    """Return the error message after too many consecutive failures; `last` is the reason of the last one."""
+def _describe_failures(last_failure: str) -> str:
+    """Return the error message after too many consecutive failures; `last_failure` is the reason of the last one."""
     return (
-        f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
-        "resumes the run"
+        f"the last {GIVE_UP} calls all failed, the last one as: {last_failure}; what is answered is kept, and the same "
+        "command resumes the run"
     )
 
 

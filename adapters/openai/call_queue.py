@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from alm_bench.adapters.openai.calls import Calls
+from alm_bench.adapters.openai.calls import CallLoop
 from alm_bench.core import AnsweredRequest, Output, Request
 
 GATHERING_SECONDS = 0.02
@@ -19,7 +19,7 @@ class CallQueue:
     Both count towards the limit of concurrent calls. A run that is killed therefore loses at most this number of them.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: CallLoop) -> None:
         self._calls = calls
         self._open: dict[object, Request] = {}
         self._answers: list[AnsweredRequest] = []
@@ -42,7 +42,7 @@ class CallQueue:
         return not self._used
 
     @property
-    def is_due(self) -> bool:
+    def has_due_answers(self) -> bool:
         """True if the runner should take the answers now.
 
         This is the case if they fill half of the queue, if the first of them has waited `GATHERING_SECONDS`, if no call
@@ -63,7 +63,7 @@ class CallQueue:
             self._calls.advance()
             self._polled = time.monotonic()
 
-    def collect(self, wait: bool) -> None:
+    def collect_answers(self, wait: bool) -> None:
         """Move the answers of ended calls into the queue.
 
         With `wait`, wait until a call has ended or, if there are answers already, until they are due.

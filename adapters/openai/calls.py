@@ -16,18 +16,18 @@ import aiohttp
 from alm_bench.adapters.openai.client import HttpClient, Reply
 from alm_bench.adapters.openai.concurrency import ConcurrencyLimit
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.adapters.openai.reply import error_codes, failure, parse_reply, usage
-from alm_bench.adapters.openai.retries import choose_wait, is_busy, is_retried
+from alm_bench.adapters.openai.reply import build_failure_output, list_error_codes, parse_reply, usage
+from alm_bench.adapters.openai.retries import choose_wait, is_busy, should_retry
 from alm_bench.adapters.openai.session import QUOTA, Session, find_remedy
 from alm_bench.adapters.openai.streamed import NoReplyError
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.errors import describe_error
-from alm_bench.core.secrets import hide
+from alm_bench.core.secrets import hide_secrets
 
 Value = TypeVar("Value")
 
 
-class Calls:
+class CallLoop:
     """Event loop with open calls, used as a context manager. Its end cancels pending calls.
 
     The loop runs in the caller's thread, while the caller waits. In a thread of its own, it would contend with the
@@ -46,7 +46,7 @@ class Calls:
         self._is_waiting = False
         self._running: Future[Any] | None = None
 
-    def __enter__(self) -> "Calls":
+    def __enter__(self) -> "CallLoop":
         try:
             self._client = self._complete(self._open_client())
         except BaseException:
@@ -185,7 +185,7 @@ class Calls:
                     return output
                 if is_busy(reply):
                     self.limit.record_busy(epoch)
-                if not is_retried(reply) or attempt == self._options.retries:
+                if not should_retry(reply) or attempt == self._options.retries:
                     return self._build_failure(reply)
             except NoReplyError as none:
                 found = Output(
@@ -230,14 +230,14 @@ class Calls:
         address; and, unless a call has succeeded before, for an unknown model, a lack of permission or a model without
         audio.
         """
-        told = failure(reply.status, reply.text)
+        told = build_failure_output(reply.status, reply.text)
         reason = self._scrub(told.error or "")
         if reply.status == 401:
             variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.is_hosted else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
             raise UnreachableError(f"model openai: {reason} ({sent})")
         if 300 <= reply.status < 400:
-            to = hide(reply.headers.get("location", "another address"))
+            to = hide_secrets(reply.headers.get("location", "another address"))
             raise UnreachableError(
                 f"model openai: {self._options.base_url} redirects to {to}: name that with base_url="
             )
@@ -246,7 +246,7 @@ class Calls:
                 f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
                 "that its name, and is the address whole, /v1 included?)"
             )
-        codes = error_codes(reply.text)
+        codes = list_error_codes(reply.text)
         hopeless = find_remedy(reply.status, codes, told.error or "", self._options.audio)
         if hopeless is not None and told.refusal is None and (not self._session.answered or codes & QUOTA):
             raise UnreachableError(f"model openai: {reason} ({hopeless})")

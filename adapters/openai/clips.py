@@ -6,7 +6,7 @@ from typing import Literal
 import pybase64
 
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.audio import MAX_SAMPLES, Sound, open_bytes, open_sound
+from alm_bench.audio import MAX_SAMPLES, ClipReader, open_bytes, open_sound
 from alm_bench.core import AudioPolicy, AudioRef, Wave
 from alm_bench.core.wav import HEADER_BYTES, encode_wav, is_plain_wav
 
@@ -58,13 +58,17 @@ def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | No
     with open_bytes(ref) as (file, size):
         if is_plain_wav(file.read(HEADER_BYTES), options.rate, size):  # needs no decoder, which takes longer
             frames = (size - HEADER_BYTES) // 2
-            if not _has_length(frames, options):
+            if not _has_valid_length(frames, options):
                 return None
             file.seek(0)
             return EncodedClip(_build_part(file.read(), "wav", options), frames / options.rate)
     with open_sound(ref) as sound:
         found = FORMATS.get((sound.container, sound.encoding))
-        if found is None or (found == "flac" and options.audio == "input_audio") or not _fits(sound, options):
+        if (
+            found is None
+            or (found == "flac" and options.audio == "input_audio")
+            or not _needs_no_change(sound, options)
+        ):
             return None
         sound.check_length()
         sound.check_end()
@@ -75,13 +79,13 @@ def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | No
     return EncodedClip(_build_part(data, found, options), seconds)
 
 
-def _fits(sound: Sound, options: OpenAIOptions) -> bool:
+def _needs_no_change(sound: ClipReader, options: OpenAIOptions) -> bool:
     """Return True if a file's header is complete and its channels, rate, length and tags need no change."""
     plain = sound.channels == 1 and sound.rate == options.rate and sound.declares_size
-    return plain and _has_length(sound.frames, options) and sound.tags <= NEUTRAL_TAGS
+    return plain and _has_valid_length(sound.frames, options) and sound.tags <= NEUTRAL_TAGS
 
 
-def _has_length(frames: int, options: OpenAIOptions) -> bool:
+def _has_valid_length(frames: int, options: OpenAIOptions) -> bool:
     """Return True if a clip of `frames` samples is neither too short nor too long to be sent as a whole."""
     longest = MAX_SAMPLES if options.max_seconds is None else min(MAX_SAMPLES, options.max_seconds * options.rate)
     return MIN_SECONDS * options.rate <= frames <= longest

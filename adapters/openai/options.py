@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from alm_bench.adapters.hf.families import ClipOrder, find_order
+from alm_bench.adapters.hf.families import ClipOrder, find_clip_order
 from alm_bench.core import UsageError
 from alm_bench.core.foreign import parse_json
 from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, replace_secrets
@@ -104,10 +104,10 @@ class OpenAIOptions:
         """Raise UsageError for invalid values."""
         for name in ("concurrency", "timeout", "deadline", "rate", "max_reply_mb"):
             value = getattr(self, name)
-            _expect(value is None or 0 < value < math.inf, name, "a number above 0", value)
+            _check_option(value is None or 0 < value < math.inf, name, "a number above 0", value)
         for name in ("retries", "join", "audio_tokens_per_second", *PRICES):
             value = getattr(self, name)
-            _expect(value is None or 0 <= value < math.inf, name, "a number of 0 or more", value)
+            _check_option(value is None or 0 <= value < math.inf, name, "a number of 0 or more", value)
         if not self.model:
             raise UsageError("model openai: option model takes the name of a model, found none")
         if (self.price_in is None) != (self.price_out is None):
@@ -150,7 +150,7 @@ class OpenAIOptions:
     @property
     def clip_order(self) -> ClipOrder:
         """Order of clips and text in a message: the option `order`, or that of the checkpoint."""
-        return self.order or find_order(self.model)
+        return self.order or find_clip_order(self.model)
 
     @property
     def account_headers(self) -> dict[str, str]:
@@ -196,6 +196,6 @@ class OpenAIOptions:
         return key
 
 
-def _expect(holds: bool, name: str, expected: str, found: object) -> None:
+def _check_option(holds: bool, name: str, expected: str, found: object) -> None:
     if not holds:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")

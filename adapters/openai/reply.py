@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.adapters.openai.streamed import NoReplyError, assemble, is_stream, parse_object
+from alm_bench.adapters.openai.streamed import NoReplyError, is_stream, join_chunks, parse_object
 from alm_bench.core import Output
 from alm_bench.core.foreign import parse_json
 
@@ -39,13 +39,13 @@ def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None
     `estimate` is the cost if the reply has no token counts, see `usage`. Raises NoReplyError for an unusable reply.
     """
     if is_stream(text):
-        return _parse_completion(assemble(text), text, options, estimate)
+        return _parse_completion(join_chunks(text), text, options, estimate)
     return _parse_completion(parse_object(text, "the reply"), text, options, estimate)
 
 
 def _parse_completion(reply: Mapping[str, Any], text: str, options: OpenAIOptions, estimate: float | None) -> Output:
     if reply.get("error"):
-        failed = failure(200, json.dumps(reply) if is_stream(text) else text)
+        failed = build_failure_output(200, json.dumps(reply) if is_stream(text) else text)
         if failed.refusal is not None:
             return failed
         raise NoReplyError(failed.error)
@@ -147,19 +147,19 @@ MOST_TOKENS = 10**12
 """Largest token count of one call; larger numbers are rejected as invalid."""
 
 
-def _check_count(name: str, found: object) -> int:
+def _check_count(name: str, value: object) -> int:
     """Check a token count and return it as int. Raises UsageFieldError."""
-    whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
-    if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
-        raise UsageFieldError(f"{name} {_quote_value(found)}, expected a whole number from 0 to 10^12")
-    return int(found)  # type: ignore[call-overload, no-any-return]
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not 0 <= value <= MOST_TOKENS:  # type: ignore[operator]
+        raise UsageFieldError(f"{name} {_quote_value(value)}, expected a whole number from 0 to 10^12")
+    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
-def _check_cost(found: object) -> float:
+def _check_cost(value: object) -> float:
     """Check a cost in US dollars and return it as float. Raises UsageFieldError."""
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
-        raise UsageFieldError(f"cost {_quote_value(found)}, expected US dollars from 0 to 1,000,000")
-    return float(found)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e6:  # NaN is in no range
+        raise UsageFieldError(f"cost {_quote_value(value)}, expected US dollars from 0 to 1,000,000")
+    return float(value)
 
 
 def _quote_value(found: object) -> str:
@@ -169,8 +169,8 @@ def _quote_value(found: object) -> str:
     return f"{found!r:.40}"
 
 
-def _describe_type(found: object) -> str:
-    return f"a {type(found).__name__}"
+def _describe_type(value: object) -> str:
+    return f"a {type(value).__name__}"
 
 
 def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
@@ -183,20 +183,20 @@ def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> fl
     return round(((prompt - audio) * price_in + audio * price_audio + completion * price_out) / 1e6, 9)
 
 
-def failure(status: int, text: str) -> Output:
+def build_failure_output(status: int, text: str) -> Output:
     """Return the output for an error reply with this HTTP status and body.
 
     It is a refusal if the error code names a content policy, else an error.
     """
     error = _find_error(text)
     message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
-    policy = next(iter(sorted(error_codes(text) & POLICY)), None)
+    policy = next(iter(sorted(list_error_codes(text) & POLICY)), None)
     if policy is not None:
         return Output(None, refusal=f"content policy ({policy}): {message}")
     return Output(None, error=f"the server answered {status}: {message}")
 
 
-def error_codes(text: str) -> frozenset[str]:
+def list_error_codes(text: str) -> frozenset[str]:
     """Return the code and the type of an error reply, in lower case."""
     error = _find_error(text)
     inner = error.get("innererror")

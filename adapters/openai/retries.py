@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from alm_bench.adapters.openai.client import Reply
-from alm_bench.adapters.openai.reply import error_codes
+from alm_bench.adapters.openai.reply import list_error_codes
 from alm_bench.adapters.openai.session import QUOTA
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
@@ -16,15 +16,15 @@ LONGEST_REQUESTED_WAIT = 120.0
 
 def is_busy(reply: Reply) -> bool:
     """Return True if a server says that it gets too many requests."""
-    return reply.status in (429, 503) and not error_codes(reply.text) & QUOTA
+    return reply.status in (429, 503) and not list_error_codes(reply.text) & QUOTA
 
 
-def is_retried(reply: Reply) -> bool:
+def should_retry(reply: Reply) -> bool:
     """Return True if a failed call may succeed later. A server's own header `x-should-retry` takes precedence.
 
     A used-up quota does not come back within seconds, so it is not retried.
     """
-    if reply.status == 429 and error_codes(reply.text) & QUOTA:
+    if reply.status == 429 and list_error_codes(reply.text) & QUOTA:
         return False
     advice = reply.headers.get("x-should-retry")
     if advice in ("true", "false"):
@@ -32,17 +32,17 @@ def is_retried(reply: Reply) -> bool:
     return reply.status in (408, 409, 429) or reply.status >= 500
 
 
-def choose_wait(reply: Reply | None, attempt: int, random: float) -> float:
+def choose_wait(reply: Reply | None, attempt: int, jitter: float) -> float:
     """Return the seconds to wait before a call is retried: what the server asks for, or an exponential backoff.
 
-    `reply` is the last reply, or None if there was none. `attempt` counts from 0. `random`, in 0..1, shortens the
+    `reply` is the last reply, or None if there was none. `attempt` counts from 0. `jitter`, in 0..1, shortens the
     backoff by up to a quarter, so that many calls do not return at the same time.
     """
     asked = None if reply is None else parse_retry_after(reply)
     if asked is not None and 0 < asked <= LONGEST_REQUESTED_WAIT:
         return asked
     wait: float = min(FIRST_WAIT * 2.0 ** min(attempt, 16), LONGEST_WAIT)
-    return wait * (1 - random / 4)
+    return wait * (1 - jitter / 4)
 
 
 def parse_retry_after(reply: Reply) -> float | None:

@@ -16,14 +16,14 @@ class NoReplyError(Exception):
     """The body is not a usable chat completion: it breaks off or has no choices. Another attempt may succeed."""
 
 
-def parse_object(text: str, what: str) -> dict[str, Any]:
-    """Parse a JSON object; `what` names it in messages. Raises NoReplyError for anything else."""
+def parse_object(text: str, description: str) -> dict[str, Any]:
+    """Parse a JSON object; `description` names it in messages. Raises NoReplyError for anything else."""
     try:
         value = parse_json(text)
     except ValueError as error:
-        raise NoReplyError(f"{what} is no JSON ({len(text)} characters, {error})") from error
+        raise NoReplyError(f"{description} is no JSON ({len(text)} characters, {error})") from error
     if not isinstance(value, dict):
-        raise NoReplyError(f"{what} is no JSON object, found {type(value).__name__}")
+        raise NoReplyError(f"{description} is no JSON object, found {type(value).__name__}")
     return value
 
 
@@ -32,7 +32,7 @@ def is_stream(text: str) -> bool:
     return text.lstrip().startswith(("data:", "event:", ":"))
 
 
-def assemble(text: str) -> dict[str, Any]:
+def join_chunks(text: str) -> dict[str, Any]:
     """Join the chunks of the first choice to one reply; `usage` and `model` are taken from the last chunk that has
     them.
 

@@ -9,8 +9,8 @@ from alm_bench.adapters.openai.session import Session
 from alm_bench.adapters.serve.options import ServeOptions
 from alm_bench.adapters.serve.server import Server, find_free_port
 from alm_bench.core import AdapterError, AnsweredRequest, Decoding, Request, Runtime
-from alm_bench.core.files import cache_folder
-from alm_bench.core.secrets import hide
+from alm_bench.core.files import get_cache_folder
+from alm_bench.core.secrets import hide_secrets
 
 
 class ServeAdapter(OpenAIAdapter):
@@ -24,7 +24,9 @@ class ServeAdapter(OpenAIAdapter):
     def __init__(self, options: ServeOptions, runtime: Runtime) -> None:
         super().__init__(options, runtime)
         settings = {name: value for name, value in self.identity.settings.items() if name != "base_url"}
-        self.identity = replace(self.identity, family="serve", settings={"command": hide(options.template), **settings})
+        self.identity = replace(
+            self.identity, family="serve", settings={"command": hide_secrets(options.template), **settings}
+        )
         self._serve = options
         self._server: Server | None = None
         self._log: Path | None = None
@@ -54,7 +56,7 @@ class ServeAdapter(OpenAIAdapter):
         if self._server is not None and not self._server.has_ended:
             return
         port = find_free_port()
-        log = self._log or cache_folder("servers") / f"server-{port}.log"
+        log = self._log or get_cache_folder("servers") / f"server-{port}.log"
         self._server = Server(self._serve.arguments(port), port, log)
         try:
             self._server.wait(self._serve.start_timeout)

@@ -18,7 +18,7 @@ import psutil
 
 from alm_bench.core import AdapterError, UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.files import cache_folder, write_atomically
+from alm_bench.core.files import get_cache_folder, write_atomically
 
 TOKEN = "ALM_BENCH_SERVER"
 """Environment variable by which all processes of a server are found, also those in other process groups or sessions."""
@@ -45,7 +45,7 @@ class Server:
         self.port, self.log = port, log
         stop_orphaned_servers()
         token = uuid.uuid4().hex
-        note = _get_folder() / f"{token}.json"
+        note = _get_servers_folder() / f"{token}.json"
         owner = psutil.Process()
         note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, json.dumps({"owner": owner.pid, "owner_started": owner.create_time()}))
@@ -115,20 +115,20 @@ class Server:
 
 def stop_orphaned_servers() -> None:
     """Stop the servers whose owner processes no longer run."""
-    for note in sorted(_get_folder().glob("*.json")):
+    for note in sorted(_get_servers_folder().glob("*.json")):
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
             owner, started = int(found["owner"]), float(found["owner_started"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # another process is writing or removing it
         if not _is_running(owner, started):
-            end_processes(note.stem)
+            end_server_processes(note.stem)
             note.unlink(missing_ok=True)
 
 
-def _get_folder() -> Path:
+def _get_servers_folder() -> Path:
     """Return the folder with one file per running server."""
-    return cache_folder("servers")
+    return get_cache_folder("servers")
 
 
 def _is_running(pid: int, started: float) -> bool:
@@ -139,14 +139,14 @@ def _is_running(pid: int, started: float) -> bool:
         return False
 
 
-def _stop_server(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
-    """Stop a server, whose first process is `child`, and remove its file `note` from the cache folder."""
-    end_processes(token)
+def _stop_server(child: "subprocess.Popen[bytes]", token: str, state_file: Path) -> None:
+    """Stop a server, whose first process is `child`, and remove its file `state_file` from the cache folder."""
+    end_server_processes(token)
     child.wait()
-    note.unlink(missing_ok=True)
+    state_file.unlink(missing_ok=True)
 
 
-def end_processes(token: str) -> None:
+def end_server_processes(token: str) -> None:
     """End all processes of the server whose environment variable `TOKEN` has the value `token`.
 
     They are terminated; those that still run after `GRACE` seconds are killed.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from alm_bench.adapters._shared.answer_format import format_options
+from alm_bench.adapters._shared.answer_format import format_letters_and_options
 from alm_bench.core import (
     Abilities,
     AdapterIdentity,
@@ -103,7 +103,7 @@ class TextAdapter(BaseAdapter):
         return [self._score_options(request) for request in batch]
 
     def _score_options(self, request: Request) -> OptionScores:
-        letters, texts = format_options(request)
+        letters, texts = format_letters_and_options(request)
         blank = "" if self._uses_template else " "
         answers = [self._lm.encode_text(blank + text) for text in (*texts, *letters)]
         prompt = self._encode_prompt(request)

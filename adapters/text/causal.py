@@ -120,7 +120,7 @@ def load(settings: LoadSettings) -> "CausalModel":
     dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
     with translate_load_errors(
         f"language model {where.home} cannot be loaded",
-        saves_memory="dtype=bfloat16, device_map=auto or a smaller model",
+        memory_options="dtype=bfloat16, device_map=auto or a smaller model",
     ):
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(
@@ -133,13 +133,13 @@ def load(settings: LoadSettings) -> "CausalModel":
     return CausalModel(model.eval(), tokenizer)
 
 
-def _read_pretokenizer(where: ModelFiles) -> str:
+def _read_pretokenizer(files: ModelFiles) -> str:
     """Return the name of the pre-tokenization rule of a GGUF file's tokenizer; "" if the file names none."""
-    if where.name == SMOLLM2_NAME:  # the rule is known, and reading the file's header takes seconds
+    if files.name == SMOLLM2_NAME:  # the rule is known, and reading the file's header takes seconds
         return "smollm"
     from gguf import GGUFReader
 
-    found = GGUFReader(Path(where.home) / (where.gguf or "")).fields.get("tokenizer.ggml.pre")
+    found = GGUFReader(Path(files.home) / (files.gguf or "")).fields.get("tokenizer.ggml.pre")
     return "" if found is None else str(found.contents())
 
 

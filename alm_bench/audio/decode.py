@@ -28,7 +28,7 @@ _UNKNOWN = 1 << 62  # libsndfile reports more frames than this for a FLAC file w
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sound:
+class ClipReader:
     """An open clip, from which samples are decoded."""
 
     file: Any  # a soundfile.SoundFile
@@ -88,7 +88,7 @@ class Sound:
 
     def check_length(self) -> None:
         """Raise OSError if the header of a FLAC file declares no length, as after writing to a pipe."""
-        expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
+        raise_unless(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
     def read_blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
         """Yield the first `limit` frames in order, as arrays of shape (frames, channels). Memory use does not depend on
@@ -108,15 +108,15 @@ class Sound:
             if not len(block):
                 break
             done += len(block)
-            expect(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
+            raise_unless(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
             yield block
-        expect(done == limit or self.is_estimated, self._describe_missing_samples(done))
+        raise_unless(done == limit or self.is_estimated, self._describe_missing_samples(done))
 
     def read(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `read_blocks` does,
         and if the clip has no frames."""
         blocks = list(self.read_blocks(limit))
-        expect(bool(blocks), "holds no samples")
+        raise_unless(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def check_end(self) -> None:
@@ -131,7 +131,7 @@ class Sound:
             raise OSError(
                 f"{self._describe_missing_samples(None)} (libsndfile says {_format_error(error)!r})"
             ) from error
-        expect(count == 1, self._describe_missing_samples(None))
+        raise_unless(count == 1, self._describe_missing_samples(None))
 
     def _describe_missing_samples(self, done: int | None) -> str:
         """Return the message for missing samples. `done`: number of frames that were decoded, or None if only the last
@@ -149,7 +149,7 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
     """
     with open_sound(ref) as sound:
         sound.check_length()
-        expect(
+        raise_unless(
             sound.frames * sound.channels <= MAX_SAMPLES,
             f"declares {sound.frames:,} samples of {sound.channels} channels, at most {MAX_SAMPLES:,} are decoded",
         )
@@ -157,8 +157,8 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
 
 
 @contextmanager
-def open_sound(ref: AudioRef) -> Iterator[Sound]:
-    """Open a clip for decoding: a context manager that yields a `Sound`.
+def open_sound(ref: AudioRef) -> Iterator[ClipReader]:
+    """Open a clip for decoding: a context manager that yields a `ClipReader`.
 
     Raises AudioError, with a message of one line, for every error of the operating system and of libsndfile, both when
     the clip is opened and while it is open. A file with fewer bytes than its header declares is refused as well.
@@ -166,7 +166,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
     with open_bytes(ref) as (file, size):
         extent = find_extent(file, size)
         if extent is not None and extent.declared is not None:
-            expect(
+            raise_unless(
                 extent.start + extent.declared <= size + extent.slack,
                 f"is cut off: its header declares {extent.declared:,} bytes of sound, "
                 f"{max(0, size - extent.start):,} are there",
@@ -174,11 +174,11 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
         try:
             with _open_sound_file(file, None if extent is None else extent.size_at) as sound:
                 rate: int = sound.samplerate
-                expect(
+                raise_unless(
                     rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected"
                 )
                 declares_size = extent is None or extent.declared is not None
-                yield Sound(sound, extent is not None and extent.unterminated, file, declares_size)
+                yield ClipReader(sound, extent is not None and extent.unterminated, file, declares_size)
         except soundfile.LibsndfileError as error:
             raise AudioError(
                 f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
@@ -205,15 +205,15 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     """Open the bytes of a clip as a binary file. Yields the file and its size in bytes."""
     if ref.read is not None:
         data = ref.read()
-        expect(len(data) > 0, "is empty (0 bytes)")
+        raise_unless(len(data) > 0, "is empty (0 bytes)")
         with _open_in_memory(data) as memory:
             yield memory, len(data)
         return
-    expect("\0" not in str(ref.path), "the file's name holds a zero byte")
+    raise_unless("\0" not in str(ref.path), "the file's name holds a zero byte")
     status = ref.path.stat()
-    expect(not stat.S_ISDIR(status.st_mode), "is a folder")
-    expect(stat.S_ISREG(status.st_mode), "is not a regular file")  # opening a pipe would block forever
-    expect(status.st_size > 0, "is empty (0 bytes)")
+    raise_unless(not stat.S_ISDIR(status.st_mode), "is a folder")
+    raise_unless(stat.S_ISREG(status.st_mode), "is not a regular file")  # opening a pipe would block forever
+    raise_unless(status.st_size > 0, "is empty (0 bytes)")
     with ref.path.open("rb", buffering=0) as file:  # shares its position with libsndfile
         yield file, status.st_size
 
@@ -252,7 +252,7 @@ def _open_in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
         yield file
 
 
-def expect(holds: bool, otherwise: str) -> None:
+def raise_unless(holds: bool, otherwise: str) -> None:
     """Raise OSError with the message `otherwise` if `holds` is False. `open_sound` turns it into an AudioError with the
     clip's id."""
     if not holds:

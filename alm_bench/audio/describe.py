@@ -219,7 +219,7 @@ def _find_decoding_problem(request: Request) -> str | None:
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 
 
-def _check_count(count: int, expected: int, what: str) -> None:
+def _check_count(count: int, expected: int, kind: str) -> None:
     """Raise ValueError if an adapter returned another number of results than `expected`."""
     if count != expected:
-        raise ValueError(f"the adapter returned {count} {what} for {expected} requests")
+        raise ValueError(f"the adapter returned {count} {kind} for {expected} requests")

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from alm_bench.audio.decode import MAX_SAMPLES, Samples, Sound, expect, open_sound
+from alm_bench.audio.decode import MAX_SAMPLES, ClipReader, Samples, open_sound, raise_unless
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Wave
 from alm_bench.core.rng import derive_integer
 
@@ -54,7 +54,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
         _check_loaded_size(ref, sound, policy)
         limit = _count_needed_frames(sound, policy)
         large = max(limit, _count_resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
-        return _load_parts(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
+        return _load_in_blocks(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
 
 
 def compute_loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
@@ -74,12 +74,12 @@ def _compute_max_samples(policy: AudioPolicy) -> int | None:
     return None if seconds is None else round(seconds * policy.rate)
 
 
-def _count_concatenated(sound: Sound, policy: AudioPolicy) -> int:
+def _count_concatenated(sound: ClipReader, policy: AudioPolicy) -> int:
     """Return the number of channels that are concatenated in time: all for `end_to_end`, else 1."""
     return sound.channels if policy.channels == "end_to_end" else 1
 
 
-def _check_loaded_size(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
+def _check_loaded_size(ref: AudioRef, sound: ClipReader, policy: AudioPolicy) -> None:
     """Raise AudioError if the loaded audio would have more than `MAX_SAMPLES` samples. Raises OSError if all of a FLAC
     file is needed and it declares no length."""
     if _count_needed_frames(sound, policy) == sound.frames:
@@ -93,7 +93,7 @@ def _check_loaded_size(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None
         )
 
 
-def _count_needed_frames(sound: Sound, policy: AudioPolicy) -> int:
+def _count_needed_frames(sound: ClipReader, policy: AudioPolicy) -> int:
     """Return the number of frames to decode: for a crop from the start its length and a margin, else all."""
     if policy.seconds is None or policy.crop != "first":
         return sound.frames
@@ -107,7 +107,7 @@ def _count_resampled(frames: int, source: int, target: int) -> int:
 
 
 def _load_whole(
-    ref: AudioRef, sound: Sound, limit: int, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
+    ref: AudioRef, sound: ClipReader, limit: int, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
 ) -> LoadedAudio:
     """Load a clip in one piece, from its first `limit` frames."""
     decoded = sound.read(limit)
@@ -117,7 +117,7 @@ def _load_whole(
     frames = decoded.shape[0] if short else sound.frames
     seconds = _check_seconds(ref, frames / sound.rate, policy)
     touched: list[PreprocessingStep] = ["ends_early"] if short or sound.unterminated else []
-    samples = _select(decoded, policy, touched)
+    samples = _select_channels(decoded, policy, touched)
     if sound.rate != policy.rate:
         samples = _resample(ref, samples, sound.rate, policy.rate)
         touched.append("resampled")
@@ -127,7 +127,9 @@ def _load_whole(
     return LoadedAudio(_fit_length(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
-def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> LoadedAudio:
+def _load_in_blocks(
+    ref: AudioRef, sound: ClipReader, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
+) -> LoadedAudio:
     """Return the same as `_load_whole`. Memory holds no more than one block and the result."""
     frames = sound.frames
     found = _read_part(ref, sound, policy, frames)
@@ -155,12 +157,12 @@ class _CroppedClip:
     """Number of frames of the whole clip."""
 
 
-def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _CroppedClip:
+def _read_part(ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int) -> _CroppedClip:
     """Read the samples that the policy selects of a clip with `frames` frames."""
     lanes, own = _count_concatenated(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
     longest = _compute_max_samples(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
-    start = _crop_start(spare, policy, ref.id)
+    start = _compute_crop_start(spare, policy, ref.id)
     stop = lanes * own - spare + start
     # For each concatenated channel: the range of its samples that is used, and the start of that range in the wave.
     bounds = [(max(0, start - lane * own), min(own, stop - lane * own)) for lane in range(lanes)]
@@ -181,8 +183,8 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
             sound.check_end()
             read = frames
             break
-    expect(read > 0, "holds no samples")
-    expect(
+    raise_unless(read > 0, "holds no samples")
+    raise_unless(
         read < frames or resampled_count >= last,
         f"resampling gives {resampled_count:,} samples where {last:,} are expected",
     )
@@ -192,15 +194,15 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
 
 
 def _iterate_resampled_blocks(
-    ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
+    ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
 ) -> Iterator[tuple[int, Samples]]:
     """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
-    Joined, the blocks equal the output of `_select` and `_resample` for the whole clip."""
+    Joined, the blocks equal the output of `_select_channels` and `_resample` for the whole clip."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated(sound, policy))
     for block in sound.read_blocks(frames, growth=policy.rate / sound.rate):
-        samples = _select(block, policy, [] if read else touched)
+        samples = _select_channels(block, policy, [] if read else touched)
         if resampler is not None and not read:
             touched.append("resampled")
         read += len(block)
@@ -230,7 +232,7 @@ def _check_seconds(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
     return seconds
 
 
-def _select(samples: Samples, policy: AudioPolicy, touched: list[PreprocessingStep]) -> Samples:
+def _select_channels(samples: Samples, policy: AudioPolicy, touched: list[PreprocessingStep]) -> Samples:
     """Select channels as the policy specifies. Returns shape (frames, channels) for `end_to_end`, else (frames, 1). The
     step is appended to `touched`."""
     if samples.shape[1] == 1:
@@ -285,7 +287,7 @@ def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Prepro
         return wave
     if (spare := wave.size - longest) > 0:
         touched.append("cropped")
-        start = _crop_start(spare, policy, clip)
+        start = _compute_crop_start(spare, policy, clip)
         return wave[start : start + longest].copy()  # a view would keep the whole clip in memory
     if policy.seconds is None or wave.size == longest or policy.short == "keep":
         return wave
@@ -296,7 +298,7 @@ def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Prepro
     return np.pad(wave, (0, longest - wave.size))
 
 
-def _crop_start(spare: int, policy: AudioPolicy, clip: str) -> int:
+def _compute_crop_start(spare: int, policy: AudioPolicy, clip: str) -> int:
     """Return the index of the first sample of a crop that removes `spare` samples. `clip`: the clip's id, which seeds a
     random crop."""
     starts = {"first": 0, "centre": spare // 2, "random": derive_integer("crop", clip) % (spare + 1)}

@@ -48,10 +48,10 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
 
 def probe(name: str) -> AudioRef:
     """Return the sound `name` of `SOUNDS` as a clip of 3 s, mono, 16 kHz."""
-    return probe_sequence(name, ((name, SECONDS),))
+    return build_probe_sequence(name, ((name, SECONDS),))
 
 
-def probe_sequence(name: str, parts: Sequence[tuple[str, float]]) -> AudioRef:
+def build_probe_sequence(name: str, parts: Sequence[tuple[str, float]]) -> AudioRef:
     """Return a clip that plays several sounds one after the other, mono, 16 kHz. `parts`: pairs of a name in `SOUNDS`
     and a duration in seconds."""
     times = [np.arange(round(seconds * RATE), dtype=np.float32) / np.float32(RATE) for _, seconds in parts]

@@ -34,13 +34,13 @@ def compute_log_mel(wave: Wave, rate: int) -> Mels:
     padded = np.pad(wave, (window // 2, window // 2 + hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[: max(1, wave.size) : hop]
     power = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=1)) ** 2
-    mel = _mel_filters(window, rate).T @ power.T
+    mel = _build_mel_filters(window, rate).T @ power.T
     decibels: Mels = (10 * np.log10(np.maximum(mel, 10 ** (_LEAST_DB / 10)))).astype(np.float32)
     return decibels
 
 
 @cache
-def _mel_filters(window: int, rate: int) -> Mels:
+def _build_mel_filters(window: int, rate: int) -> Mels:
     """Return the filter bank, shape (window // 2 + 1, `MELS`)."""
     from transformers.audio_utils import mel_filter_bank  # takes a second to import
 
@@ -56,14 +56,14 @@ def draw_log_mel(wave: Wave, rate: int) -> bytes:
     peak = max(float(mel.max()), _LEAST_DB + RANGE_DB)  # silence stays dark
     scaled = np.clip((mel - peak) / RANGE_DB + 1.0, 0.0, 1.0)
     picture = Image.fromarray(np.flipud(np.rint(scaled * (LEVELS - 1))).astype(np.uint8), mode="P")
-    picture.putpalette(_palette())
+    picture.putpalette(_build_palette())
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True, bits=5)
     return file.getvalue()
 
 
 @cache
-def _palette() -> bytes:
+def _build_palette() -> bytes:
     """Return `LEVELS` colours from dark blue to light yellow as RGB bytes.
 
     Their lightness increases evenly, so that colour-blind people can distinguish them, too.

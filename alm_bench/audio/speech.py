@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from alm_bench.core import AudioError, AudioRef, UsageError
-from alm_bench.core.files import cache_folder, compute_sha256, hash_json, is_file, write_atomically
+from alm_bench.core.files import compute_sha256, get_cache_folder, hash_json, is_file, write_atomically
 from alm_bench.core.languages import normalise_language
 
 ESPEAK = "espeak-ng"
@@ -90,7 +90,7 @@ class Synthesiser:
         """Return a reference to the clip in which a text is spoken. The clip is made when it is read first."""
         voice, code = self.pick_voice(language), self.get_language(language)
         key = hash_json([*self.identify(), voice, code, text])
-        path = cache_folder("speech") / key[:2] / f"{key}.wav"
+        path = get_cache_folder("speech") / key[:2] / f"{key}.wav"
         return AudioRef(
             f"spoken question/{key[:16]}",
             path,

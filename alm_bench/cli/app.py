@@ -37,7 +37,7 @@ from alm_bench.cli import (
 from alm_bench.cli.global_options import add_global_options
 from alm_bench.cli.output import OutputError, guard_output
 from alm_bench.cli.plain_help import PlainCommand
-from alm_bench.core.errors import AlmBenchError, rank_names
+from alm_bench.core.errors import AlmBenchError, format_similar_names
 from alm_bench.core.escape import print_detail, print_error
 from alm_bench.core.secrets import hide_in_text
 from alm_bench.core.verbosity import VERBOSITY, restore_verbosity
@@ -113,9 +113,9 @@ def _format_usage_error(error: Any) -> str:
     command = error.ctx.command if error.ctx is not None else None
     if (option := getattr(error, "option_name", None)) and command is not None:
         flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
-        return f"{message}; known: {rank_names(option, [*flags, '--help'], limit=40)}"
+        return f"{message}; known: {format_similar_names(option, [*flags, '--help'], limit=40)}"
     if commands := getattr(command, "commands", None):
-        return f"{message}; known: {rank_names(_find_unknown_name(message), commands)}"
+        return f"{message}; known: {format_similar_names(_find_unknown_name(message), commands)}"
     return message
 
 

@@ -41,7 +41,7 @@ def ask(
     json_: common.Json = False,
 ) -> None:
     """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
-    from alm_bench.runner.inference import make_predict, predict_bisecting
+    from alm_bench.runner.inference import build_predict, predict_bisecting
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
@@ -58,7 +58,7 @@ def ask(
         if ready.audio_error is not None:
             raise UsageError(ready.audio_error)
         with common.redirect_model_output():
-            predict = make_predict(adapter, Decoding(max_new_tokens=max_new_tokens))
+            predict = build_predict(adapter, Decoding(max_new_tokens=max_new_tokens))
             (output,) = predict_bisecting(predict, [ready.request])
         if output.error is not None or output.text is None:
             raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
@@ -67,8 +67,8 @@ def ask(
         found = {"model": adapter.identity.label, "text": output.text, "truncated": output.truncated}
         if explain is not None:
             with common.redirect_model_output():
-                explanation = _explain(adapter, ready.request, output.text, event_names, event_threshold)
-            _write(explanation, explain)
+                explanation = _build_explanation(adapter, ready.request, output.text, event_names, event_threshold)
+            _write_explanation(explanation, explain)
             found |= {"explanation": str(explain), "clips": explanation.as_json()}
     if json_:
         common.print_json(found)
@@ -89,7 +89,7 @@ def _check_explain(explain: Path | None, event_names: Path | None, clips: int) -
         raise UsageError("--explain shows the events of clips: name one with --audio FILE")
 
 
-def _explain(
+def _build_explanation(
     adapter: Adapter, request: Request, answer: str, event_names: Path | None, threshold: float
 ) -> "Explanation":
     """Return the explanation of an answer. `event_names` is a file with names of the event classes, if any."""
@@ -111,7 +111,7 @@ def _explain(
     return Explanation(adapter.identity.label, request.prompt, answer, clips, threshold)
 
 
-def _write(explanation: "Explanation", path: Path) -> None:
+def _write_explanation(explanation: "Explanation", path: Path) -> None:
     from alm_bench.reports.explanation import write_explanation
 
     write_explanation(explanation, path)

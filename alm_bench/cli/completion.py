@@ -111,10 +111,10 @@ def complete_judge_presets(incomplete: str) -> list[str]:
 
 def complete_conditions(incomplete: str) -> list[str]:
     """Complete a comma-separated list of conditions."""
-    from alm_bench.runner.conditions import CLEAN, condition_classes
+    from alm_bench.runner.conditions import CLEAN, load_condition_classes
 
     try:
-        entries = condition_classes().entries
+        entries = load_condition_classes().entries
     except AlmBenchError:
         return []
     names = [name for cls in entries.values() for name in (cls.examples or (cls.kind,)) if name != CLEAN]

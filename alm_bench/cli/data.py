@@ -42,7 +42,7 @@ def info(
     Also shows the folder layout that a task expects, and where to get missing files.
     """
     declared = common.collect_file_options(map_, audio_root, kind, group_by)
-    _print(_report_all(task, data, split, "data info", False, declared), json_)
+    _print(_build_reports(task, data, split, "data info", False, declared), json_)
 
 
 @app.command()
@@ -62,17 +62,17 @@ def verify(
     by which the right option can be told without the audio.
     """
     declared = common.collect_file_options(map_, audio_root, kind, group_by)
-    reports = _report_all(task, data, split, "data verify", True, declared)
+    reports = _build_reports(task, data, split, "data verify", True, declared)
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
 
 
-def _report_all(
+def _build_reports(
     task: str | None, choice: str, split: str | None, what: str, headers: bool, declared: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Return one report per task or file. Raises UsageError if columns are declared and no file is named."""
-    from alm_bench.cli.own_file import report_file
+    from alm_bench.cli.own_file import build_file_report
 
     entries = select_tasks(task, what)
     if task is None and resolve_data_choice(choice) == "demo":  # of all tasks, those that have demo data
@@ -80,14 +80,14 @@ def _report_all(
     if declared and not any("path" in entry.preset for entry in entries):
         raise UsageError(f"--{next(iter(declared)).replace('_', '-')} goes with a file, such as ./birds.csv")
     return [
-        report_file(entry, split, headers, declared)
+        build_file_report(entry, split, headers, declared)
         if "path" in entry.preset
-        else _report(entry, choice, split, headers)
+        else _build_task_report(entry, choice, split, headers)
         for entry in entries
     ]
 
 
-def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
+def _build_task_report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
     """Return the report on the files and clips of a task. `named` is the split; `headers` opens every clip."""
     from alm_bench.data import inspect
 
@@ -97,10 +97,12 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
     samples = list(entry.create().samples(root, split)) if any(root.has(file) for file in needed) else []
     clips = [ref for sample in samples for ref in sample.audio]
     report = inspect(entry.card, root, clips, split=split, headers=headers)
-    return _as_json(entry, split, root, report, len(samples))
+    return _convert_to_json(entry, split, root, report, len(samples))
 
 
-def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int) -> dict[str, Any]:
+def _convert_to_json(
+    entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int
+) -> dict[str, Any]:
     """Return a report on files and clips as a JSON object. `items` is the number of items of the split."""
     part = entry.card.describe_part(split, items) if items and root.kind == "real" else None
     return {

@@ -127,11 +127,11 @@ def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tupl
     `to` replaces the default folder, in which SPICE searches for them.
     """
     from alm_bench.core import MetricError
-    from alm_bench.core.files import cache_folder
+    from alm_bench.core.files import get_cache_folder
     from alm_bench.data import fetch_corenlp, lock_folder
     from alm_bench.scoring.spice import CORENLP, find_spice_folder
 
-    folder = to or cache_folder("spice")
+    folder = to or get_cache_folder("spice")
     try:
         there = folder if to is not None and all((to / jar).is_file() for jar in CORENLP) else None
         there = find_spice_folder() if to is None else there
@@ -156,14 +156,14 @@ def _get_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple
     from alm_bench.core.escape import print_notice
     from alm_bench.data import lock_folder
     from alm_bench.scoring.metrics import get_computable_spec, list_metric_specs
-    from alm_bench.scoring.weights import SOURCES, default_folder
+    from alm_bench.scoring.weights import SOURCES, get_default_folder
 
     known = [metric for metric, spec in list_metric_specs().items() if spec.weights and spec.compute is not None]
     if name is None or not (parts := get_computable_spec(name).weights):
         raise UsageError(f"data get metric takes a metric with weights, found {name!r}; known: {', '.join(known)}")
     rows = []
     for part in parts:
-        source, folder = SOURCES[part], default_folder(part) if to is None else to / part
+        source, folder = SOURCES[part], get_default_folder(part) if to is None else to / part
         print_notice(f"{part}: {source.title}, about {source.megabytes:,} MB, licence {source.licence}; to {folder}")
         with lock_folder(folder):
             for file in source.files:
@@ -175,7 +175,7 @@ def _get_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple
                 except FetchError as error:
                     state, note = "failed", str(error)
                 rows.append(_build_file_row(f"{METRIC} {name}", part, folder / file.name, state, note))
-    return to or default_folder(parts[0]).parent, rows
+    return to or get_default_folder(parts[0]).parent, rows
 
 
 def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:

@@ -15,16 +15,16 @@ from alm_bench.core.verbosity import VERBOSITY
 def _set_quiet(context: typer.Context, value: bool) -> None:
     if value and not context.resilient_parsing:  # not while completion parses an incomplete line
         VERBOSITY.quiet = True
-        _check()
+        _check_verbosity()
 
 
 def _set_verbose(context: typer.Context, value: bool) -> None:
     if value and not context.resilient_parsing:
         VERBOSITY.verbose = True
-        _check()
+        _check_verbosity()
 
 
-def _check() -> None:
+def _check_verbosity() -> None:
     if VERBOSITY.quiet and VERBOSITY.verbose:
         VERBOSITY.quiet = VERBOSITY.verbose = False
         raise UsageError("--quiet and --verbose do not go together: expected one of them")

@@ -26,9 +26,9 @@ def leaderboard(
         ),
     ] = None,
     out: common.Out = RUNS,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
-        "results"
-    ),
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="TrainingFolder for leaderboard.md and leaderboard.csv.")
+    ] = Path("results"),
     with_published: Annotated[
         bool,
         typer.Option(
@@ -48,8 +48,8 @@ def leaderboard(
     from alm_bench.records.find import read_finished_runs
     from alm_bench.records.models import build_runs_json
     from alm_bench.reports import render
-    from alm_bench.reports.collections import collection_as_json, find_collections
-    from alm_bench.reports.leaderboard import as_csv, build_board
+    from alm_bench.reports.collections import build_collection_json, find_collections
+    from alm_bench.reports.leaderboard import build_section_tables, render_leaderboard_csv
     from alm_bench.reports.ranking import build_sections, split_ranked
 
     found, left_out = read_finished_runs(runs, out)
@@ -63,18 +63,18 @@ def leaderboard(
 
     sections = build_sections(found, task_of)
     collections = find_collections(sections, catalogue().collections, task_of)
-    board = build_board(sections, collections)
+    board = build_section_tables(sections, collections)
     if with_published:
-        from alm_bench.reports.published import build_published
+        from alm_bench.reports.published import build_published_tables
 
-        board += build_published(found)
+        board += build_published_tables(found)
     write_atomically(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
-    write_atomically(to / "leaderboard.csv", as_csv(found), "--to")
+    write_atomically(to / "leaderboard.csv", render_leaderboard_csv(found), "--to")
     if json_:
         _, unranked = split_ranked(found)
         listed: dict[str, Any] = {"left_out": [one.as_json() for one in left_out]}
         listed["not_ranked"] = [run.folder.name for run in unranked]
-        listed["collections"] = [collection_as_json(collection) for collection in collections]
+        listed["collections"] = [build_collection_json(collection) for collection in collections]
         common.print_json({**build_runs_json([run.summary for run in found]), **listed})
     else:
         print_blocks(board, end="\n\n")

@@ -120,9 +120,9 @@ def _list_models() -> tuple[list[Row], Mapping[str, str]]:
 
 def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
     from alm_bench.plugins import catalogue
-    from alm_bench.runner.conditions import CLEAN, condition_classes
+    from alm_bench.runner.conditions import CLEAN, load_condition_classes
 
-    registry = condition_classes()
+    registry = load_condition_classes()
     defaults = [name for card in catalogue().ablations.values() for name in card.conditions]
     rows = [
         {
@@ -214,13 +214,13 @@ def _build_run_row(folder: Path) -> dict[str, Any]:
     from alm_bench.records.store import read_header, read_summary
     from alm_bench.reports.figures import build_metric_cell
     from alm_bench.reports.listing import build_result_cell
-    from alm_bench.reports.provenance import format_task, name_task
+    from alm_bench.reports.provenance import format_task, format_task_with_revision
 
     header = read_header(folder)
     run = read_summary(folder)[0] if is_finished(folder) else None
     return {
         "run": folder.name,
-        "task": format_task(name_task(header.task.name, header.data.revision), header.data.kind),
+        "task": format_task(format_task_with_revision(header.task.name, header.data.revision), header.data.kind),
         "model": header.identity.label,
         "items": header.items,
         "accuracy": "not finished" if run is None else build_metric_cell(run.metrics.get("accuracy"), "accuracy").text,

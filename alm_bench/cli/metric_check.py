@@ -54,7 +54,7 @@ def metric_check(
     from alm_bench.calibration import check_answers, check_pairs, list_computable_metrics
     from alm_bench.cli.progress import CountProgress
     from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer, read_labelled
-    from alm_bench.reports.calibration import build_check, to_check_json
+    from alm_bench.reports.calibration import build_agreement_report, build_check_json
     from alm_bench.scoring.spice import report_progress_to
 
     path = pick_labelled_file(file, labels)
@@ -65,9 +65,9 @@ def metric_check(
         answers = [item for item in items if isinstance(item, LabelledAnswer)]
         check = check_pairs(pairs, chosen) if pairs else check_answers(answers, chosen)
     if json_:
-        common.print_json(to_check_json(check, str(path)))
+        common.print_json(build_check_json(check, str(path)))
         return
-    print_blocks(build_check(check, path.name, details))
+    print_blocks(build_agreement_report(check, path.name, details))
 
 
 def pick_labelled_file(file: Path | None, labels: Path | None) -> Path:

@@ -78,9 +78,9 @@ def noise_ablation(
             print_error(describe_resume(asked.fresh))
             raise typer.Exit(130) from None
     label = settled.adapter.identity.label
-    _show(settled, measured, json_, details)
+    _print_effects(settled, measured, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
-    _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
+    _write_plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if report is not None:
         plans = [plan for found in measured for plan in found.plans]
         print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
@@ -89,35 +89,37 @@ def noise_ablation(
         raise typer.Exit(1)
 
 
-def _show(settled: "PlannedAblations", measured: "Sequence[AblationResult]", json_: bool, details: bool) -> None:
+def _print_effects(
+    settled: "PlannedAblations", measured: "Sequence[AblationResult]", json_: bool, details: bool
+) -> None:
     """Print the effects of all tasks, as JSON or as tables."""
-    from alm_bench.reports import find_screen
+    from alm_bench.reports import detect_screen
     from alm_bench.reports.ablation import build_ablation, build_notes, build_task_json
-    from alm_bench.reports.provenance import name_task
+    from alm_bench.reports.provenance import format_task_with_revision
 
     model = settled.adapter.identity.label
     if json_:
         runs = [entry for found in measured for entry in build_task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
-    details = details or find_screen(sys.stdout).form == "markdown"
+    details = details or detect_screen(sys.stdout).form == "markdown"
     for job, planned, found in zip(settled.jobs, settled.tasks, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
         speech = planned.clean.header.speech
         spoken = "" if speech is None else f" [spoken by {speech}]"
-        title = name_task(found.task, job.data.version() or "") + spoken + demo
+        title = format_task_with_revision(found.task, job.data.version() or "") + spoken + demo
         print_blocks(build_ablation(title, model, found.effects, found.picked, details), end="\n\n")
     print_blocks(build_notes(found.effects for found in measured))
 
 
-def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
+def _write_plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
     """Write a plot of the effects to `file`, and print its path."""
-    from alm_bench.reports.plots.files import write_ablation
-    from alm_bench.runner.conditions import read_condition
+    from alm_bench.reports.plots.files import write_ablation_picture
+    from alm_bench.runner.conditions import create_condition
 
     effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in measured}
-    levels = {name: read_condition(name).level for found in effects.values() for name in found}
-    written = write_ablation(effects, levels, model, file)
+    levels = {name: create_condition(name).level for found in effects.values() for name in found}
+    written = write_ablation_picture(effects, levels, model, file)
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 

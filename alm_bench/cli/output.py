@@ -85,11 +85,11 @@ def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -
 
 
 def _print(blocks: "Sequence[Block]", end: str, stream: Any, form: "Form | None") -> None:
-    from alm_bench.reports import find_screen, render
+    from alm_bench.reports import detect_screen, render
 
     out = sys.stdout if stream is None else stream
     if out is None:  # the process has no standard output
         return
-    screen = find_screen(out)
+    screen = detect_screen(out)
     text = render(blocks, form or screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
     print(text, end=end, file=out, flush=True)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 
-def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: Mapping[str, str]) -> dict[str, Any]:
+def build_file_report(
+    entry: "TaskEntry", named: str | None, headers: bool, options: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the report on a file: its roles of columns, faults of rows, clips, duplicates, baselines and leaks.
 
     With `headers`, the header of every clip is decoded. Raises DataError if the file cannot be read as a whole.

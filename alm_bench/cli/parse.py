@@ -76,7 +76,7 @@ def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
         return []
     options = []
     for one in values or ():
-        options += [line for line in _read(Path(one)).splitlines() if line.strip()] if _is_file(one) else [one]
+        options += [line for line in _read_file(Path(one)).splitlines() if line.strip()] if _is_file(one) else [one]
     if not options:
         raise UsageError("--form choice needs --choices, once per option or a file with one option per line")
     return options
@@ -86,7 +86,7 @@ def _read_text(given: str | None) -> str:
     """Return the text to parse: `given`, the content of the file that it names, or standard input for None and `-`."""
     if given is None or given == "-":
         return sys.stdin.read()
-    return _read(Path(given)) if _is_file(given) else given
+    return _read_file(Path(given)) if _is_file(given) else given
 
 
 def _is_file(value: str) -> bool:
@@ -97,7 +97,7 @@ def _is_file(value: str) -> bool:
         return False
 
 
-def _read(path: Path) -> str:
+def _read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

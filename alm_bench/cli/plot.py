@@ -20,7 +20,7 @@ def plot(
             autocompletion=complete_runs,
         ),
     ],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the pictures.")] = Path("plots"),
+    to: Annotated[Path, typer.Option(metavar="DIR", help="TrainingFolder of the pictures.")] = Path("plots"),
     form: Annotated[
         str,
         typer.Option(
@@ -38,13 +38,13 @@ def plot(
     Scores by group and by condition, confusion matrices, option positions, reliability of option likelihoods, lengths
     of answers, and distributions of caption metrics.
     """
-    from alm_bench.html_report import draw_files
+    from alm_bench.html_report import write_chart_files
     from alm_bench.reports.plots.files import FORMATS
 
     formats = [name for name in FORMATS if name in form.split(",")]
     if len(formats) != len(form.split(",")):
         raise UsageError(f"--format {form}: expected {', '.join(FORMATS)}, comma-separated")
-    written = draw_files([find_run(run, out) for run in runs], to, formats)
+    written = write_chart_files([find_run(run, out) for run in runs], to, formats)
     if json_:
         common.print_json({"files": [str(path) for path in written]})
         return

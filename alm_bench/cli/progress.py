@@ -241,8 +241,8 @@ class TrainingProgress(_DisplayContext):
         )
         self._preparation = self._display.create_for_unit(Unit("clips"))
 
-    def show_preparation(self, what: str, done: int, total: int) -> None:
-        self._preparation.show(f"{self._title} · {what}", done, total)
+    def show_preparation(self, activity: str, done: int, total: int) -> None:
+        self._preparation.show(f"{self._title} · {activity}", done, total)
 
     def say(self, text: str) -> None:
         self._display.say(text)

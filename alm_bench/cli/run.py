@@ -128,7 +128,7 @@ def run(
         typer.Option(
             metavar="greedy|nucleus|top-k|beam",
             help="Decoding method.",
-            autocompletion=complete_choices("greedy", "nucleus", "top-k", "beam"),
+            autocompletion=complete_choices("greedy", "sample_nucleus", "top-k", "beam"),
         ),
     ] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Top-p of nucleus sampling.")] = 0.8,
@@ -279,21 +279,21 @@ def evaluate(
     `report` is the path of the HTML report of the finished runs; None for no report.
     """
     from alm_bench.cli.progress import Bars
-    from alm_bench.evaluation import forecast_all, run_all
+    from alm_bench.evaluation import forecast_evaluations, run_evaluations
     from alm_bench.records.models import build_runs_json
-    from alm_bench.reports import find_screen
-    from alm_bench.reports.run_report import build_closing, build_run
+    from alm_bench.reports import detect_screen
+    from alm_bench.reports.run_report import build_closing_blocks, build_run_report
 
     out, folder = sys.stdout, members[0].out
-    form = find_screen(out).form
+    form = detect_screen(out).form
 
     def print_run(run: "Run") -> None:
         if not json_:
-            print_blocks(build_run(run.summary, form, details=details, out=folder), end="\n\n", stream=out)
+            print_blocks(build_run_report(run.summary, form, details=details, out=folder), end="\n\n", stream=out)
 
     with common.redirect_model_output():
-        forecasts = forecast_all(members) if dry_run else None
-        outcome = run_all(members, Bars(), print_run) if forecasts is None else None
+        forecasts = forecast_evaluations(members) if dry_run else None
+        outcome = run_evaluations(members, Bars(), print_run) if forecasts is None else None
     if forecasts is not None:
         print_forecasts(forecasts, json_)
     if outcome is None:
@@ -301,7 +301,7 @@ def evaluate(
     if json_:
         common.print_json(build_runs_json(outcome.summaries))
     else:
-        print_blocks(build_closing(outcome.summaries, form, out=folder))
+        print_blocks(build_closing_blocks(outcome.summaries, form, out=folder))
     if report is not None:
         print_report(report, [run.folder for run in outcome.runs if not run.summary.partial], json_)
     if outcome.interrupted:
@@ -347,6 +347,6 @@ def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:
         runs: list[Any] = [one.to_json() for one in forecasts]
         common.print_json({**build_runs_json(runs), "dry_run": True, "total": dryrun.sum_forecasts(forecasts)})
     else:
-        from alm_bench.reports.forecast import build_forecast
+        from alm_bench.reports.forecast import build_forecast_table
 
-        print_blocks([build_forecast([one.to_json() for one in forecasts], dryrun.sum_forecasts(forecasts))])
+        print_blocks([build_forecast_table([one.to_json() for one in forecasts], dryrun.sum_forecasts(forecasts))])

@@ -111,8 +111,8 @@ class _Rescoring:
         from alm_bench.cli.progress import Bars
         from alm_bench.evaluation import rescore_run
         from alm_bench.records.models import build_runs_json
-        from alm_bench.reports import find_screen
-        from alm_bench.reports.run_report import build_run
+        from alm_bench.reports import detect_screen
+        from alm_bench.reports.run_report import build_run_report
         from alm_bench.runner.budget import Budget
 
         budget = Budget() if self.max_cost is None else Budget(self.max_cost)
@@ -127,7 +127,9 @@ class _Rescoring:
             failed += [failures] if failures is not None else []
             summaries.append(run.summary)
             if not json_:
-                blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
+                blocks = build_run_report(
+                    summaries[-1], detect_screen(sys.stdout).form, details=details, out=folder.parent
+                )
                 print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
         if json_:
             common.print_json(build_runs_json(summaries))

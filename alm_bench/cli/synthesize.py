@@ -174,7 +174,8 @@ def filter_rows(
     batch_size: BatchSize = 8,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the filtered data set.")] = OUT / "filtered",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="TrainingFolder of the filtered data set.")] = OUT
+    / "filtered",
     json_: common.Json = False,
 ) -> None:
     """Filter training rows.
@@ -251,7 +252,7 @@ def _read_columns(values: list[str] | None) -> dict[str, str]:
 def _create_decoding(temperature: float, top_p: float, max_new_tokens: int, seed: int) -> Decoding:
     if not temperature:
         return Decoding(max_new_tokens=max_new_tokens)
-    return Decoding("nucleus", max_new_tokens, top_p, temperature, seed)
+    return Decoding("sample_nucleus", max_new_tokens, top_p, temperature, seed)
 
 
 def _print_result(result: "SynthesisResult", options: "SynthesisOptions", json_: bool) -> None:

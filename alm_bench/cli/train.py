@@ -71,7 +71,7 @@ def train(
     from dataclasses import asdict
 
     from alm_bench.cli.progress import TrainingProgress
-    from alm_bench.core.files import cache_folder
+    from alm_bench.core.files import get_cache_folder
     from alm_bench.tracking import find_tracker
     from alm_bench.tracking.base import TRAINING_PROJECT
     from alm_bench.train.loop import Trainer
@@ -79,7 +79,7 @@ def train(
 
     tracker = None if track is None else find_tracker(track)
     with TrainingProgress(recipe.name) as progress, ExitStack() as resources:
-        prepared = prepare(recipe, cache_folder("features"), progress.show_preparation)
+        prepared = prepare(recipe, get_cache_folder("features"), progress.show_preparation)
         for source in prepared.corpus.sources:
             if source.missing:
                 progress.say(
@@ -119,7 +119,7 @@ def _list_values(entry: dict[str, Any]) -> dict[str, float]:
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or name of a training run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="TrainingFolder or name of a training run.")],
     to: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: `exported` in the run's folder]")
     ] = None,

@@ -70,7 +70,7 @@ def difficulty(
     """
     from alm_bench.cli.progress import CountProgress
     from alm_bench.core import Decoding, UsageError
-    from alm_bench.core.files import cache_folder
+    from alm_bench.core.files import get_cache_folder
     from alm_bench.core.options import check_choice, parse_pairs
     from alm_bench.train.config import load_config
     from alm_bench.train.difficulty import DrawStore, build_table_path, measure_pass_rates, write_pass_rates
@@ -85,7 +85,7 @@ def difficulty(
     settings = GrpoConfig() if stage is None or stage.grpo is None else stage.grpo
     template = settings.prompt if check_choice(prompt, ("data", "stage"), "--prompt") == "stage" else ""
     decoding = Decoding(
-        "nucleus",
+        "sample_nucleus",
         settings.max_new_tokens if max_new_tokens is None else max_new_tokens,
         settings.top_p if top_p is None else top_p,
         settings.temperature if temperature is None else temperature,
@@ -95,7 +95,7 @@ def difficulty(
     rows = read_measured_rows(recipe, stage)[:limit]
     name, arguments = (model, model_arg) if model is not None else _name_recipe_model(recipe, model_arg)
     with common.open_model(name, arguments, device, dtype) as adapter, CountProgress("rows") as progress:
-        store = DrawStore(cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
+        store = DrawStore(get_cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
         with common.redirect_model_output():
             measured = measure_pass_rates(
                 rows, adapter, decoding, draws, store, batch_size, progress.update, reward, template

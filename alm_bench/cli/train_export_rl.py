@@ -30,8 +30,8 @@ def export_rl(
 ) -> None:
     """Write a recipe's GRPO stage for another trainer, TRL.
 
-    Rows, reward functions and settings. The reward functions need alm-bench and no torch, so that other trainers can
-    call them, too.
+    Writes rows, reward functions and settings. The reward functions need alm-bench and no torch, so that other trainers
+    can call them, too.
     """
     from alm_bench.core.options import check_choice, parse_pairs
     from alm_bench.train.config import load_config

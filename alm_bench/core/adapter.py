@@ -86,7 +86,7 @@ class Abilities:
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
     have more are rejected."""
 
-    decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
+    decodings: tuple[DecodingMethod, ...] = ("greedy", "sample_nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
     spoken_languages: tuple[str, ...] | None = None
@@ -137,7 +137,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledRequest:
     """An item of a development split with its correct answer."""
 
     request: Request
@@ -244,7 +244,7 @@ class Adapter(Protocol):
         """
         raise _build_undefined_method_error(self, "embed")
 
-    def fit(self, rows: Iterable[Labelled]) -> "Adapter":
+    def fit(self, rows: Iterable[LabelledRequest]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.
 
         This adapter remains unchanged and can be fitted for other tasks. `rows` can be iterated once, and its clips are

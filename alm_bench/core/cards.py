@@ -9,7 +9,7 @@ FILE_PREFIX = "file:"
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class DownloadSource:
     """Source of a download. Either `url` or `hub` is set."""
 
     to: str
@@ -71,7 +71,7 @@ class DataFile:
     optional: bool = False
     """True if the task works without the file, which then adds a text-only baseline."""
 
-    fetch: Fetch | None = None
+    fetch: DownloadSource | None = None
     """Source for `alm-bench data get`."""
 
 
@@ -164,7 +164,7 @@ class TaskCard:
     audio_source: str | None = None
     """Instructions to get the clips, in words, if not from `source`; None otherwise."""
 
-    audio_fetch: Fetch | None = None
+    audio_fetch: DownloadSource | None = None
     """Source of the clips for `alm-bench data get`."""
 
     collection: str | None = None

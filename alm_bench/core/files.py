@@ -28,7 +28,7 @@ _ADVICE = {
 
 
 @contextmanager
-def report_write_errors(path: Path, option: str = "--out") -> Iterator[None]:
+def translate_write_errors(path: Path, option: str = "--out") -> Iterator[None]:
     """Raise an operating system error within the block as a StoreError of one line that says what to do.
 
     `path` is the file that is written; `option` is the command-line option that names its folder.
@@ -48,7 +48,7 @@ def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
     Until then, and after an error, `path` is unchanged. Raises StoreError; `option` is the command-line option that
     names the folder, for its message.
     """
-    with report_write_errors(path, option):
+    with translate_write_errors(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
@@ -96,7 +96,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK, timeout=0)
-    with report_write_errors(folder):
+    with translate_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
@@ -117,7 +117,7 @@ CACHE_VARIABLE = "ALM_BENCH_CACHE"
 """Environment variable that names another cache folder."""
 
 
-def cache_folder(name: str) -> Path:
+def get_cache_folder(name: str) -> Path:
     """Return the path of the folder `name` in the user's cache folder or in the one that `CACHE_VARIABLE` names.
 
     The folder may not exist yet.

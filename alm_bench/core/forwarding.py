@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
+from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, LabelledRequest
 from alm_bench.core.types import AudioRef, Decoding, EventPresence, OptionScores, Output, Request, Wave
 
 
@@ -47,7 +47,7 @@ class ForwardingAdapter(BaseAdapter):
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
         return self.answerer.stream(requests, decoding)
 
-    def fit(self, rows: Iterable[Labelled]) -> Adapter:
+    def fit(self, rows: Iterable[LabelledRequest]) -> Adapter:
         return self.answerer.fit(rows)
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from alm_bench.core.errors import UsageError, rank_names
+from alm_bench.core.errors import UsageError, format_similar_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class PluginOption:
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
-def _convert(text: str, kind: Any) -> Any:
+def _convert_text(text: str, kind: Any) -> Any:
     """Convert a text to the type of an option. Raises ValueError with a description of what was expected."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in arguments:
             return None
-        return _convert(text, next(a for a in arguments if a is not type(None)))
+        return _convert_text(text, next(a for a in arguments if a is not type(None)))
     if origin is Literal:
         if text not in arguments:
             raise ValueError("one of " + ", ".join(map(str, arguments)))
@@ -78,10 +78,10 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
             nested.setdefault(head, {})[rest] = text
             continue
         if key not in fields:
-            known = rank_names(key, fields) if fields else "none"
+            known = format_similar_names(key, fields) if fields else "none"
             raise UsageError(f"{owner} has no option {key!r}; known: {known}")
         try:
-            values[key] = _convert(text, hints[key])
+            values[key] = _convert_text(text, hints[key])
         except ValueError as error:
             raise UsageError(f"{owner}: option {key} takes {error}, found {text!r}") from error
     missing = [
@@ -107,7 +107,7 @@ def check_choice(value: str, known: Iterable[str], flag: str) -> str:
     not."""
     known = list(known)
     if value not in known:
-        raise UsageError(f"{flag} {value!r} is unknown; known: {rank_names(value, known)}")
+        raise UsageError(f"{flag} {value!r} is unknown; known: {format_similar_names(value, known)}")
     return value
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from alm_bench.core.errors import UsageError, rank_names
+from alm_bench.core.errors import UsageError, format_similar_names
 from alm_bench.core.files import hash_json
 from alm_bench.core.languages import ItemLanguages, name_language, normalise_language
 from alm_bench.core.types import Request, Sample
@@ -118,7 +118,7 @@ def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
 def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:
     """Return the template of a prompt set. Raises UsageError if the task has no such set."""
     if name not in prompts:
-        raise UsageError(f"task {task} has no prompt set {name!r}; known: {rank_names(name, prompts)}")
+        raise UsageError(f"task {task} has no prompt set {name!r}; known: {format_similar_names(name, prompts)}")
     return prompts[name]
 
 

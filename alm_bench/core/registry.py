@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from alm_bench.core.errors import UsageError, describe_error, rank_names
+from alm_bench.core.errors import UsageError, describe_error, format_similar_names
 from alm_bench.core.files import compute_sha256, hash_json
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Registry(Generic[T]):
         """Return the error message for an unknown name, with the most similar names and, for a broken plug-in, the
         reason."""
         reason = f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
-        return f"unknown {self.kind} {name!r}{reason}; known: {rank_names(name, known)}"
+        return f"unknown {self.kind} {name!r}{reason}; known: {format_similar_names(name, known)}"
 
 
 def load_registry(
@@ -54,12 +54,12 @@ def load_registry(
     package: str,
     attribute: str,
     group: str,
-    name_of: Callable[[T], str],
+    get_name: Callable[[T], str],
     check: Callable[[object], str | None],
 ) -> Registry[T]:
     """Build a registry from the tuples called `attribute` in a package's modules and from the entry points of `group`.
 
-    `name_of` returns the name of an object. An entry point that raises an exception, or whose object `check` does not
+    `get_name` returns the name of an object. An entry point that raises an exception, or whose object `check` does not
     accept, is listed as broken with the reason. Raises UsageError if a name is defined twice.
     """
     entries: dict[str, T] = {}
@@ -67,7 +67,7 @@ def load_registry(
     versions: dict[str, str] = {}
 
     def add(entry: T, where: str, version: str | None) -> None:
-        name = name_of(entry)
+        name = get_name(entry)
         if name in entries:
             raise UsageError(f"{kind} {name!r} is defined twice, the second time by {where}: uninstall one")
         entries[name] = entry
@@ -87,7 +87,7 @@ def load_registry(
         if (expected := check(loaded)) is None:
             add(loaded, point.value, _get_declared_version(loaded) or _hash_source(loaded, point))
         else:
-            broken[point.name] = f"{point.value} is {_describe(loaded)}, expected {expected}"
+            broken[point.name] = f"{point.value} is {_describe_object(loaded)}, expected {expected}"
     return Registry(kind, entries, broken, versions)
 
 
@@ -113,7 +113,7 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
     return hash_json(hashes)[:12] if hashes else package
 
 
-def check_subclass(base: type) -> Check:
+def make_subclass_check(base: type) -> Check:
     """Return a function that checks an object of an entry point: it must be a proper subclass of `base`.
 
     The function returns None for a valid object, else a text that says what was expected.
@@ -126,7 +126,7 @@ def check_subclass(base: type) -> Check:
     return check
 
 
-def check_instance(cls: type) -> Check:
+def make_instance_check(cls: type) -> Check:
     """Return a function that checks an object of an entry point: it must be an instance of `cls`.
 
     The function returns None for a valid object, else a text that says what was expected.
@@ -134,6 +134,6 @@ def check_instance(cls: type) -> Check:
     return lambda entry: None if isinstance(entry, cls) else f"a {cls.__name__}"
 
 
-def _describe(entry: object) -> str:
+def _describe_object(entry: object) -> str:
     """Return a text that names a class, or the type of an object, for error messages."""
     return f"the class {entry.__name__}" if isinstance(entry, type) else f"a {type(entry).__name__}"

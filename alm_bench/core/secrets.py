@@ -1,7 +1,7 @@
 """Secrets (passwords, tokens and keys) among options: recognised by their names, and replaced before storage or output.
 
-`hide` is for values that are written. `find_secrets` and `replace_secrets` are for texts in which a secret must not
-appear either, such as logs and replies.
+`hide_secrets` is for values that are written. `find_secrets` and `replace_secrets` are for texts in which a secret must
+not appear either, such as logs and replies.
 """
 
 import re
@@ -72,7 +72,7 @@ def is_secret_name(name: str) -> bool:
     return bool(named)
 
 
-def hide(value: Any, name: str = "") -> Any:
+def hide_secrets(value: Any, name: str = "") -> Any:
     """Return the value with its secrets replaced, also within lists, mappings and texts.
 
     `name` is the name of the value. A value without secrets is returned unchanged.
@@ -80,9 +80,9 @@ def hide(value: Any, name: str = "") -> Any:
     if is_secret_name(name) and value not in (None, "", True, False):
         return HIDDEN
     if isinstance(value, Mapping):
-        return {key: hide(part, str(key)) for key, part in value.items()}
+        return {key: hide_secrets(part, str(key)) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(hide(part) for part in value)
+        return type(value)(hide_secrets(part) for part in value)
     if not isinstance(value, str):
         return value
     return _hide_variables(value) if _is_environment(name) else hide_in_text(value)
@@ -91,7 +91,7 @@ def hide(value: Any, name: str = "") -> Any:
 def hide_in_text(text: str) -> str:
     """Return the text with its secrets replaced: in JSON, URLs, `NAME=value`, `--name value` and headers."""
     if (parsed := _parse_structure(text)) is not None:
-        hidden = hide(parsed)
+        hidden = hide_secrets(parsed)
         return text if hidden == parsed else dump_json(hidden)
     text = _USER.sub(f"{HIDDEN}@", text)
     text = _QUERY.sub(lambda found: _hide_pair(found, "="), text)
@@ -107,7 +107,8 @@ def _hide_pair(match: "re.Match[str]", between: str) -> str:
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """Return the texts in a value that `hide` replaces, except those shorter than `MIN_SECRET_LENGTH` characters."""
+    """Return the texts in a value that `hide_secrets` replaces, except those shorter than `MIN_SECRET_LENGTH`
+    characters."""
     return {text for text in _find_all_secrets(value, name) if len(text) >= MIN_SECRET_LENGTH}
 
 
@@ -145,15 +146,17 @@ def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any
     """Return the value with every occurrence of the texts `secrets` replaced by `by`, also within lists and
     mappings."""
     ordered = sorted(secrets, key=len, reverse=True)  # longer ones first, since one may begin with another
-    return _replace_in(value, lambda text: _replace_texts(text, ordered, by)) if ordered else value
+    return _apply_to_texts(value, lambda text: _replace_texts(text, ordered, by)) if ordered else value
 
 
-def _replace_in(value: Any, change: Callable[[str], str]) -> Any:
+def _apply_to_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {change(key) if isinstance(key, str) else key: _replace_in(part, change) for key, part in value.items()}
-    return [_replace_in(part, change) for part in value] if isinstance(value, list) else value
+        return {
+            change(key) if isinstance(key, str) else key: _apply_to_texts(part, change) for key, part in value.items()
+        }
+    return [_apply_to_texts(part, change) for part in value] if isinstance(value, list) else value
 
 
 def _replace_texts(text: str, secrets: Iterable[str], by: str) -> str:

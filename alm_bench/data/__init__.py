@@ -5,7 +5,7 @@ from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, read_mirror_variable
 from alm_bench.data.get import Downloader, FetchResult, lock_folder
 from alm_bench.data.hub import fetch_hub_root, open_local_root
-from alm_bench.data.manifest import clip_size, compute_cached_sha256, hash_manifest
+from alm_bench.data.manifest import compute_cached_sha256, get_clip_size, hash_manifest
 from alm_bench.data.outputs import (
     CaptionedItem,
     Columns,
@@ -53,11 +53,11 @@ __all__ = [
     "StoredOutputs",
     "check_references",
     "check_unique_ids",
-    "clip_size",
     "compute_cached_sha256",
     "compute_questions_digest",
     "fetch_corenlp",
     "fetch_hub_root",
+    "get_clip_size",
     "hash_manifest",
     "inspect",
     "inspect_clips",

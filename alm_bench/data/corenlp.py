@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import FetchError
-from alm_bench.core.files import compute_sha256, report_write_errors
+from alm_bench.core.files import compute_sha256, translate_write_errors
 from alm_bench.data.fetch import OPTION, Fetcher, check_free_space, drop_archive, fetch_archive
 from alm_bench.data.unpack import unpack
 
@@ -66,7 +66,7 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
     fetch_archive(fetcher, URL, archive, CHECKSUM)
     whole = folder / ".alm-bench-unpacked"  # a name that no other program uses
     found = []
-    with report_write_errors(folder, OPTION):
+    with translate_write_errors(folder, OPTION):
         for name in jars:
             unpack(archive, whole, name, fetcher.tell)
             found.append(_install_jar(whole / name, folder / name, cut=name == jars[1]))

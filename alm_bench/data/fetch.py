@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from alm_bench.core import DataError, Fetch, FetchError, StoreError
+from alm_bench.core import DataError, DownloadSource, FetchError, StoreError
 from alm_bench.core.errors import get_first_line
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.foreign import parse_json, parse_whole_number
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _PartialFile:
     note: Path
 
     @staticmethod
-    def for_target(target: Path) -> "_PartialFile":
+    def from_target(target: Path) -> "_PartialFile":
         """Return the partial download of the file `target`, whose files lie beside it."""
         return _PartialFile(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
 
@@ -125,8 +125,8 @@ class Fetcher:
         The partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
         FetchError if the download fails, StoreError if the file cannot be written.
         """
-        part = _PartialFile.for_target(path)
-        with report_write_errors(path, OPTION):
+        part = _PartialFile.from_target(path)
+        with translate_write_errors(path, OPTION):
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 resumed = self._complete_part(url, part, checksum is not None, size)
@@ -142,7 +142,7 @@ class Fetcher:
             part.path.replace(path)
             part.note.unlink(missing_ok=True)
 
-    def find_checksum(self, source: Fetch) -> str | None:
+    def find_checksum(self, source: DownloadSource) -> str | None:
         """Return the published checksum of a file: from its Zenodo record if it has one, else from the task's card."""
         match = _ZENODO.match(source.url or "")
         if match is None:
@@ -251,7 +251,7 @@ class Fetcher:
             raise FetchError(f"{url}: {self._unreachable[host]}")
         named = {"User-Agent": "alm-bench", **headers}
         try:
-            response = _get(where, named)
+            response = _get_response(where, named)
         except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
             self._unreachable[host] = f"no secure connection to {host}: {_describe_cause(error)}"
             raise FetchError(f"{url}: {self._unreachable[host]}") from error
@@ -270,7 +270,7 @@ class Fetcher:
             yield response
 
 
-def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
+def _get_response(where: str, headers: Mapping[str, str]) -> "requests.Response":
     """Request a URL, follow redirects and return the response with its body unread. Raises the exceptions of requests,
     and FetchError for a redirect to plain HTTP and for too many redirects.
 
@@ -312,7 +312,7 @@ def _check_status(url: str, response: "requests.Response") -> None:
     status = response.status_code
     status_text = f"the server answers {status} {response.reason or ''}".rstrip()
     if status in RETRY_STATUSES:
-        raise _TemporaryError(status_text, _retry_after(response.headers.get("Retry-After")))
+        raise _TemporaryError(status_text, _parse_retry_after(response.headers.get("Retry-After")))
     if status in (404, 410):
         raise FetchError(f"{url}: {status_text}: the file has moved or is gone")
     if status not in (200, 206, 416):
@@ -349,7 +349,7 @@ def _iterate_pieces(response: "requests.Response") -> Iterator[bytes]:
         raise _TemporaryError(f"the connection broke off: {_describe_cause(error)}") from error
 
 
-def _retry_after(value: str | None) -> float | None:
+def _parse_retry_after(value: str | None) -> float | None:
     """Parse the header Retry-After (seconds or a date) into seconds; None if it is neither."""
     if not value:
         return None
@@ -421,14 +421,14 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     removes only archives with such a marker. `size` is the published number of bytes, if there is one."""
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
-        with report_write_errors(archive, OPTION):
+        with translate_write_errors(archive, OPTION):
             _get_marker_path(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` downloaded, unless `keep` is true. An archive that the user put
     there is never removed."""
-    with report_write_errors(archive, OPTION):
+    with translate_write_errors(archive, OPTION):
         if _get_marker_path(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core import DataFile, DownloadSource, FetchError, StoreError, TaskCard
+from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, fetch_archive
 from alm_bench.data.hub import HubCopy, fetch_hub_copy
 from alm_bench.data.manifest import compute_cached_sha256
 from alm_bench.data.root import LocalRoot
-from alm_bench.data.unpack import can_unpack, unpack
+from alm_bench.data.unpack import check_can_unpack, unpack
 
 HUB = "https://huggingface.co"
 LOCK = ".alm-bench-get.lock"
@@ -96,7 +96,7 @@ class Downloader:
         except FetchError as error:
             return FetchResult("", file.role, place, "failed", f"{error}; its source: {file.source}")
 
-    def _fetch_hub_data_set(self, file: DataFile, source: Fetch, dataset: str) -> FetchResult:
+    def _fetch_hub_data_set(self, file: DataFile, source: DownloadSource, dataset: str) -> FetchResult:
         folder = self.folder / source.to
         copy = HubCopy.read(folder, dataset)
         there = copy is not None and copy.whole
@@ -132,12 +132,12 @@ class Downloader:
         lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
         return FetchResult("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
 
-    def _fetch_and_unpack(self, source: Fetch, url: str) -> int:
+    def _fetch_and_unpack(self, source: DownloadSource, url: str) -> int:
         """Download an archive next to the folder of its members, and unpack it. Returns the number of unpacked
         files."""
         folder = self.folder / source.to
         archive = folder.parent / _get_file_name(url)
-        can_unpack(archive.name)
+        check_can_unpack(archive.name)
         fetch_archive(self.fetcher, url, archive, self.fetcher.find_checksum(source), source.size)
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
         write_atomically(
@@ -153,7 +153,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     holds the lock."""
     from filelock import FileLock, Timeout
 
-    with report_write_errors(folder, OPTION):
+    with translate_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
         try:
@@ -177,7 +177,7 @@ def _get_unpacked_list_path(folder: Path, url: str) -> Path:
     return folder / f".{_get_file_name(url)}.json"
 
 
-def _count_unpacked(folder: Path, source: Fetch) -> int | None:
+def _count_unpacked(folder: Path, source: DownloadSource) -> int | None:
     """Return the number of files that were unpacked from the source's archive; None unless all of them still exist with
     their sizes."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
 from alm_bench.core.errors import get_first_line
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.data.fetch import check_free_space, compute_digest
 from alm_bench.data.root import LocalRoot
 
@@ -101,7 +101,7 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
     except OSError as error:
         if error.errno is None:  # raised by the library because of the hub's reply
             raise FetchError(f"hub data set {dataset} cannot be had ({get_first_line(error)}); {ADVICE}") from error
-        with report_write_errors(folder, option):
+        with translate_write_errors(folder, option):
             raise
     for name, each in listed.items():
         if (came := (folder / name).stat().st_size) != each.size:

@@ -23,7 +23,7 @@ REFERENCE_NOT_AN_OPTION = "gold not among the options"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ParsedQuestion:
     """A multiple-choice question, parsed from a text that contains its options."""
 
     question: str
@@ -39,7 +39,7 @@ class Choice:
     """Reason why the options or the correct one could not be determined; None if nothing failed."""
 
 
-def split_options(full_text: str, answer: str | None) -> Choice:
+def split_options(full_text: str, answer: str | None) -> ParsedQuestion:
     """Split the text `full_text` into a question and its options, and find the option that is the answer.
 
     Marks such as `a)` may also occur within a question or an option, so that several option lists are possible. The
@@ -51,18 +51,18 @@ def split_options(full_text: str, answer: str | None) -> Choice:
     if answer is None:
         most = max((len(one.choices) for one in found), default=0)
         longest_ones = [one for one in found if len(one.choices) == most]
-        return longest_ones[0] if len(longest_ones) == 1 else Choice(full_text.strip(), (), skip=UNREADABLE)
+        return longest_ones[0] if len(longest_ones) == 1 else ParsedQuestion(full_text.strip(), (), skip=UNREADABLE)
     for length in sorted({len(one.choices) for one in found}, reverse=True):
         indexed = [(one, find_answer_index(answer, one.choices)) for one in found if len(one.choices) == length]
-        fits = [Choice(one.question, one.choices, place) for one, place in indexed if place is not None]
+        fits = [ParsedQuestion(one.question, one.choices, place) for one, place in indexed if place is not None]
         if len(fits) > 1:
-            return Choice(full_text.strip(), (), skip=AMBIGUOUS)
+            return ParsedQuestion(full_text.strip(), (), skip=AMBIGUOUS)
         if fits:
             return fits[0]
     if not found:
-        return Choice(full_text.strip(), (), skip=UNREADABLE)
+        return ParsedQuestion(full_text.strip(), (), skip=UNREADABLE)
     longest = max(found, key=lambda one: len(one.choices))
-    return Choice(longest.question, longest.choices, skip=REFERENCE_NOT_AN_OPTION)
+    return ParsedQuestion(longest.question, longest.choices, skip=REFERENCE_NOT_AN_OPTION)
 
 
 def find_answer_index(answer: str, choices: Sequence[str]) -> int | None:
@@ -94,7 +94,7 @@ def normalise_option(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .,;")
 
 
-def _list_candidates(full_text: str) -> list[Choice]:
+def _list_candidates(full_text: str) -> list[ParsedQuestion]:
     """Return every possible option list of the text: marks of one style in the order a, b, c, each followed by a
     text."""
     for marks in (_BRACKET_MARK, _POINT_MARK):
@@ -129,12 +129,12 @@ def _iterate_mark_sequences(
             yield from _iterate_mark_sequences(marks[place + 1 :], (*prefix, mark))
 
 
-def _parse_options(full_text: str, mark_sequence: tuple[re.Match[str], ...]) -> Choice:
+def _parse_options(full_text: str, mark_sequence: tuple[re.Match[str], ...]) -> ParsedQuestion:
     ends = [(one.end(), other.start()) for one, other in pairwise(mark_sequence)] + [
         (mark_sequence[-1].end(), _find_list_end(full_text, mark_sequence))
     ]
     texts = [" ".join(full_text[start:end].split()).rstrip(" ,;") for start, end in ends]
-    return Choice(" ".join(full_text[: mark_sequence[0].start()].split()), tuple(texts))
+    return ParsedQuestion(" ".join(full_text[: mark_sequence[0].start()].split()), tuple(texts))
 
 
 def _find_list_end(full_text: str, mark_sequence: tuple[re.Match[str], ...]) -> int:

@@ -29,14 +29,14 @@ def hash_manifest(files: Mapping[str, Path], version: str | None) -> str:
     """Return a sha256 over the annotation files (role and content) and `version` (`DataRoot.version`), for a run's
     fingerprint.
 
-    It does not depend on absolute paths. Clips are not part of it: their sizes are stored with each item (`clip_size`),
-    so that a clip that is added later affects one item and not the whole run.
+    It does not depend on absolute paths. Clips are not part of it: their sizes are stored with each item
+    (`get_clip_size`), so that a clip that is added later affects one item and not the whole run.
     """
     content = {"files": {role: compute_cached_sha256(path) for role, path in sorted(files.items())}, "version": version}
     return hash_json(content)
 
 
-def clip_size(ref: AudioRef) -> int | None:
+def get_clip_size(ref: AudioRef) -> int | None:
     """Return the size in bytes of the clip's file; None if there is no such file or `AudioRef.read` reads the bytes.
 
     A clip with `AudioRef.read` needs no size: `hash_manifest` covers its bytes through an annotation file or

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import get_first_line, rank_names
+from alm_bench.core.errors import format_similar_names, get_first_line
 
 _MAX_CACHED_GROUPS = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
 
@@ -133,7 +133,7 @@ def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -
 
     missing = [column for column in columns if column not in schema.names]
     if missing:
-        raise DataError(f"{path}: no column {missing[0]!r}; found {rank_names(missing[0], schema.names)}")
+        raise DataError(f"{path}: no column {missing[0]!r}; found {format_similar_names(missing[0], schema.names)}")
     kind = schema.field(clip).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise DataError(f"{path}: column {clip!r} is {kind}, expected a struct with the clip's bytes")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.data.parquet import ParquetRow, list_parquet_files, read_parquet
 
 __all__ = [
@@ -107,7 +107,7 @@ def _convert_read_errors(path: Path) -> Iterator[None]:
 def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in header]
     if missing:
-        found = f"found {rank_names(missing[0], header)}" if any(header) else "the file has no header"
+        found = f"found {format_similar_names(missing[0], header)}" if any(header) else "the file has no header"
         raise DataError(f"{path}: no column {missing[0]!r}; {found}; expected {', '.join(columns)}")
     repeated = [column for column in header if column and header.count(column) > 1]
     if repeated:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from alm_bench.core import FetchError
 from alm_bench.core.errors import get_first_line
-from alm_bench.core.files import report_write_errors
+from alm_bench.core.files import translate_write_errors
 from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
 PIECE = 1 << 20
@@ -35,7 +35,7 @@ class Member:
     """Unpacked size in bytes."""
 
 
-def can_unpack(name: str) -> None:
+def check_can_unpack(name: str) -> None:
     """Check that this installation can unpack the archive, before it is downloaded. Raises FetchError for an unknown
     suffix and if py7zr is missing."""
     suffix = _find_suffix(name)
@@ -56,10 +56,10 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
     interrupted call can be resumed. Raises FetchError if the archive is damaged or holds no such member, StoreError if
     a file cannot be written.
     """
-    can_unpack(archive.name)
-    with report_write_errors(folder, OPTION):
+    check_can_unpack(archive.name)
+    with translate_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
-    with _convert_archive_errors(archive), report_write_errors(folder, OPTION):
+    with _convert_archive_errors(archive), translate_write_errors(folder, OPTION):
         return _UNPACKERS[_find_suffix(archive.name) or ".zip"](archive, folder, members, tell)
 
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.scene import Scene, build_scene_in_order, hash_name, stream
+from alm_bench.demo.scene import Scene, build_scene_in_order, create_generator, hash_name
 from alm_bench.demo.vocabulary import EVENT_TYPES
 
 _DISSENT_RATE = 0.12  # share of questions to which one annotator gives the other answer
@@ -38,7 +38,7 @@ def _build_clip_pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tupl
     ), yes_no_questions
 
 
-def _find_word(scene: Scene, last: bool) -> str:
+def _get_event_word(scene: Scene, last: bool) -> str:
     """Return the one-word name of a scene's first or last event."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     return EVENT_TYPES[ordered[-1 if last else 0].type].word
@@ -73,7 +73,7 @@ def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Ite
     """Yield two yes/no questions and a one-word question per clip. An odd number of `clips` is rounded up."""
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
-        rng = stream(*key)
+        rng = create_generator(*key)
         scenes, yes_no_questions = _build_clip_pair(rng)
         dissents = [rng.randrange(3) if rng.random() < _DISSENT_RATE else None for _ in range(3)]
         last = rng.random() < 0.5
@@ -84,7 +84,7 @@ def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Ite
                 yield _simulate_annotators(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
             question = f"What makes the {'last' if last else 'first'} sound?"
             yield _simulate_annotators(
-                clip, scene, question, (_find_word(scene, last), _find_word(scene, not last)), dissents[2]
+                clip, scene, question, (_get_event_word(scene, last), _get_event_word(scene, not last)), dissents[2]
             )
 
 

@@ -50,7 +50,7 @@ def _list_attributes(event: Event, kind: EventType) -> list[str]:
 
 def _is_countable(event: Event, kind: EventType) -> bool:
     """Return True if a question may ask for the event's number of units."""
-    return kind.countable and 1 <= event.repeats <= MAX_COUNTED_UNITS
+    return kind.is_countable and 1 <= event.repeats <= MAX_COUNTED_UNITS
 
 
 def _describe_event(event: Event) -> str:
@@ -62,7 +62,7 @@ def _describe_event(event: Event) -> str:
     return " ".join([*_list_attributes(event, kind), kind.label, *times])
 
 
-def write_transcript(scene: Scene) -> str:
+def compose_transcript(scene: Scene) -> str:
     """Return a list, as text, of all sounds in order with their attributes: `low dog barking 3 times, then faint rain
     falling`."""
     return ", then ".join(_describe_event(event) for event in sorted(scene.events, key=lambda event: event.onset))
@@ -82,7 +82,7 @@ def _create_guess_questions(scene: Scene, rng: random.Random) -> list[AttributeQ
     return found
 
 
-def write_attribute_questions(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
+def create_attribute_questions(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
     """Return the training questions about single sounds of a scene."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     found = _create_guess_questions(scene, rng)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import combinations, islice
 from typing import Literal
 
-from alm_bench.demo.attribute_questions import write_transcript
+from alm_bench.demo.attribute_questions import compose_transcript
 from alm_bench.demo.dataset import DatasetRows, Row
 from alm_bench.demo.mcq import Question, format_order_question, iterate_questions
 from alm_bench.demo.scene import Event
@@ -61,7 +61,7 @@ def write_chain(item: Question, style: ChainStyle) -> str:
     answer = item.choices[item.gold].lower()
     texts = {
         "planning": _PLANS[item.skill].format(edge="last" if "last" in item.question.lower() else "first"),
-        "caption": write_transcript(item.scene),
+        "caption": compose_transcript(item.scene),
         "reasoning": _REASONERS[item.skill](item, ordered),
         "summary": f"so the answer is {answer}",
     }

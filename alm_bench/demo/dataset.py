@@ -43,10 +43,10 @@ class DemoData:
     """Scenes of training clips, by path relative to the data root. Their audio is never stored on disk, because there
     are thousands of them and synthesis takes 10 ms each."""
 
-    def add(self, path: str, content: str, made: DatasetRows) -> None:
+    def add(self, path: str, content: str, dataset: DatasetRows) -> None:
         """Add a file with this content, and the scenes of the clips that it names."""
         self.files[path] = content
-        self.scenes |= made.scenes
+        self.scenes |= dataset.scenes
 
 
 @dataclass(frozen=True, slots=True)

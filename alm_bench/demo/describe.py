@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from alm_bench.demo.scene import Scene, stream
+from alm_bench.demo.scene import Scene, create_generator
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, describe_event, get_family, is_ambiguous
 
 Tier = Literal["fewwords", "sentence", "detail"]
@@ -27,7 +27,7 @@ _LINKS = (" and then ", ", followed by a moment in which ", ", after which ", ",
 def write_captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
     """Return `count` different sentences that describe the events of a scene in their order. `key` (the clip's name)
     seeds the wording."""
-    rng = stream("captions", key)
+    rng = create_generator("captions", key)
     links, openings = rng.sample(_LINKS, len(_LINKS)), rng.sample(_OPENINGS, len(_OPENINGS))
     return [_build_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
-from alm_bench.demo.scene import Scene, build_scene_in_order, hash_name, stream
+from alm_bench.demo.scene import Scene, build_scene_in_order, create_generator, hash_name
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, list_family_types
 
 
@@ -93,7 +93,7 @@ def iterate_hypotheses(
     """
     for number, length in enumerate(_split_into_cycles(clips)):
         key = ("entailment", folder, split, seed, number)
-        rng = stream(*key)
+        rng = create_generator(*key)
         profiles = _draw_profiles(rng, length, per_clip)
         for i in range(length):
             true, plausible, false = (profiles[(i + step) % length] for step in range(3))

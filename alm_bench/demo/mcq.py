@@ -15,10 +15,10 @@ from alm_bench.demo.scene import (
     Scene,
     build_event,
     build_scene_in_order,
+    create_generator,
+    draw_factor,
     draw_slots,
     hash_name,
-    stream,
-    vary,
 )
 from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, list_domain_types
 
@@ -95,7 +95,7 @@ def _build_presence_group(rng: random.Random, domain: str, level: Difficulty) ->
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
 
 
-def _build_edge_group(rng: random.Random, domain: str, level: Difficulty, last: bool) -> QuestionGroup:
+def _build_endpoint_group(rng: random.Random, domain: str, level: Difficulty, last: bool) -> QuestionGroup:
     kinds = _draw_option_types(rng, domain)
     scenes = []
     for kind in kinds:
@@ -108,7 +108,7 @@ def _build_edge_group(rng: random.Random, domain: str, level: Difficulty, last: 
 
 
 def _build_first_or_last_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    return _build_edge_group(rng, domain, level, last=rng.random() < 0.5)
+    return _build_endpoint_group(rng, domain, level, last=rng.random() < 0.5)
 
 
 def format_order_question(a: EventType, b: EventType) -> str:
@@ -127,12 +127,14 @@ def _build_order_group(rng: random.Random, domain: str, level: Difficulty) -> Qu
 
 
 def _build_count_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    kind = rng.choice([kind for kind in list_domain_types(domain) if kind.countable])
+    kind = rng.choice([kind for kind in list_domain_types(domain) if kind.is_countable])
     start = rng.choice((1, 2))
     numbers = rng.sample(range(start, start + 4), 4)
     scenes = []
     for number in numbers:
-        reference_event = build_event(kind.key, 0.0, 0.0, tempo=vary(rng, 1.0, 1.15), pitch=vary(rng), repeats=number)
+        reference_event = build_event(
+            kind.key, 0.0, 0.0, tempo=draw_factor(rng, 1.0, 1.15), pitch=draw_factor(rng), repeats=number
+        )
         late = rng.random() < 0.5
         onset = (
             rng.uniform(SECONDS - reference_event.duration - 0.6, SECONDS - reference_event.duration - 0.1)
@@ -146,7 +148,7 @@ def _build_count_group(rng: random.Random, domain: str, level: Difficulty) -> Qu
             room = SECONDS - reference_event.duration - 1.0 if not level.overlap else SECONDS - 1.0
             where = 0.3 if late or level.overlap else reference_event.duration + 0.8
             events.append(
-                build_event(other, where, min(room, 4.0), gain=-6.0 if level.overlap else -2.0, tempo=vary(rng))
+                build_event(other, where, min(room, 4.0), gain=-6.0 if level.overlap else -2.0, tempo=draw_factor(rng))
             )
         scenes.append(Scene(rng.getrandbits(62), tuple(events), level.noise))
     question = rng.choice(("How many {} are heard?", "How many {} are there in the recording?")).format(kind.units)
@@ -176,7 +178,7 @@ def _build_two_event_scene(
     left = iter(factors)
     events: list[Event] = []
     for tag, (onset, room) in zip(tags, draw_slots(rng, len(tags), longest=4.0), strict=True):
-        factor = {"pitch": vary(rng, 0.97, 1.03), "tempo": vary(rng, 0.95, 1.05)}
+        factor = {"pitch": draw_factor(rng, 0.97, 1.03), "tempo": draw_factor(rng, 0.95, 1.05)}
         if tag == kind.key:
             factor[attribute] = next(left)
         gain = round(rng.uniform(-2.0, 1.0), 1)
@@ -189,7 +191,7 @@ def _build_comparison_group(
 ) -> QuestionGroup:
     """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `words` are the
     question's words for more and for less of it."""
-    middle = vary(rng, 0.93, 1.07)
+    middle = draw_factor(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
     scenes = {
@@ -217,7 +219,9 @@ def _build_source_group(rng: random.Random, domain: str, level: Difficulty) -> Q
     scenes = []
     for kind in kinds:
         onset, room = rng.uniform(0.2, 3.5), rng.uniform(3.0, 6.0)
-        item = build_event(kind.key, onset, room, gain=-2.0 * level.others, pitch=vary(rng), tempo=vary(rng))
+        item = build_event(
+            kind.key, onset, room, gain=-2.0 * level.others, pitch=draw_factor(rng), tempo=draw_factor(rng)
+        )
         scenes.append(Scene(rng.getrandbits(62), (item,), level.noise + 3.0 * level.others))
     place = rng.choice(("Where was this most likely recorded?", "In what place does one hear this?"))
     thing = rng.choice(("What is the most likely source of the sound?", "What made the sound in the recording?"))
@@ -283,7 +287,7 @@ def iterate_questions(split: str, seed: int = 0) -> Iterator[Question]:
     turn = 0
     while True:
         order = list(range(len(cells)))
-        stream("mcq", split, seed, "turn", turn).shuffle(order)
+        create_generator("mcq", split, seed, "turn", turn).shuffle(order)
         for place in order:
             skill, domain = cells[place]
             build, options, category = SKILLS[skill]
@@ -291,7 +295,7 @@ def iterate_questions(split: str, seed: int = 0) -> Iterator[Question]:
             difficulty = list(LEVELS)[(group + place) % len(LEVELS)]
             key = ("mcq", split, seed, skill, domain, group)
             if turn % options == 0:
-                groups[skill, domain] = build(stream(*key), domain, LEVELS[difficulty])
+                groups[skill, domain] = build(create_generator(*key), domain, LEVELS[difficulty])
             made, gold = groups[skill, domain], (turn + place) % options
             name = str(uuid.UUID(hash_name(*key, gold)[:32]))
             yield Question(

@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 
 from alm_bench.core import AudioRef, DataError, StoreError
-from alm_bench.core.files import CACHE_VARIABLE, cache_folder, report_write_errors, write_atomically
+from alm_bench.core.files import CACHE_VARIABLE, get_cache_folder, translate_write_errors, write_atomically
 from alm_bench.core.types import Wave
 from alm_bench.core.wav import encode_wav
 from alm_bench.data.root import LocalRoot
@@ -97,10 +97,10 @@ class DemoRoot(LocalRoot):
                 return self._load_scenes(index)[key]
         raise DataError(f"the demo data have no clip {name!r}; the files below {self.path} name their clips")
 
-    def add(self, made: DatasetRows) -> None:
+    def add(self, dataset: DatasetRows) -> None:
         """Register the scenes of rows that were generated in this process (`build_training_rows`), so that `audio`
         finds their clips."""
-        self._load_scenes(_TRAINING).update(made.scenes)
+        self._load_scenes(_TRAINING).update(dataset.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
         """Return the scenes in the file `index`, by the clip's path; empty if the file does not exist."""
@@ -133,7 +133,7 @@ def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: float) -> D
     path = folder / demo.name / revision.replace("+", "-")
     if not (path / _COMPLETE).is_file():
         try:
-            with report_write_errors(path):
+            with translate_write_errors(path):
                 _write_files(path, demo, sizes)
         except StoreError as error:
             reason = getattr(error.__cause__, "strerror", None) or error
@@ -143,15 +143,15 @@ def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: float) -> D
     return DemoRoot(path, revision=revision, clips=folder / _CLIPS)
 
 
-def create_training_root(made: DatasetRows) -> DemoRoot:
+def create_training_root(dataset: DatasetRows) -> DemoRoot:
     """Return a data root without files, for clips of rows that this process generated (`build_training_rows`)."""
     root = DemoRoot(_find_demo_folder(None) / "training")
-    root.add(made)
+    root.add(dataset)
     return root
 
 
 def _find_demo_folder(cache: Path | None) -> Path:
-    return cache or cache_folder("demo")
+    return cache or get_cache_folder("demo")
 
 
 def _write_files(path: Path, demo: Demo, sizes: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alm_bench.demo.vocabulary import EVENT_TYPES, TAGS, rate_of
+from alm_bench.demo.vocabulary import EVENT_TYPES, TAGS, get_rate
 
 WORLD = "demo-1"
 """Version of the demo scenes. Increase it with any change that alters a scene, a question or an audio sample."""
@@ -76,7 +76,7 @@ class Scene:
         return Scene(seed, tuple(Event(*event) for event in events), noise)
 
 
-def stream(*key: object) -> random.Random:
+def create_generator(*key: object) -> random.Random:
     """Create a random generator for one purpose.
 
     `key` names the purpose (split, kind of data, index). Generators with different keys are independent.
@@ -89,7 +89,7 @@ def hash_name(*key: object) -> str:
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 
 
-def vary(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTOR_RANGE[1]) -> float:
+def draw_factor(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTOR_RANGE[1]) -> float:
     """Draw a random factor for a pitch or tempo, rounded to three decimals."""
     return round(rng.uniform(low, high), 3)
 
@@ -106,7 +106,7 @@ def build_event(
 ) -> Event:
     """Return an event that starts at `onset` seconds. It has exactly `repeats` units if that is given; otherwise it
     fills `room` seconds with as many complete units as fit, at least one. It is cut at the end of the clip."""
-    pace = rate_of(tag) * tempo
+    pace = get_rate(tag) * tempo
     if pace:
         repeats = max(1, int(room * pace + 1e-6)) if repeats is None else repeats
         room = repeats / pace
@@ -150,14 +150,14 @@ def build_scene_in_order(
     events = []
     for i, (tag, (onset, room)) in enumerate(zip(tags, slot_list, strict=True)):
         gain = gains[i] if gains is not None else round(rng.uniform(-3.0, 1.0), 1)
-        events.append(build_event(tag, onset, room, gain=gain, pitch=vary(rng), tempo=vary(rng)))
+        events.append(build_event(tag, onset, room, gain=gain, pitch=draw_factor(rng), tempo=draw_factor(rng)))
     return Scene(rng.getrandbits(62), tuple(events), noise)
 
 
 def build_scene(split: str, index: int) -> Scene:
     """Return the scene number `index` of a split: one to four different events. No question belongs to it; it serves
     captions and audio tagging."""
-    rng = stream("scene", split, index)
+    rng = create_generator("scene", split, index)
     tags = rng.sample(list(EVENT_TYPES), rng.randint(1, 4))
     return build_scene_in_order(rng, tags, overlap=rng.random() < 0.3, noise=-rng.uniform(45.0, 65.0))
 

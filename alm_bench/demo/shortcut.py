@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from alm_bench.core import UsageError
 from alm_bench.demo.mcq import Question
-from alm_bench.demo.scene import stream
+from alm_bench.demo.scene import create_generator
 
 WORDINGS = ("clearly {}", "{}, as can be heard", "{} in the recording")
 """Forms of an option whose wording points to it. `{}` is the option in lower case."""
@@ -31,7 +31,7 @@ def plant_shortcut(item: Question, share: float, *key: object) -> tuple[Question
     """
     if not share:
         return item, False
-    rng = stream("shortcut", *key, item.id, item.question)
+    rng = create_generator("shortcut", *key, item.id, item.question)
     if rng.random() >= abs(share):
         return item, False
     wrong = [index for index in range(len(item.choices)) if index != item.gold]

@@ -11,12 +11,17 @@ from typing import TypeVar
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.demo.annotated_questions import HEARD, iterate_annotated_questions
-from alm_bench.demo.attribute_questions import DESCRIBE, AttributeQuestion, write_attribute_questions, write_transcript
+from alm_bench.demo.attribute_questions import (
+    DESCRIBE,
+    AttributeQuestion,
+    compose_transcript,
+    create_attribute_questions,
+)
 from alm_bench.demo.dataset import DatasetRows, Row
 from alm_bench.demo.describe import CAPTIONS, TIERS, describe_difference, draw_pairs, write_captions
 from alm_bench.demo.entailment import iterate_hypotheses
 from alm_bench.demo.mcq import Question, format_order_question, iterate_questions
-from alm_bench.demo.scene import Scene, hash_name, stream
+from alm_bench.demo.scene import Scene, create_generator, hash_name
 from alm_bench.demo.shortcut import check_shortcut, plant_shortcut
 from alm_bench.demo.vocabulary import EVENT_TYPES, get_family
 
@@ -138,15 +143,15 @@ def _create_planted_row(dataset: DatasetRows, item: Question, path: str, shortcu
 
 
 def _add_question_rows(
-    dataset: DatasetRows, split: str, choice: int, open_count: int, seed: int, folder: str, shortcut: float
+    dataset: DatasetRows, split: str, choice_count: int, open_count: int, seed: int, folder: str, shortcut: float
 ) -> None:
-    """Add `choice` multiple-choice rows and `open_count` rows without options, and the scenes of their
+    """Add `choice_count` multiple-choice rows and `open_count` rows without options, and the scenes of their
     clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip. The wording of a share
     `shortcut` of the multiple-choice rows points to the answer."""
-    rng = stream("training questions", split, seed)
-    items = list(islice(iterate_questions(split, seed), choice - choice // 5))
+    rng = create_generator("training questions", split, seed)
+    items = list(islice(iterate_questions(split, seed), choice_count - choice_count // 5))
     dataset.scenes |= {name_clip(item, folder): item.scene for item in items}
-    further = _draw_items(_create_further_questions(items, rng), choice // 5, rng)
+    further = _draw_items(_create_further_questions(items, rng), choice_count // 5, rng)
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
     dataset.rows += [
@@ -188,7 +193,7 @@ def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> No
 def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
     """Add `n` rows that ask whether a sound occurs in an existing clip of `folder`. Half of the answers are yes, half
     are no."""
-    rng = stream("heard", split, seed)
+    rng = create_generator("heard", split, seed)
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(n):
         path = names[i % len(names)]
@@ -203,20 +208,22 @@ def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder
         dataset.rows.append(build_row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
-def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
-    """Add `described` rows that ask for a description of all sounds of a clip, and `noted` rows with questions about
-    single sounds, equally many per attribute. The clips are existing ones of any folder."""
-    rng = stream("noted", split, seed)
+def _add_attribute_rows(
+    dataset: DatasetRows, split: str, description_count: int, question_count: int, seed: int
+) -> None:
+    """Add `description_count` rows that ask for a description of all sounds of a clip, and `question_count` rows with
+    questions about single sounds, equally many per attribute. The clips are existing ones of any folder."""
+    rng = create_generator("noted", split, seed)
     asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
     for path in sorted(dataset.scenes):
-        for note in write_attribute_questions(dataset.scenes[path], rng):
+        for note in create_attribute_questions(dataset.scenes[path], rng):
             asked.setdefault(note.about, []).append((path, note))
     rows = [
-        ("AudioCaps_Detail.json", path, DESCRIBE, write_transcript(dataset.scenes[path]))
-        for path in _draw_items(sorted(dataset.scenes), described, rng)
+        ("AudioCaps_Detail.json", path, DESCRIBE, compose_transcript(dataset.scenes[path]))
+        for path in _draw_items(sorted(dataset.scenes), description_count, rng)
     ]
     for place, about in enumerate(sorted(asked)):
-        count = noted // len(asked) + (place < noted % len(asked))
+        count = question_count // len(asked) + (place < question_count % len(asked))
         rows += [
             (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
             for path, note in _draw_items(asked[about], count, rng)
@@ -228,13 +235,13 @@ def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted:
 
 
 def _add_description_rows(
-    dataset: DatasetRows, split: str, texts: int, pairs_per_tier: int, seed: int, folder: str
+    dataset: DatasetRows, split: str, caption_count: int, pairs_per_tier: int, seed: int, folder: str
 ) -> None:
-    """Add `texts` rows that ask for a caption, and `pairs_per_tier` rows per tier that ask for the difference between
-    two clips. The clips are existing ones of `folder`."""
-    rng = stream("described", split, seed)
+    """Add `caption_count` rows that ask for a caption, and `pairs_per_tier` rows per tier that ask for the difference
+    between two clips. The clips are existing ones of `folder`."""
+    rng = create_generator("described", split, seed)
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
-    for i in range(texts):
+    for i in range(caption_count):
         path = names[i % len(names)]
         text = compose_caption(dataset.scenes, path, i // len(names) + i)
         dataset.rows.append(build_row("AudioCaps.json", [path], [text], CAPTION, text))
@@ -273,5 +280,5 @@ def build_training_rows(n: int, seed: int = 0, split: str = "train", shortcut: f
     _add_entailment_rows(dataset, split, entailed, seed, entailing)
     _add_aqa_rows(dataset, split, asked, seed)
     _add_attribute_rows(dataset, split, described, noted, seed)
-    stream("training order", split, seed).shuffle(dataset.rows)
+    create_generator("training order", split, seed).shuffle(dataset.rows)
     return dataset

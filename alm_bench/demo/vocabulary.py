@@ -56,7 +56,7 @@ class EventType:
     """True if the sound has an audible tempo."""
 
     @property
-    def countable(self) -> bool:
+    def is_countable(self) -> bool:
         return bool(self.units)
 
     @property
@@ -216,7 +216,7 @@ def get_family(tag: str) -> str:
     return tag[:-1] if is_ambiguous(tag) else EVENT_TYPES[tag].family
 
 
-def rate_of(tag: str) -> float:
+def get_rate(tag: str) -> float:
     """Return the units per second at tempo 1. For an ambiguous sound, this is the lowest rate above 0 of its family, or
     0."""
     if not is_ambiguous(tag):

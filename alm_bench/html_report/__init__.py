@@ -24,10 +24,10 @@ from alm_bench.reports.html.page import render_page
 from alm_bench.reports.html.versus import build_comparisons
 from alm_bench.reports.plots.charts import Chart
 from alm_bench.reports.plots.files import PictureFormat, write_pictures
-from alm_bench.reports.plots.pictures import Address, DrawnRun, build_pictures, no_address
+from alm_bench.reports.plots.pictures import Address, DrawnRun, build_charts, return_no_address
 from alm_bench.reports.plots.svg import draw_svg
 
-__all__ = ["ReportOptions", "WrittenReport", "draw_files", "read_report_run", "write_page", "write_report"]
+__all__ = ["ReportOptions", "WrittenReport", "read_report_run", "write_chart_files", "write_page", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     chosen = [*probes.values(), *library.find_clips(runs, select_items(runs, choice))]
     library.embed(chosen, round(options.mb * 1e6))
     beside = path.with_name(path.stem + "_clips") if options.folder else None
-    written = 0 if beside is None else library.write_rest(beside)
+    written = 0 if beside is None else library.write_other_clips(beside)
     left_out = library.close(f"the report was made with --clips {options.clips} --mb {options.mb:g}")
     events = collect_events(runs, library, options.event_names) if options.events else ReportEvents({}, ())
     ablations = [build_ablation_view(clean, changed) for clean, changed in find_ablations(runs)]
     clean = [run for run in runs if run.is_clean] or runs
     names = document.name_runs(runs)
-    pairs, matrices = build_comparisons(clean, {run.summary.run: _as_paired(run) for run in clean}, names)
+    pairs, matrices = build_comparisons(clean, {run.summary.run: _convert_to_run(run) for run in clean}, names)
     view = {
         "title": _make_title(runs),
         "warnings": [*document.build_warnings(runs), *events.warnings],
@@ -115,27 +115,27 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
         "cards": [document.build_run_card(run) for run in clean],
         "pictures": [(task, [draw_picture(chart) for chart in charts]) for task, charts in build_task_charts(clean)],
         "settings": document.build_settings(runs),
-        "checks": document.build_checks(runs, probes),
+        "checks": document.build_audio_checks(runs, probes),
         "pairs": pairs,
         "matrices": matrices,
         "ablations": [{**one, "picture": draw_picture(one["chart"])} for one in ablations],
         "footer": _describe_clips(library, written, left_out, options),
     }
     clips = [clip.entry for clip in library.clips]
-    data = document.build_data(runs, library.list_clips, clips, [one["data"] for one in ablations], events.runs)
+    data = document.build_page_data(runs, library.list_clips, clips, [one["data"] for one in ablations], events.runs)
     page = render_page(data, view, library.media, None if beside is None else beside.name)
     write_atomically(path, page, "--to")
     return WrittenReport(path, path.stat().st_size, library.embedded, written, left_out)
 
 
-def draw_files(folders: Sequence[Path], folder: Path, formats: Sequence[PictureFormat]) -> list[Path]:
+def write_chart_files(folders: Sequence[Path], folder: Path, formats: Sequence[PictureFormat]) -> list[Path]:
     """Write the charts of finished runs to image files in `folder`, and return the paths of the files.
 
     Raises UsageError and StoreError.
     """
     runs = [read_report_run(one) for one in dict.fromkeys(folders)]
     clean = [run for run in runs if run.is_clean] or runs
-    charts = [chart for _, found in build_task_charts(clean, no_address) for chart in found]
+    charts = [chart for _, found in build_task_charts(clean, return_no_address) for chart in found]
     ablations = (build_ablation_view(one, changed)["chart"] for one, changed in find_ablations(runs))
     return write_pictures([*charts, *(chart for chart in ablations if chart is not None)], folder, formats)
 
@@ -155,18 +155,18 @@ def _describe_clips(library: ClipLibrary, beside: int, left_out: int, options: R
     return f"alm-bench {__version__}. Clips: {'; '.join(parts)}. MP3, 16 kHz, 32 kb/s."
 
 
-def _as_paired(run: ReportRun) -> Run:
+def _convert_to_run(run: ReportRun) -> Run:
     """Convert a run of a report to a `Run`, which comparisons take."""
     kept = {record.sample.id: record for record in run.records if record.status != "skipped"}
     return Run(Path(run.summary.run), run.summary, kept)
 
 
-def _link_items(run: str, **filters: str) -> str:
+def _make_items_link(run: str, **filters: str) -> str:
     """Return the link to a run's items on the page; `filters` select items, such as `key="value"`."""
     return make_address("items", run=run, **filters)
 
 
-def build_task_charts(runs: Sequence[ReportRun], address: Address = _link_items) -> list[tuple[str, list[Chart]]]:
+def build_task_charts(runs: Sequence[ReportRun], address: Address = _make_items_link) -> list[tuple[str, list[Chart]]]:
     """Return the charts of each task, as pairs of the task's name and the charts of its runs.
 
     `address` returns the links of the charts' elements.
@@ -184,7 +184,7 @@ def build_task_charts(runs: Sequence[ReportRun], address: Address = _link_items)
             )
             for run in those
         ]
-        found.append((task, build_pictures(drawn, address)))
+        found.append((task, build_charts(drawn, address)))
     return found
 
 

@@ -6,12 +6,12 @@ from typing import Any
 from alm_bench.core import AlmBenchError
 from alm_bench.records.schema import Record
 from alm_bench.reports.ablation import build_ablation, build_notes
-from alm_bench.reports.blocks import Heading, Table, Text, as_cell
+from alm_bench.reports.blocks import Heading, Table, Text, convert_to_cell
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.html.links import Link, link_table, make_address
-from alm_bench.reports.plots.pictures import build_conditions
+from alm_bench.reports.plots.pictures import build_condition_chart
 from alm_bench.runner.ablation import compute_reasoning_effects, pair_items
-from alm_bench.runner.conditions import Condition, read_condition
+from alm_bench.runner.conditions import Condition, create_condition
 from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_effects, compute_selection_share
 
 
@@ -72,14 +72,14 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
     blocks = build_ablation(clean.summary.task, clean.model, found, picked, details=True)
     addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
     addresses["clean"] = make_address("items", run=clean.summary.run)
-    tables = [link_table(block, _link_conditions(block, addresses)) for block in blocks if isinstance(block, Table)]
+    tables = [link_table(block, _make_condition_link(block, addresses)) for block in blocks if isinstance(block, Table)]
     overall = {name: groups["all"]["all"] for name, groups in found.items()}
     notes = [note.text.partition(" --json")[0] for note in build_notes([found])]
     return {
         "title": next((block.text for block in blocks if isinstance(block, Heading)), clean.summary.task),
         "tables": tables,
         "notes": [*(block.text for block in blocks if isinstance(block, Text)), *notes],
-        "chart": build_conditions(clean.summary.task, clean.model, overall, levels, addresses),
+        "chart": build_condition_chart(clean.summary.task, clean.model, overall, levels, addresses),
         "data": {
             "clean": clean.summary.run,
             "changed": [run.summary.run for repeats in changed.values() for run in repeats],
@@ -87,16 +87,16 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
     }
 
 
-def _link_conditions(table: Table, addresses: Mapping[str, str]) -> Link:
+def _make_condition_link(table: Table, addresses: Mapping[str, str]) -> Link:
     """Return a function for `link_table`: it links each row that begins with a condition to the items of that
     condition.
     """
-    return lambda row, _: addresses.get(as_cell(table.rows[row][0]).text)
+    return lambda row, _: addresses.get(convert_to_cell(table.rows[row][0]).text)
 
 
 def _read_condition(name: str) -> Condition | None:
     """Return a condition; None for one of a package that is not installed."""
     try:
-        return read_condition(name)
+        return create_condition(name)
     except AlmBenchError:
         return None

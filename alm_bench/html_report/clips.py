@@ -19,8 +19,8 @@ from alm_bench.core.files import is_file, write_atomically
 from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.reports.html.document import ReportRun, shorten
-from alm_bench.resolve import find_clips, find_demo, resolve_data
-from alm_bench.runner.conditions import Change, read_condition
+from alm_bench.resolve import find_clips, get_demo_root, resolve_data
+from alm_bench.runner.conditions import Change, create_condition
 
 LONGEST = 30.0
 """Largest length of a clip in the report in seconds. Longer clips are cut off."""
@@ -84,7 +84,7 @@ class ClipLibrary:
         spec, policy = run.header.spec, _read_policy(run.header.audio)
         requests = [Request(record.sample.id, "", record.sample.audio) for record in run.records]
         try:
-            condition = read_condition(spec.condition, spec.seed, spec.repeat)
+            condition = create_condition(spec.condition, spec.seed, spec.repeat)
             heard = condition.requests(requests)
         except AlmBenchError:  # a condition of a package that is not installed
             self._answers |= {(run.summary.run, record.sample.id): [] for record in run.records}
@@ -142,7 +142,7 @@ class ClipLibrary:
                 entry["why"] = encoded
                 continue
             parts = {"audio": encoded.audio, "image": encoded.image}
-            names = [f"{kind[0]}-{_hash(content)}" for kind, content in parts.items()]
+            names = [f"{kind[0]}-{_hash_content(content)}" for kind, content in parts.items()]
             texts = dict(zip(names, (base64.b64encode(content).decode() for content in parts.values()), strict=True))
             size = sum(len(text) for name, text in texts.items() if name not in self.media)
             if used + size > budget:
@@ -151,7 +151,7 @@ class ClipLibrary:
             self.media |= texts
             entry |= {"seconds": round(encoded.seconds, 3), **dict(zip(parts, names, strict=True))}
 
-    def write_rest(self, folder: Path) -> int:
+    def write_other_clips(self, folder: Path) -> int:
         """Write the clips that are not embedded to a folder beside the page; return their number."""
         rest = [index for index, clip in enumerate(self.clips) if not {"audio", "why"} & clip.entry.keys()]
         count = 0
@@ -160,7 +160,7 @@ class ClipLibrary:
             if isinstance(encoded, str):
                 entry["why"] = encoded
                 continue
-            sound, picture = f"{_hash(encoded.audio)}.mp3", f"{_hash(encoded.audio)}.png"
+            sound, picture = f"{_hash_content(encoded.audio)}.mp3", f"{_hash_content(encoded.audio)}.png"
             write_atomically(folder / sound, encoded.audio, "--to")
             write_atomically(folder / picture, encoded.image, "--to")
             entry |= {
@@ -199,12 +199,12 @@ class ClipLibrary:
         """Return a reference to the clip's bytes; if there is none, a sentence with the reason."""
         if clip.run is None or (is_file(clip.ref.path) and clip.ref.path.suffix != ".parquet"):
             return clip.ref
-        found = self._find_root(clip.run)
+        found = self._find_data_clips(clip.run)
         if isinstance(found, str):
             return found
         return found.get(clip.ref.id, clip.ref)
 
-    def _find_root(self, run: ReportRun) -> Mapping[str, AudioRef] | str:
+    def _find_data_clips(self, run: ReportRun) -> Mapping[str, AudioRef] | str:
         """Return the clips in a run's data, by id. If the data cannot be read, return a sentence with the reason."""
         summary, header = run.summary, run.header
         key = (summary.task, summary.split, summary.data)
@@ -212,7 +212,7 @@ class ClipLibrary:
             try:
                 entry = catalogue().task(summary.task)
                 if summary.data == "demo":
-                    root: Any = find_demo(entry)
+                    root: Any = get_demo_root(entry)
                 else:
                     root = resolve_data(entry, summary.split, self._data, header.spec.task_options)
                 self._roots[key] = {ref.id: ref for ref in find_clips(entry, root, summary.split)}
@@ -242,5 +242,5 @@ def _encode_clip(clip: ReportClip, ref: AudioRef | str) -> EncodedClip | str:
     return EncodedClip(encode_mp3(wave), draw_log_mel(wave, RATE), wave.size / RATE)
 
 
-def _hash(content: bytes) -> str:
+def _hash_content(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:20]

@@ -130,7 +130,7 @@ def _describe_clip(presence: EventPresence) -> Entry:
     curves = [
         {
             "name": curve.name,
-            "values": _reduce(curve),
+            "values": _downsample_curve(curve),
             "peak": round(curve.peak, 3),
             "spans": [[round(start, 2), round(end, 2)] for start, end in curve.list_spans()],
         }
@@ -139,7 +139,7 @@ def _describe_clip(presence: EventPresence) -> Entry:
     return {"seconds": presence.seconds, "curves": curves}
 
 
-def _reduce(curve: EventCurve) -> list[int]:
+def _downsample_curve(curve: EventCurve) -> list[int]:
     """Return a curve in percent, reduced to at most `STEPS` points by taking the maximum of neighbouring points."""
     width = -(-len(curve.values) // STEPS)
     return [round(100 * max(curve.values[start : start + width])) for start in range(0, len(curve.values), width)]

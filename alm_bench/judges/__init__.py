@@ -8,7 +8,7 @@ the modules of `alm_bench.judges.presets`, an installed package adds one through
 from functools import cache
 
 from alm_bench.core.options import parse_pairs
-from alm_bench.core.registry import Registry, check_instance, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_instance_check
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 
 __all__ = ["JudgeItem", "JudgePreset", "Verdict", "get_preset", "load_presets"]
@@ -21,7 +21,12 @@ GROUP = "alm_bench.judges"
 def load_presets() -> Registry[JudgePreset]:
     """Return the registry of built-in and installed presets."""
     return load_registry(
-        "judge preset", f"{__name__}.presets", "PRESETS", GROUP, lambda preset: preset.name, check_instance(JudgePreset)
+        "judge preset",
+        f"{__name__}.presets",
+        "PRESETS",
+        GROUP,
+        lambda preset: preset.name,
+        make_instance_check(JudgePreset),
     )
 
 

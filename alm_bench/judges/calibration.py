@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from alm_bench.calibration import AnswerAgreement, describe_agreement
-from alm_bench.core.files import cache_folder, compute_sha256, hash_json, write_atomically
+from alm_bench.calibration import AnswerAgreement, compute_answer_agreement
+from alm_bench.core.files import compute_sha256, get_cache_folder, hash_json, write_atomically
 from alm_bench.data.outputs.labelled import LabelledAnswer
 from alm_bench.judges.judge import Judge, Observe
 from alm_bench.judges.preset import JudgeItem
@@ -38,7 +38,7 @@ class JudgedAnswers:
     def compute_agreement(self) -> AnswerAgreement:
         """Return the agreement with people on the answers that have a verdict."""
         scored = self.scored
-        return describe_agreement([answer for answer, _ in scored], [score for _, score in scored])
+        return compute_answer_agreement([answer for answer, _ in scored], [score for _, score in scored])
 
 
 def build_labelled_item(number: int, answer: LabelledAnswer) -> JudgeItem:
@@ -85,7 +85,7 @@ def build_calibration(judged: JudgedAnswers, source: Path) -> Calibration | None
 
 
 def _get_path(key: str) -> Path:
-    return cache_folder("judges") / f"calibration-{hash_json(key)[:16]}.json"
+    return get_cache_folder("judges") / f"calibration-{hash_json(key)[:16]}.json"
 
 
 def store_calibration(key: str, calibration: Calibration) -> None:

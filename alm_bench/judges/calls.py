@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from alm_bench.core import NOTHING, Adapter, AlmBenchError, Decoding, Output, Request
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import describe_error
-from alm_bench.core.files import cache_folder, hash_json
+from alm_bench.core.files import get_cache_folder, hash_json
 from alm_bench.core.foreign import dump_json, parse_json, replace_surrogates
 from alm_bench.core.usage import COST, USAGE, parse_money
-from alm_bench.runner.budget import Budget, take_within
+from alm_bench.runner.budget import Budget, iterate_within_budget
 from alm_bench.runner.executors.local import call_stream
-from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict, predict_bisecting
 
 BATCH = 8
 """Number of prompts that a judge in this process gets at once."""
@@ -57,7 +57,7 @@ class Reply:
 
 def open_cache() -> DiskCache:
     """Return the cache of replies of all judges."""
-    return DiskCache(cache_folder("judges") / "replies.sqlite", "replies")
+    return DiskCache(get_cache_folder("judges") / "replies.sqlite", "replies")
 
 
 def build_call(identity: str, prompt: str, max_new_tokens: int, repeat: int = 0) -> JudgeCall:
@@ -115,10 +115,10 @@ def _answer(
     Raises AlmBenchError if the judge cannot be reached or if its `stream` fails.
     """
     if adapter.abilities.stream:
-        for together in call_stream(adapter, take_within(budget, requests), decoding):
+        for together in call_stream(adapter, iterate_within_budget(budget, requests), decoding):
             yield from ((request.id, output) for request, output in together)
         return
-    predict = make_predict(adapter, decoding)
+    predict = build_predict(adapter, decoding)
     for start in range(0, len(requests), BATCH):
         if budget.reached:
             return

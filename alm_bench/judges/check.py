@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from alm_bench.calibration import AnswerAgreement, Check, PairAgreement, describe_pair_agreement
+from alm_bench.calibration import AnswerAgreement, MetricCheck, PairAgreement, describe_pair_agreement
 from alm_bench.core import Metric, UsageError
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer
@@ -53,7 +53,7 @@ class JudgeOutcome:
 class JudgeCheck:
     """Result of a check of judges."""
 
-    check: Check
+    check: MetricCheck
     """Agreement with people by judge, named by its label, or by `Judge.key` if two judges have the same label."""
 
     outcomes: Mapping[str, JudgeOutcome]
@@ -120,9 +120,11 @@ def check_judges(
         else:
             agreements[key] = _calibrate(JudgedAnswers(judge, answers, judgements), source)
     labelled = sum(pair.votes != 0 for pair in pairs) or sum(answer.label is not None for answer in answers)
-    clips = {pair.clip for pair in pairs} or {_get_cluster(number, answer) for number, answer in enumerate(answers)}
+    clips: set[Hashable] = {pair.clip for pair in pairs} or {
+        _get_cluster(number, answer) for number, answer in enumerate(answers)
+    }
     titles = {key: f"{judge.label} ({judge.preset.name})" for key, (judge, _) in judged.items()}
-    check = Check(agreements, missing, len(items), labelled, len(clips), titles=titles, has_pairs=bool(pairs))
+    check = MetricCheck(agreements, missing, len(items), labelled, len(clips), titles=titles, has_pairs=bool(pairs))
     outcomes = {key: _describe(judge, texts, found, agreements.get(key)) for key, (judge, found) in judged.items()}
     return JudgeCheck(check, outcomes, _compare_all(texts, {key: found for key, (_, found) in judged.items()}))
 

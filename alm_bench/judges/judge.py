@@ -6,7 +6,7 @@ from statistics import median
 
 from alm_bench.core import Adapter, Decoding, Estimate, Request
 from alm_bench.core.files import hash_json
-from alm_bench.core.secrets import hide
+from alm_bench.core.secrets import hide_secrets
 from alm_bench.judges.calls import JudgeCall, Reply, ask, build_call, find_cached_replies, open_cache
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 from alm_bench.records.judgement import Judgement, JudgementStatus, JudgeNotes, build_judge_key
@@ -44,7 +44,7 @@ class Judge:
     @property
     def identity(self) -> str:
         """Hash over everything that identifies the judge model."""
-        return hash_json(hide(asdict(self.adapter.identity)))[:16]
+        return hash_json(hide_secrets(asdict(self.adapter.identity)))[:16]
 
     @property
     def key(self) -> str:
@@ -53,7 +53,7 @@ class Judge:
 
     def describe(self) -> JudgeNotes:
         """Return what a run stores about the judge, without calibration and labels."""
-        known = hide(asdict(self.adapter.identity))
+        known = hide_secrets(asdict(self.adapter.identity))
         settings = {name: known[name] for name in ("family", "weights", "dtype", "settings") if known[name]}
         return JudgeNotes(settings={**settings, "repeats": self.repeats}, usage=dict(self.usage))
 

@@ -12,6 +12,7 @@ from alm_bench.core.adapter import CHARACTERS_PER_TOKEN
 from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import print_notice
 from alm_bench.data.outputs.labelled import LabelledAnswer
+from alm_bench.judges import get_preset
 from alm_bench.judges.calibration import (
     build_calibration,
     build_labelled_item,
@@ -23,7 +24,7 @@ from alm_bench.judges.calibration import (
 from alm_bench.judges.judge import Judge, Observe, forecast_calls
 from alm_bench.judges.labels import read_labels
 from alm_bench.judges.load import JudgeOptions, ModelIdentity, open_judges, refuse_own_judge, split_judge
-from alm_bench.judges.run_items import count_failures, judge_records, select_records
+from alm_bench.judges.run_items import count_failures, describe_unsuitable, judge_records, select_records
 from alm_bench.plugins import catalogue
 from alm_bench.records.judgement import JudgeNotes
 from alm_bench.records.models import StoredIdentity
@@ -96,6 +97,26 @@ class Jury:
             shown = "; ".join(failures[:3])
             run.failures = f"verdicts missing on {task}: {shown}; the same command asks for these alone"
         return run
+
+    def select_plans(self, plans: Sequence[Plan]) -> set[str]:
+        """Return the ids of the runs that have items for the judges; the other runs are named on standard error.
+
+        Raises UsageError if a judge is the evaluated model, or if there is no item for the judges at all.
+        """
+        preset = get_preset(self.options.preset)
+        chosen, reasons = set(), {}
+        for plan in plans:
+            self.refuse_model(plan.adapter.identity)
+            records = [item.record("ok", text="?") for item in plan.items]
+            if select_records(records, preset):
+                chosen.add(plan.run_id)
+            else:
+                reasons[plan.spec.task] = describe_unsuitable(records, preset, plan.spec.task)
+        if not chosen:
+            raise UsageError(next(iter(reasons.values())))
+        for reason in reasons.values():
+            print_notice(f"not judged: {reason}")
+        return chosen
 
     def forecast_run(self, folder: Path) -> Forecast:
         """Return the forecast of the calls that judging a stored run would need, without those that are cached."""

@@ -56,9 +56,10 @@ def select_records(records: Sequence[Record], preset: JudgePreset) -> list[tuple
     """Return the records that a preset can judge, with what the judge sees of them.
 
     Skipped items are among them if only their answer could not be graded by rules, such as open questions of a task
-    with multiple choice. Items whose clip could not be used are not.
+    with multiple choice. Items that are skipped because a clip could not be used are not.
     """
-    pairs = [(record, build_item(record)) for record in records if not record.unusable_clip]
+    usable = [record for record in records if record.status != "skipped" or not record.unusable_clip]
+    pairs = [(record, build_item(record)) for record in usable]
     return [(record, item) for record, item in pairs if preset.describe_unsuitable(item) is None]
 
 
@@ -75,8 +76,7 @@ def judge_records(
     """
     chosen = select_records(records, judge.preset)
     if not chosen:
-        reason = _describe_first_problem(records, judge.preset)
-        raise UsageError(f"--judge-preset {judge.preset.name} suits no item of {task} ({reason}): name another preset")
+        raise UsageError(describe_unsuitable(records, judge.preset, task))
     found = judge.judge([item for _, item in chosen], budget, observe)
     by_id = {record.sample.id: one for (record, _), one in zip(chosen, found, strict=True)}
     return [
@@ -94,10 +94,11 @@ def _replace_judgement(before: Sequence[Judgement], new: Judgement) -> tuple[Jud
     return tuple(new if one.key == new.key else one for one in before)
 
 
-def _describe_first_problem(records: Sequence[Record], preset: JudgePreset) -> str:
-    """Return why a preset suits none of the records: the most frequent reason."""
+def describe_unsuitable(records: Sequence[Record], preset: JudgePreset, task: str) -> str:
+    """Return one line that says why a preset suits none of the records, with the most frequent reason."""
     reasons = [preset.describe_unsuitable(build_item(record)) or "an unusable clip" for record in records]
-    return max(dict.fromkeys(reasons), key=reasons.count, default="there are none")
+    reason = max(dict.fromkeys(reasons), key=reasons.count, default="there are none")
+    return f"--judge-preset {preset.name} suits no item of {task} ({reason}): name another preset"
 
 
 def count_failures(records: Sequence[Record], key: str) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from alm_bench.core.errors import CheckpointError, rank_names
+from alm_bench.core.errors import CheckpointError, format_similar_names
 from alm_bench.core.foreign import parse_json
 
 FORMAT = 1
@@ -52,7 +52,7 @@ MAX_STAGES = 16
 """Maximum number of entries of `depths`, `heads` and `channels`."""
 
 
-def _check(holds: bool, message: str) -> None:
+def _require(holds: bool, message: str) -> None:
     """Raise CheckpointError with `message` if `holds` is False."""
     if not holds:
         raise CheckpointError(f"a Mellow network of this shape cannot be built: {message}")
@@ -125,19 +125,19 @@ class EncoderConfig(FrontConfig):
 
     def __post_init__(self) -> None:
         """Check that the settings are consistent. Raises CheckpointError."""
-        _check(self.image % self.mels == 0, f"image {self.image} is not a multiple of mels {self.mels}")
-        _check(bool(self.depths), "depths is empty: name at least one stage")
-        _check(len(self.depths) == len(self.heads), f"{len(self.depths)} depths but {len(self.heads)} heads")
-        _check(min(self.depths) > 0 and min(self.heads) > 0, "depths and heads must be above 0")
+        _require(self.image % self.mels == 0, f"image {self.image} is not a multiple of mels {self.mels}")
+        _require(bool(self.depths), "depths is empty: name at least one stage")
+        _require(len(self.depths) == len(self.heads), f"{len(self.depths)} depths but {len(self.heads)} heads")
+        _require(min(self.depths) > 0 and min(self.heads) > 0, "depths and heads must be above 0")
         side = self.image // self.patch
         for stage, heads in enumerate(self.heads):
             width, resolution = self.embed << stage, side >> stage
-            _check(width % heads == 0, f"stage {stage}'s width {width} is not a multiple of its {heads} heads")
-            _check(
+            _require(width % heads == 0, f"stage {stage}'s width {width} is not a multiple of its {heads} heads")
+            _require(
                 resolution << stage == side and resolution >= self.window and resolution % self.window == 0,
                 f"stage {stage}'s side {side / 2**stage:g} is not a multiple of window {self.window}",
             )
-        _check(
+        _require(
             self.grid % self.time_segments == 0,
             f"the last stage's side {self.grid} is not a multiple of {self.time_segments} (image / mels)",
         )
@@ -184,10 +184,10 @@ class CNN14Config(FrontConfig):
 
     def __post_init__(self) -> None:
         """Check that the settings are consistent. Raises CheckpointError."""
-        _check(bool(self.channels) and min(self.channels) > 0, "channels are above 0, one number a block")
+        _require(bool(self.channels) and min(self.channels) > 0, "channels are above 0, one number a block")
         halved = len(self.channels) - 1
-        _check(self.mels >> halved > 0, f"{self.mels} mels cannot be halved {halved} times")
-        _check(self.frames > 0, f"a clip of {self.samples} samples is too short to be halved {halved} times")
+        _require(self.mels >> halved > 0, f"{self.mels} mels cannot be halved {halved} times")
+        _require(self.frames > 0, f"a clip of {self.samples} samples is too short to be halved {halved} times")
 
     @property
     def frames(self) -> int:
@@ -264,9 +264,9 @@ class LanguageModelConfig:
 
     def __post_init__(self) -> None:
         """Check that the settings are consistent. Raises CheckpointError."""
-        _check(self.width % self.heads == 0, f"lm width {self.width} is not a multiple of its {self.heads} heads")
+        _require(self.width % self.heads == 0, f"lm width {self.width} is not a multiple of its {self.heads} heads")
         grouped = self.kind != "llama" or self.heads % self.kv_heads == 0
-        _check(grouped, f"lm heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        _require(grouped, f"lm heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,10 +316,10 @@ class MellowConfig:
     def __post_init__(self) -> None:
         """Check that the settings are consistent. Raises CheckpointError."""
         frames, pool = self.encoder.frames, self.mapper.pool
-        _check(pool > 0 and frames % pool == 0, f"{frames} framewise tokens cannot be averaged in blocks of {pool}")
+        _require(pool > 0 and frames % pool == 0, f"{frames} framewise tokens cannot be averaged in blocks of {pool}")
         for name in ("pad", "separator", "stop"):
             token = getattr(self.prompt, name)
-            _check(
+            _require(
                 0 <= token < self.lm.vocabulary,
                 f"prompt.{name} {token} is outside the vocabulary of {self.lm.vocabulary}",
             )
@@ -365,7 +365,7 @@ def _build_dataclass(cls: type[T], values: Mapping[str, Any], section: str) -> T
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise CheckpointError(f"{section} has an unknown key {name!r}; known: {rank_names(name, known)}")
+            raise CheckpointError(f"{section} has an unknown key {name!r}; known: {format_similar_names(name, known)}")
     return cls(
         **{name: _convert_value(value, hints[name], name, f"{section}: {name}") for name, value in values.items()}
     )
@@ -377,7 +377,7 @@ def _convert_value(value: Any, kind: Any, name: str, setting: str) -> Any:
     if origin is types.UnionType and isinstance(value, dict):
         encoder = value.get("kind", "htsat")
         if not isinstance(encoder, str) or encoder not in ENCODERS:
-            known = rank_names(str(encoder), ENCODERS)
+            known = format_similar_names(str(encoder), ENCODERS)
             raise CheckpointError(f"{setting}: unknown encoder {encoder!r:.60}; known: {known}")
         kind = ENCODERS[encoder]
     if is_dataclass(kind) and isinstance(value, dict):

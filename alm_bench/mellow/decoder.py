@@ -157,7 +157,7 @@ class Decoder(ABC):
         places = first[:, None] + torch.arange(count, device=x.device)
         sees_all = isinstance(start, int) and start == cache.columns - 1
         causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns from `count` on are masked
-        mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
+        mask = None if sees_all or causal else self._build_mask(places, cache.columns, x.dtype)
         x, encoding = self.prepare_input(
             x, places.clamp(max=self.positions - 1)
         )  # padding may exceed the last position
@@ -171,7 +171,10 @@ class Decoder(ABC):
                     # after the last layer, only these tokens are needed
                     rows = torch.arange(len(x), device=x.device)[:, None]
                     queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
-                    mask, causal = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype), False
+                    mask, causal = (
+                        self._build_mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype),
+                        False,
+                    )
             read = self.attend_causally if causal else partial(self.attend, mask=mask)
             attended_columns = count if causal else cache.columns
             x = layer.compute_output(
@@ -182,7 +185,7 @@ class Decoder(ABC):
             )
         return self.normalise_output(x)
 
-    def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
+    def _build_mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
         """Return the attention mask of tokens at the positions `places` (1 or B, n): -inf for columns after a token,
         else 0.
 

@@ -78,7 +78,7 @@ class Likelihood:
 
 
 @dataclass(slots=True)
-class Row:
+class GenerationState:
     """State of an answer during generation."""
 
     generator: np.random.Generator
@@ -141,10 +141,13 @@ class Engine:
         if decoding.method == "beam":
             return self._search_beams(contexts, decoding)
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, CACHE_GROWTH))
-        rows = [Row(create_item_generator("tokens", decoding.seed, items[i]), contexts[i].length, []) for i in order]
+        rows = [
+            GenerationState(create_item_generator("tokens", decoding.seed, items[i]), contexts[i].length, [])
+            for i in order
+        ]
         active = list(rows)
         while True:
-            tokens = choose(self.decoder.head(hidden), active, decoding)
+            tokens = choose_tokens(self.decoder.head(hidden), active, decoding)
             for row, token in zip(active, tokens.tolist(), strict=True):
                 row.stopped = token == self.stop
                 row.tokens += [] if row.stopped else [token]
@@ -215,19 +218,21 @@ class Engine:
         }
         return [found[i] for i in range(len(contexts))]
 
-    def _score_answers(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
-        """Compute the log-likelihoods of the answers to one context. `read`: the context's keys and values. `first`
-        (vocabulary,): the logits after the context."""
+    def _score_answers(
+        self, context_cache: KVCache, first: Tensor, answers: Sequence[Sequence[int]]
+    ) -> list[Likelihood]:
+        """Compute the log-likelihoods of the answers to one context. `context_cache`: the context's keys and values.
+        `first` (vocabulary,): the logits after the context."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
             # Padding follows an answer's end, so causal attention never reads it.
             x = self._pad_rows([self.embed(answer[:-1]) for answer in answers])
-            cache = self.decoder.cache(len(answers), read.columns + x.shape[1])
+            cache = self.decoder.cache(len(answers), context_cache.columns + x.shape[1])
             for row in range(len(answers)):
-                cache.write_rows(row, read)
+                cache.write_rows(row, context_cache)
             every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
-            after = self._check_finite(self.decoder.extend(x, cache, read.columns, every))
+            after = self._check_finite(self.decoder.extend(x, cache, context_cache.columns, every))
             logits = torch.cat([logits, self.decoder.head(after)], dim=1)
         scores = logits.double().log_softmax(dim=-1)
         ids = [torch.tensor(answer, device=scores.device)[:, None] for answer in answers]
@@ -256,7 +261,9 @@ class Engine:
             starts = [context.prefix_length for context in part_contexts]
             last = torch.tensor([[len(context.prompt) - 1] for context in part_contexts], device=x.device)
             view = cache.slice_rows(row, row + len(part), max(starts) + x.shape[1])
-            hidden.append(self._check_finite(self.decoder.extend(x, view, self._start_columns(starts), last))[:, 0])
+            hidden.append(
+                self._check_finite(self.decoder.extend(x, view, self._convert_start_columns(starts), last))[:, 0]
+            )
             row += len(part)
         return order, cache, torch.cat(hidden)
 
@@ -281,7 +288,7 @@ class Engine:
         of each row before it."""
         x = self.decoder.embeddings[tokens][:, None]
         # torch.compile would recompile for every new number, but not for a tensor.
-        starts = torch.tensor(lengths, device=x.device) if self._compiled else self._start_columns(lengths)
+        starts = torch.tensor(lengths, device=x.device) if self._compiled else self._convert_start_columns(lengths)
         return self._check_finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _check_finite(self, after: Tensor | None) -> Tensor:
@@ -296,7 +303,7 @@ class Engine:
             )
         return after
 
-    def _start_columns(self, starts: Sequence[int]) -> Tensor | int:
+    def _convert_start_columns(self, starts: Sequence[int]) -> Tensor | int:
         """Return the start columns of the rows: one number if all are equal, else a tensor (B,). A single number lets
         the cache write all rows as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
@@ -346,7 +353,7 @@ def generate(
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
 
-def _remove_finished(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
+def _remove_finished(active: list[GenerationState], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
     """Remove finished rows from `active` and `cache`. Returns the tokens of the remaining rows, (B,).
 
     The last row moves into the gap that a finished row leaves, so that one row is copied instead of all.
@@ -390,7 +397,7 @@ def _remove_finished_searches(active: list[BeamSearch], cache: KVCache) -> list[
     return [one.tokens[-1] for search in active for one in search.hypotheses]
 
 
-def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
+def choose_tokens(logits: Tensor, rows: Sequence[GenerationState], decoding: Decoding) -> Tensor:
     """Return the next token of each row, (B,), for logits (B, vocabulary)."""
     if not decoding.samples:
         return logits.argmax(dim=-1)

@@ -25,7 +25,7 @@ def merge_windows(x: Tensor, size: int, side: int) -> Tensor:
     return x.transpose(2, 3).reshape(batch, side, side, channels)
 
 
-def shift_mask(side: int, size: int, shift: int) -> Tensor:
+def build_shift_mask(side: int, size: int, shift: int) -> Tensor:
     """Return the attention mask of shifted windows, (windows, size * size, size * size): -100 for pairs of positions
     that are in one window only because of the cyclic shift, else 0."""
     edges = torch.tensor([side - size, side - shift])
@@ -98,7 +98,7 @@ class Block(nn.Module):
         self.attn = WindowAttention(width, heads, config.window)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = Mlp(width, int(width * config.mlp_ratio))
-        mask = shift_mask(side, self.window, self.shift) if self.shift else None
+        mask = build_shift_mask(side, self.window, self.shift) if self.shift else None
         self.register_buffer("attn_mask", mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

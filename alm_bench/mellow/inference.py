@@ -148,7 +148,7 @@ class Answerer:
         """Build the context that precedes the answer to each question."""
         pairs = []
         for number, question in enumerate(questions):
-            pair = [self._to_clip(clip) for clip in (question.first, question.second) if clip is not None]
+            pair = [self._ensure_clip(clip) for clip in (question.first, question.second) if clip is not None]
             if not self._use_cache:  # unique keys, so that questions share nothing
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
@@ -171,7 +171,7 @@ class Answerer:
         prefixes = self._get_or_compute(dict(zip(keys, pairs, strict=True)), self._compute_prefixes)
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
-    def _to_clip(self, clip: Wave | Clip) -> Clip:
+    def _ensure_clip(self, clip: Wave | Clip) -> Clip:
         """Return the log-mel of a clip, computed if it is given as samples."""
         return clip if isinstance(clip, Clip) else self.encode_clip(clip)
 

@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from alm_bench.core.errors import CheckpointError, rank_names
+from alm_bench.core.errors import CheckpointError, format_similar_names
 from alm_bench.mellow.config import LanguageModelConfig
 from alm_bench.mellow.hub import fetch, find_cached
 
@@ -86,7 +86,9 @@ def build_lm(config: LanguageModelConfig) -> PreTrainedModel:
     """Build a causal language model of transformers with random weights and tied embeddings. Raises CheckpointError for
     an unknown kind."""
     if config.kind not in LM_BUILDERS:
-        raise CheckpointError(f"unknown language model {config.kind!r}; known: {rank_names(config.kind, LM_BUILDERS)}")
+        raise CheckpointError(
+            f"unknown language model {config.kind!r}; known: {format_similar_names(config.kind, LM_BUILDERS)}"
+        )
     lm = LM_BUILDERS[config.kind](config)
     # transformers ties them itself, but not if initialisation is switched off.
     lm.tie_weights()

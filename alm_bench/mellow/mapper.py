@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from alm_bench.core.errors import CheckpointError, rank_names
+from alm_bench.core.errors import CheckpointError, format_similar_names
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.mellow.encoder import EncodedClip
 
@@ -90,7 +90,7 @@ class Mapper(nn.Module):
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
         if config.mapper.projection not in PROJECTIONS:
-            known = rank_names(config.mapper.projection, PROJECTIONS)
+            known = format_similar_names(config.mapper.projection, PROJECTIONS)
             raise CheckpointError(f"unknown projection {config.mapper.projection!r}; known: {known}")
         self.pool = config.mapper.pool
         self.tokens = TOKEN_FUNCTIONS[config.encoder.kind]

@@ -77,7 +77,7 @@ class Mellow(nn.Module):
         separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))
         return torch.cat([first, separator, second])
 
-    def answer_loss(self, sequences: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
+    def compute_answer_loss(self, sequences: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
         """Return the cross-entropy in nats, summed over the tokens of all answers, and the number of these tokens.
         `sequences` (n, D): the embeddings that precede each answer. `answers`: token ids.
 

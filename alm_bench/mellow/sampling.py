@@ -20,10 +20,10 @@ def sample_tokens(logits: Tensor, generators: Sequence[np.random.Generator], dec
     exponentials = torch.from_numpy(waits).to(logits.device)
     if decoding.method == "top-k":
         return top_k(logits, exponentials, decoding.top_k, decoding.temperature)
-    return nucleus(logits, exponentials, decoding.top_p, decoding.temperature)
+    return sample_nucleus(logits, exponentials, decoding.top_p, decoding.temperature)
 
 
-def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
+def sample_nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
     """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
     (nucleus sampling, arXiv 1904.09751).
 
@@ -33,24 +33,26 @@ def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> 
     instead, the order of two almost equally likely tokens could change it.
     """
     probabilities = (logits.double() / temperature).softmax(dim=-1)
-    return _draw(probabilities, probabilities >= _nucleus_threshold(probabilities, top_p), waits)
+    return _select_smallest_ratio(
+        probabilities, probabilities >= _compute_nucleus_threshold(probabilities, top_p), waits
+    )
 
 
 def top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> Tensor:
-    """Sample a token per row, (B,), from its `k` most likely tokens. Arguments as in `nucleus`. Tokens that are as
-    likely as the k-th one can be drawn, too."""
+    """Sample a token per row, (B,), from its `k` most likely tokens. Arguments as in `sample_nucleus`. Tokens that are
+    as likely as the k-th one can be drawn, too."""
     probabilities = (logits.double() / temperature).softmax(dim=-1)
     smallest = probabilities.topk(min(k, probabilities.shape[-1])).values[:, -1:]
-    return _draw(probabilities, probabilities >= smallest, waits)
+    return _select_smallest_ratio(probabilities, probabilities >= smallest, waits)
 
 
-def _draw(probabilities: Tensor, candidates: Tensor, waits: Tensor) -> Tensor:
+def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, waits: Tensor) -> Tensor:
     """Return the candidate with the smallest ratio of wait to probability in each row, (B,). All arguments have the
     shape (B, vocabulary)."""
     return torch.where(candidates, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
 
 
-def _nucleus_threshold(probabilities: Tensor, top_p: float) -> Tensor:
+def _compute_nucleus_threshold(probabilities: Tensor, top_p: float) -> Tensor:
     """Return the smallest probability in the nucleus of each row, (B, 1)."""
     if top_p == 1:
         return probabilities.min(dim=-1, keepdim=True).values

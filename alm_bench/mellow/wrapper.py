@@ -44,7 +44,7 @@ class MellowWrapper:
         protocol = select_protocol(settings.prompt.layout, "wrapper", settings.lm.kind)
         self._audio, self._layout = protocol.build_policy(settings.encoder), settings.prompt.layout
         has_gpu = pick_device("auto").type == "cuda"
-        where = pick_device(_name_device(device) if use_cuda and has_gpu else "cpu")
+        where = pick_device(_format_device(device) if use_cuda and has_gpu else "cpu")
         self._answerer = Answerer(loaded, protocol, where, pick_dtype(None, "mellow"))
 
     def generate(
@@ -96,7 +96,7 @@ class MellowWrapper:
         return load_audio(ref, self._audio).wave
 
 
-def _name_device(device: int | str) -> str:
+def _format_device(device: int | str) -> str:
     """Return the name of the device for `pick_device`: the number of a GPU may be given alone."""
     return f"cuda:{device}" if str(device).isdecimal() else str(device)
 

@@ -96,7 +96,7 @@ def _normalise_keys(table: Mapping[str, int]) -> dict[str, int]:
 
 
 @cache
-def _compile_scripts() -> Mapping[str, re.Pattern[str]]:
+def _compile_script_patterns() -> Mapping[str, re.Pattern[str]]:
     """Return a pattern of one character of the script, for each language that has its own script."""
     return {name: re.compile(f"[{one.script}]") for name, one in answer_words().items() if one.script}
 
@@ -112,8 +112,8 @@ def detect_main_language(plain: str) -> AnswerWords:
     if not plain.isascii():
         total = sum(map(str.isalpha, plain))
         # Japanese is tested first, since it shares characters with Chinese. A few words in a script are a quotation.
-        for name in sorted(_compile_scripts(), key=lambda name: answer_words()[name].script):
-            if 4 * len(_compile_scripts()[name].findall(plain)) > total:
+        for name in sorted(_compile_script_patterns(), key=lambda name: answer_words()[name].script):
+            if 4 * len(_compile_script_patterns()[name].findall(plain)) > total:
                 return answer_words()[name]
     said = split_words(plain)
     latin = [one for one in answer_words().values() if not one.script]

@@ -127,7 +127,7 @@ class Document:
         `key` is a key of the language tables. Quotations are not searched. Returns None without a match.
         """
         return self.cues.compile_pattern("@" + key).search(
-            self.unquoted, start, len(self.plain) if end is None else end
+            self.plain_without_quotes, start, len(self.plain) if end is None else end
         )
 
     def find_first(self, key: str, start: int, end: int) -> re.Match[str] | None:
@@ -136,13 +136,13 @@ class Document:
         This is faster than `search` when many parts of one text are searched.
         """
         if key not in self.memo:
-            self.memo[key] = list(self.cues.compile_pattern("@" + key).finditer(self.unquoted))
+            self.memo[key] = list(self.cues.compile_pattern("@" + key).finditer(self.plain_without_quotes))
         matches: list[re.Match[str]] = self.memo[key]
         number = bisect_left(matches, start, key=lambda match: match.start())
         return matches[number] if number < len(matches) and matches[number].end() <= end else None
 
     @cached_property
-    def unquoted(self) -> str:
+    def plain_without_quotes(self) -> str:
         """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
         return blank(self.plain, (span for span in spans if len(split_words(self.plain[slice(*span)])) > 1))

@@ -28,8 +28,8 @@ from alm_bench.parsing.reading import (
     find_usable_mentions,
     is_outside_lists,
     is_uninformative,
-    read,
     read_option_line,
+    read_statement,
     refers_to_others,
 )
 from alm_bench.parsing.scores import blank_repeated_options, read_scores
@@ -71,13 +71,13 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
     if (index := options.find_equal(text)) is not None:
         return Parsed("ok", "exact", index, choices[index], (0, len(text)))
     document = Document(text, tuple(answer_tags))
-    reading = Decision(document, options).decide()
+    reading = ChoiceParser(document, options).decide()
     if reading.index is None:
         return Parsed(reading.status, reading.rule)
     return Parsed("ok", reading.rule, reading.index, choices[reading.index], reading.span)
 
 
-class Decision:
+class ChoiceParser:
     """Decision which option one document selects."""
 
     def __init__(self, document: Document, options: Options) -> None:
@@ -137,11 +137,11 @@ class Decision:
 
     def _read_statement(self, kind: str, span: Span) -> Reading:
         """Return the reading of one statement; a statement of kind `index` holds a position from 0."""
-        return self._read_index(span) if kind == "index" else read(self.document, self.options, span)
+        return self._read_index(span) if kind == "index" else read_statement(self.document, self.options, span)
 
     def _rejects_all_after(self, start: int) -> bool:
         """Return True if the text says after `start` that no option fits."""
-        found = self.document.cues.compile_pattern("@none").finditer(self.document.unquoted, start)
+        found = self.document.cues.compile_pattern("@none").finditer(self.document.plain_without_quotes, start)
         return any(not refers_to_others(self.document, none) for none in found)
 
     def _read_index(self, span: Span) -> Reading:
@@ -184,14 +184,16 @@ class Decision:
         then breaks off.
         """
         corrections = list(
-            self.document.cues.compile_pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
+            self.document.cues.compile_pattern(r"(?:@corrections|@withdrawals)").finditer(
+                self.document.plain_without_quotes, start
+            )
         )
         if not corrections:
             return None
         withdrawn = self.document.search("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
         if self.document.count_words(*tail) <= MAX_WORDS_OF_SHORT_TEXT:
-            reading = read(self.document, self.options, tail)
+            reading = read_statement(self.document, self.options, tail)
             if reading.rule in (*STANDALONE_RULES, "named", "marked"):
                 return replace(reading, rule=f"corrected:{reading.rule}")
         if concluded := self._read_conclusion(tail[0]):
@@ -204,7 +206,7 @@ class Decision:
         """Parse a short text as one statement; if that is ambiguous, use its conclusion, then its first sentence."""
         if (corrected := self._read_correction(0)) and corrected.index is not None:
             return corrected
-        reading = read(self.document, self.options, whole)
+        reading = read_statement(self.document, self.options, whole)
         letter = self.document.plain.strip()
         alone = len(letter) == 1 and len(self.document.original.split()) == 1
         if reading.rule == "letter" and alone and self.options.may_be_note(letter):
@@ -274,7 +276,7 @@ class Decision:
         cues = self.document.cues
         none = [
             n
-            for n in cues.compile_pattern("@none").finditer(self.document.unquoted, start)
+            for n in cues.compile_pattern("@none").finditer(self.document.plain_without_quotes, start)
             if not refers_to_others(self.document, n)
         ]
         named, contrast = False, cues.compile_pattern("@contrasts")

@@ -18,11 +18,11 @@ class OptionIndex:
     within an option. `said` maps the index of each option to its words, `articles` are the words to skip.
     """
 
-    def __init__(self, said: dict[int, list[str]], articles: frozenset[str]) -> None:
+    def __init__(self, option_words: dict[int, list[str]], articles: frozenset[str]) -> None:
         self._articles = articles
         self._exact: dict[str, int] = {}
         self._stemmed: dict[str, int | None] = {}
-        for i, parts in said.items():
+        for i, parts in option_words.items():
             exact = stemmed = ""
             for before, part in zip(["", *parts], parts, strict=False):
                 word = _strip_affixes(part, before)
@@ -32,7 +32,7 @@ class OptionIndex:
         keys = [*self._exact, *self._stemmed]
         self._prefixes = {key[:stop] for key in keys for stop in range(1, len(key) + 1)}
         self.longest = max(map(len, keys), default=0)
-        self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
+        self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in option_words.values())
 
     @cached_property
     def may_begin_option(self) -> Callable[[str], bool]:

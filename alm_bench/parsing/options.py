@@ -95,7 +95,7 @@ class Options:
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
-    def _keys(self) -> OptionIndex:
+    def _option_index(self) -> OptionIndex:
         """Search index of the options' words."""
         return OptionIndex(self._select_words(), self._articles)
 
@@ -166,19 +166,19 @@ class Options:
         Example: "e" may mean "E major", "E minor" or the fifth option.
         """
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
-        return self._keys.notes and any(text.startswith(f"{letter} ") for text in others)
+        return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def find_first_by_letter(self, letter: str) -> int | None:
         """Return the index of the option for a letter; the first index if several options have equal texts."""
         index = self.find_by_letter(letter)
         return None if index is None else self.first[index]
 
-    def find_at(self, document: Document, start: int, end: int) -> Mention | None:
+    def find_option_at(self, document: Document, start: int, end: int) -> Mention | None:
         """Return the longest option that the text mentions at position `start`, or None.
 
         Punctuation and articles before the option are skipped.
         """
-        end = min(end, start + 80 + 2 * self._keys.longest)
+        end = min(end, start + 80 + 2 * self._option_index.longest)
         said = list(islice(iterate_tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
@@ -214,7 +214,7 @@ class Options:
 
     def _find_text_mentions(self, document: Document) -> list[Mention]:
         """Return the mentions of options by their text, in order."""
-        plain, words, keys = document.plain, document.words, self._keys
+        plain, words, keys = document.plain, document.words, self._option_index
         found, done = list[Mention](), 0
         for number, (begin, stop) in enumerate(words):
             if begin < done or not keys.may_begin_option(plain[begin:stop]):
@@ -231,7 +231,7 @@ class Options:
         match, and for a match that ends within a longer word or number.
         """
         plain = document.plain
-        if (match := self._keys.match(tokens)) is None:
+        if (match := self._option_index.match(tokens)) is None:
             return None
         index, first, last, inflected = match
         start, end = first.start, last.end
@@ -241,7 +241,7 @@ class Options:
             near = (_WORD_BEFORE.search(plain[max(0, start - 20) : start]), _WORD_AFTER.match(plain, end))
             if any(word and is_numeral(word[1]) for word in near):
                 return None  # part of another number
-        if first.text == "a" and self._keys.notes and not document.original[start].isupper():
+        if first.text == "a" and self._option_index.notes and not document.original[start].isupper():
             small = self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end)
             if self._folded[index].startswith("a ") and not small:
                 return None  # an article, not a note
@@ -341,7 +341,7 @@ class Options:
                     return hits[0]
         return None
 
-    def find_neither(self, document: Document, span: Span) -> int | None:
+    def find_neither_option(self, document: Document, span: Span) -> int | None:
         """Return the index of the option "neither" if the text denies all other options, else None."""
         hits = [i for i in self._distinct if document.cues.compile_pattern("@neither").match(self.texts[i])]
         denied = {mention.index for mention in self.find_mentions(document, *span) if mention.denied}
@@ -358,7 +358,7 @@ class Options:
             return None
         alone = list_stems(_COMPOUND.sub(" ", text))
         for rule, fits in LIKENESS_RULES:
-            if self._keys.notes and rule in ("in_order", "inside", "fragment"):
+            if self._option_index.notes and rule in ("in_order", "inside", "fragment"):
                 continue  # "a minor key" is no "A minor"
             hits = [i for i in self._distinct if fits(content_stems, said, self.option_stems[i])]
             if rule == "inside":
@@ -385,12 +385,12 @@ class Options:
         """Numbers in each option's text."""
         return [{float(number) for number in find_numbers(text, (0, len(text))).values()} for text in self.texts]
 
-    def find_option_combining(self, text: str, named: Iterable[int]) -> int | None:
-        """Return the index of the one option that combines all the options in `named`, or None.
+    def find_option_combining(self, text: str, indices: Iterable[int]) -> int | None:
+        """Return the index of the one option that combines all the options in `indices`, or None.
 
         "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.
         """
-        said, parts = set(list_stems(text)), {stem for i in named for stem in self.option_stems[i]}
+        said, parts = set(list_stems(text)), {stem for i in indices for stem in self.option_stems[i]}
         hits = [i for i in self._distinct if parts <= set(self.option_stems[i]) <= said]
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 
 FORMATS = Path(__file__).with_name("part_formats.toml")
 """File of the bundled formats."""
@@ -223,7 +223,9 @@ def get_format(name: str) -> PartsFormat:
     file, colon, own = name.rpartition(":")
     known = load_formats() if not colon else _read_cached(file)
     if own not in known:
-        raise UsageError(f"unknown format {name!r} of answers in parts; known: {rank_names(own, list(known))}")
+        raise UsageError(
+            f"unknown format {name!r} of answers in parts; known: {format_similar_names(own, list(known))}"
+        )
     return known[own]
 
 

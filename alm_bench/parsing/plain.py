@@ -7,7 +7,7 @@ from alm_bench.parsing.counting import ZERO_ANSWER, ChosenNumber, choose_number,
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.labels import LabelReading, index_label_phrases
 from alm_bench.parsing.numbers import parse_single_number, read_numbers
-from alm_bench.parsing.polarity import Question, read_polarity, read_question
+from alm_bench.parsing.polarity import Question, find_last_claim, read_question
 from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import Span, split_words
 from alm_bench.parsing.yes_no import (
@@ -73,7 +73,7 @@ def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -
         return answer
     if question_content is None:
         return read_named_answer(doc.plain, span)
-    claim = read_polarity(doc, span, question_content)
+    claim = find_last_claim(doc, span, question_content)
     return None if claim is None else Answer(YES if claim.affirms else NO, "to_question", claim.span)
 
 

@@ -113,7 +113,7 @@ class Claim:
     """Start and end of the clause in the text."""
 
 
-def read_polarity(doc: Document, span: Span, question: Question) -> Claim | None:
+def find_last_claim(doc: Document, span: Span, question: Question) -> Claim | None:
     """Return the last clause within `span` that affirms or denies the question.
 
     Returns None if there is no such clause, or if clauses contradict each other.

@@ -53,7 +53,7 @@ def is_uninformative(reading: Reading) -> bool:
     return reading.rule in ("blank", "foreign", "wordy")
 
 
-def read(document: Document, options: Options, span: Span) -> Reading:
+def read_statement(document: Document, options: Options, span: Span) -> Reading:
     """Parse one statement.
 
     These forms are tried in order: the text of an option; a list with one item; a position ("the second option"); an
@@ -67,7 +67,7 @@ def read(document: Document, options: Options, span: Span) -> Reading:
     if _NULL.fullmatch(said):
         return Reading("refused", "refusal", span)
     if items := _find_list_items(document.plain, span):
-        return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
+        return read_statement(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
     if document.cues.compile_pattern(r"\W*(?:is |are )?@denials_before").match(said):
         return _read_denied_start(document, options, span)
     for reader in (read_ordinal, _read_option_at_start, read_letter, _read_inner_option):
@@ -115,7 +115,7 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
         return Reading("refused", "none_of_them" if none else "refusal", span)
     if named:
         return _read_several_options(document, options, span, named)
-    if (index := options.find_neither(document, span)) is not None:
+    if (index := options.find_neither_option(document, span)) is not None:
         return Reading("ok", "neither", span, index)
     if any(mention.denied for mention in options.find_mentions(document, *span)):
         return Reading("unparsed", "denied", span)
@@ -190,9 +190,9 @@ _PREDICATE = (
 )
 
 
-def refers_to_others(document: Document, none: re.Match[str]) -> bool:
+def refers_to_others(document: Document, match: re.Match[str]) -> bool:
     """Return True if "none" refers to the other options only: "none of the other options fits"."""
-    window = (max(0, none.start() - 12), none.end())
+    window = (max(0, match.start() - 12), match.end())
     return (
         document.cues.compile_pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window)
         is not None
@@ -216,7 +216,7 @@ def _read_option_at_start(document: Document, options: Options, span: Span) -> R
     plain = document.plain
     opening = document.cues.compile_pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
-    mention = options.find_at(document, start, span[1])
+    mention = options.find_option_at(document, start, span[1])
     if mention is None and (mention := options.find_with_attached_text(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
@@ -248,7 +248,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     if not delimited and not capital:
         return None  # an article, a musical note or a name
     after = skip_characters(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
-    if (mention := options.find_at(document, after, span[1])) and not mention.denied:
+    if (mention := options.find_option_at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
     turn = document.cues.compile_pattern(r"@turns|@denials_before").search(plain, end, span[1])
     for more in document.cues.compile_pattern(_MORE).finditer(

@@ -8,7 +8,7 @@ from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.mcq import MAX_WORDS_OF_SHORT_TEXT, prepare_options
 from alm_bench.parsing.options import Options
-from alm_bench.parsing.reading import Reading, find_usable_mentions, is_uninformative, read, read_option_line
+from alm_bench.parsing.reading import Reading, find_usable_mentions, is_uninformative, read_option_line, read_statement
 from alm_bench.parsing.scores import blank_repeated_options
 from alm_bench.parsing.text import Span, split_words
 
@@ -35,7 +35,7 @@ def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] 
         if indices := _select_options(document, options, span):
             value = ", ".join(choices[index] for index in sorted(indices))
             return Parsed("ok", rule, None, value, span, tuple(sorted(indices)))
-        reading = read(document, options, span)
+        reading = read_statement(document, options, span)
         if rule != "whole" and not is_uninformative(reading) and blocked is None and not document.ends_in_reasoning:
             return Parsed(reading.status if reading.status != "ok" else "unparsed", f"{rule}:{reading.rule}")
         blocked = blocked or reading
@@ -101,7 +101,7 @@ def _select_options(document: Document, options: Options, span: Span) -> set[int
         if index is not None and written and not inside and not document.is_denied(match.start(), match.end()):
             mentions.add(index)
     if not mentions:
-        reading = read(document, options, span)
+        reading = read_statement(document, options, span)
         return {reading.index} if reading.index is not None else set()
     return mentions
 

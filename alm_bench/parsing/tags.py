@@ -64,7 +64,7 @@ def normalise_name(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
+def list_answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the normalised names of all answer tags: those in tags.toml and those in `further_names`."""
     return frozenset(normalise_name(name) for name in (*load_tag_table()["answer"], *further_names))
 
@@ -76,7 +76,7 @@ def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
     """
     if not any(sign in plain for sign in TAG_SIGNS):
         return
-    names = answer_names(tuple(further_names))
+    names = list_answer_names(tuple(further_names))
     for match in _compile_pattern(tuple(further_names)).finditer(plain):
         name = normalise_name(match[3])
         closes = bool(match[1] or match[5]) or "end" in (match[2], match[4])

@@ -85,7 +85,7 @@ _WHOLE = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole")
 
 
 @cache
-def _compile_set_apart() -> re.Pattern[str]:
+def _compile_delimited_answers() -> re.Pattern[str]:
     """Return a pattern of answer words, in any language, that punctuation separates from the rest of a text.
 
     Examples: `Well, yes.`, `..., so no.`. The first group matches anywhere. The second group, of answer words that also
@@ -96,14 +96,14 @@ def _compile_set_apart() -> re.Pattern[str]:
 
 
 @cache
-def _compile_leading(name: str) -> re.Pattern[str]:
+def _compile_leading_answers(name: str) -> re.Pattern[str]:
     """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
     end = _WORD_END if answer_words()[name].spaced else ""
     return re.compile(f"({_join_alternatives(list(_collect_phrases(('yes', 'no', 'neither'), name)))}){end}")
 
 
 @cache
-def _compile_neither() -> re.Pattern[str]:
+def _compile_non_answers() -> re.Pattern[str]:
     """Return a pattern of phrases, in any language, that begin like an answer and are not one ("no sé").
 
     All languages are included because a short text may not show its own.
@@ -160,14 +160,14 @@ def _find_answer_words(plain: str, span: Span, language: AnswerWords) -> Iterato
     start, end = span
     opening = _OPENING.match(plain, start, end)
     begin = opening.end() if opening else start
-    leading, name = _compile_leading(language.name).match(plain, begin, end), language.name
+    leading, name = _compile_leading_answers(language.name).match(plain, begin, end), language.name
     if leading is None and language.script:  # "Yes" before a sentence in another script
-        leading, name = _compile_leading(DEFAULT).match(plain, begin, end), DEFAULT
-    if leading is not None and not _compile_neither().match(plain, begin, end):
+        leading, name = _compile_leading_answers(DEFAULT).match(plain, begin, end), DEFAULT
+    if leading is not None and not _compile_non_answers().match(plain, begin, end):
         value = _look_up_answer(leading[1], ("yes", "no", "neither"), name)
         if value is not None:
             yield Answer(value, "leading", leading.span(1))
-    for match in _compile_set_apart().finditer(plain, start, end):
+    for match in _compile_delimited_answers().finditer(plain, start, end):
         group = match.lastindex or 0
         value = _look_up_answer(match[group], _SET_APART if group == 1 else _ALONE)
         if value is not None and match.span(group) != (leading.span(1) if leading else None):
@@ -181,12 +181,12 @@ def refuses_to_answer(plain: str, start: int) -> bool:
     """
     begin = start + len(plain[start:]) - len(plain[start:].lstrip())
     name = detect_main_language(plain[start:]).name
-    leading = _compile_leading(name).match(plain, begin)
+    leading = _compile_leading_answers(name).match(plain, begin)
     if leading is not None and _look_up_answer(leading[1], _SET_APART, name) is None:
         return True
     return any(
         match[1] and _look_up_answer(match[1], _SET_APART) is None
-        for match in _compile_set_apart().finditer(plain, start)
+        for match in _compile_delimited_answers().finditer(plain, start)
     )
 
 

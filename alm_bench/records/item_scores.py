@@ -10,8 +10,8 @@ from alm_bench.records.models import ItemScores, ItemScoresFile, Stamp
 from alm_bench.records.schema import Record
 from alm_bench.records.store import ITEM_SCORES, compute_stamp
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
-from alm_bench.scoring.multiple_choice import list_clips
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
+from alm_bench.scoring.multiple_choice import list_clusters
 
 
 def collect_item_scores(task: Task | None, records: Iterable[Record], score: str = "accuracy") -> ItemScores:
@@ -25,7 +25,7 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
     )
     if task is not None and score != "accuracy":
         rows = [row for row in rows if has_main_score(task, row.sample)]
-        values = list_main_scores(task, rows)[1]
+        values = compute_main_scores(task, rows)[1]
     else:
         values = [row.scores.get(score, 0.0) for row in rows]
     found: Mapping[str, Sequence[float]] = (
@@ -34,7 +34,7 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
     return ItemScores(
         ids=tuple(row.sample.id for row in rows),
         questions=tuple(row.sample.question for row in rows),
-        clips=tuple(list_clips(rows)),
+        clips=tuple(list_clusters(rows)),
         accuracy=tuple(values),
         baselines={name: tuple(float(score) for score in scores) for name, scores in found.items()},
     )

@@ -105,7 +105,7 @@ class Relabelling:
     """Number of marks on questions of the task that the run does not have."""
 
 
-def relabel(records: Sequence[Record], marks: Sequence[Mark], task: str) -> Relabelling:
+def relabel_records(records: Sequence[Record], marks: Sequence[Mark], task: str) -> Relabelling:
     """Change the references of records as the marks on the task `task` say.
 
     A mark applies to the runs of every model, and to every option order of its question. An item with a broken clip, or

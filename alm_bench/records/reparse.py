@@ -12,7 +12,7 @@ from alm_bench.records.models import RunHeader
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore, read_summary
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.multiple_choice import compute_mean
 
 
@@ -60,7 +60,7 @@ def reparse(records: Sequence[Record], task: Task, parser_before: str | None) ->
     return after, ReparseResult(parser_before, task.parser, len(after), changed, score, old, new)
 
 
-def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
+def reparse_outdated(store: RunStore, task: Task) -> ReparseResult | None:
     """Parse the stored items of an open run again if another version of the parser parsed them.
 
     Otherwise, a resumed run would mix the results of two parser versions. Returns the differences; None if there are no
@@ -107,5 +107,5 @@ def _compute_mean_score(records: Sequence[Record], task: Task) -> tuple[str, Met
     ]
     if not rows:
         return "", None
-    name, values = list_main_scores(task, rows)
+    name, values = compute_main_scores(task, rows)
     return name, compute_mean(rows, values)

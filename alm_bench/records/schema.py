@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from alm_bench.core import NOTHING, Arrangement, AudioRef, Likelihoods, Parsed, Sample, Scored, Status, StoreError
+from alm_bench.core import NOTHING, AudioRef, Likelihoods, OptionArrangement, Parsed, Sample, Scored, Status, StoreError
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.core.languages import ItemLanguages
 from alm_bench.records import version_1
@@ -208,12 +208,12 @@ class Record:
         }
 
     @staticmethod
-    def read(line: str | bytes, where: str) -> "Record":
-        """Parse one line of `samples.jsonl`. Raises StoreError, which names `where`, for an invalid line."""
+    def read(line: str | bytes, location: str) -> "Record":
+        """Parse one line of `samples.jsonl`. Raises StoreError, which names `location`, for an invalid line."""
         try:
             return _decode_line(line).record()
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{where}: not a record of schema 1 to {SCHEMA_VERSION}: {error}") from error
+            raise StoreError(f"{location}: not a record of schema 1 to {SCHEMA_VERSION}: {error}") from error
 
 
 class _Clip(msgspec.Struct):
@@ -245,7 +245,7 @@ class _Line(msgspec.Struct):
     seconds: float | None
     extra: dict[str, Any]
     unusable_clip: bool
-    option_order: Arrangement | None = None
+    option_order: OptionArrangement | None = None
     targets: tuple[int, ...] | None = None
     likelihood: dict[str, list[tuple[float, int]]] = {}
     embedding: str | None = None

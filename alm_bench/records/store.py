@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from alm_bench.core import StoreError, StoreLostError
-from alm_bench.core.files import lock_folder, report_write_errors, write_atomically
+from alm_bench.core.files import lock_folder, translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.records import version_1
 from alm_bench.records.files import find_version, read_bytes, read_object, read_run_file, read_summary_file
@@ -95,7 +95,7 @@ class RunStore:
         samples = self.folder / SAMPLES
         if self._fresh:
             self._remove_summary()
-            with report_write_errors(self.folder):
+            with translate_write_errors(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
             self._write_header()
@@ -106,7 +106,7 @@ class RunStore:
         records, torn = read_records(self.folder)
         self.kept = [record for record in records if self._keep_failures or not record.retried]
         self._records = {record.sample.id: record for record in self.kept}
-        self._append_to(samples)
+        self._open_for_append(samples)
         if torn or len(self.kept) != len(records):
             self.rewrite(self.kept)
 
@@ -120,10 +120,10 @@ class RunStore:
         write_atomically(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
         self._outdated = False
 
-    def _append_to(self, samples: Path) -> None:
+    def _open_for_append(self, samples: Path) -> None:
         """Open `samples.jsonl` for appending."""
         self._close()
-        with report_write_errors(samples):
+        with translate_write_errors(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             # Some network file systems return other inode numbers at each call; there, only presence is checked.
             self._stable_inodes = os.path.samestat(os.fstat(self._file), samples.stat())
@@ -135,7 +135,7 @@ class RunStore:
 
     def _remove_summary(self) -> None:
         """Remove the summary: a run is not finished while its records change."""
-        with report_write_errors(self.folder):
+        with translate_write_errors(self.folder):
             (self.folder / SUMMARY).unlink(missing_ok=True)
             (self.folder / ITEM_SCORES).unlink(missing_ok=True)
 
@@ -205,7 +205,7 @@ class RunStore:
         assert self._file is not None, "the store is not open"
         data = "".join(record.to_json_line() for record in records).encode()
         start = os.fstat(self._file).st_size
-        with report_write_errors(self.folder / SAMPLES):
+        with translate_write_errors(self.folder / SAMPLES):
             try:
                 written = 0
                 while written < len(data):
@@ -236,7 +236,7 @@ class RunStore:
         self._records = {record.sample.id: record for record in records}
         self._remove_summary()
         write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in records))
-        self._append_to(self.folder / SAMPLES)  # the open file is the replaced one
+        self._open_for_append(self.folder / SAMPLES)  # the open file is the replaced one
 
     def finish(self, summary: RunSummary, scores: ItemScores | None = None) -> None:
         """Write `summary.json`, whose presence marks the run as finished.

@@ -12,12 +12,12 @@ from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
 from alm_bench.scoring.language_table import build_language_tables, compute_answer_language
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
-from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
+from alm_bench.scoring.pairs import analyse_pairs, list_pair_specs
 from alm_bench.scoring.part_scores import PartsItem, score_parts
 from alm_bench.scoring.position import analyse_positions
 from alm_bench.scoring.reasoning import compute_reasoning
@@ -31,7 +31,7 @@ def _remove_clip_names(record: Record) -> str:
     return cause
 
 
-def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str) -> RunSummary:
+def summarise_run(header: RunHeader, task: Task, records: Sequence[Record], run: str) -> RunSummary:
     """Compute the summary of a run from its records, which may be in any order. `run` is the run folder's name."""
     records = sorted(records, key=lambda record: record.index)
     rows = [record.to_scored() for record in records]
@@ -151,7 +151,7 @@ def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[s
     if not isinstance(task, HasTextBaselines) or not kept:
         return {}
     try:
-        score, scores = list_main_scores(task, kept)
+        score, scores = compute_main_scores(task, kept)
         values = task.blind_scores(kept)
     except MetricError:
         return {}
@@ -172,13 +172,13 @@ def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[s
 
 
 def _build_pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
-    """Return the table `pairs`, a list of `PairFigures` as JSON objects; {} for runs without paired items."""
+    """Return the table `pairs`, a list of `PairMetrics` as JSON objects; {} for runs without paired items."""
     known = select_rows_with_reference(rows)
     specs = list_pair_specs(card.pairs, known)
     found = []
     for spec in specs:
         groupings = card.groups if spec.first is not None else ()  # any two conditions: pairs grow with their square
-        found += [asdict(figures) for figures in compute_pairs(known, spec, groupings)]
+        found += [asdict(figures) for figures in analyse_pairs(known, spec, groupings)]
     return {"pairs": found} if found else {}
 
 

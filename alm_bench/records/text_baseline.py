@@ -58,25 +58,25 @@ def describe_missing_baseline(records: Sequence[Record]) -> str | None:
     return None
 
 
-def _add_baseline(item: Item, name: str, theirs: Record) -> Item:
-    """Return the item with the answer in `theirs`, the other run's record, as its first baseline."""
-    solver = Baseline(name=name, option=_find_option(item, theirs), is_run=True)
+def _add_baseline(item: Item, name: str, other_record: Record) -> Item:
+    """Return the item with the answer in `other_record`, the other run's record, as its first baseline."""
+    solver = Baseline(name=name, option=_find_option(item, other_record), is_run=True)
     return replace(item, baselines=(solver, *(other for other in item.baselines if other.name != name)))
 
 
-def _find_option(item: PlannedItem | Record, theirs: Record) -> int | None:
+def _find_option(item: PlannedItem | Record, other_record: Record) -> int | None:
     """Return the index of the option that the other run chose; None if it chose none.
 
     Raises UsageError if the item does not have that option.
     """
-    index = theirs.parsed.index if theirs.parsed is not None else None
+    index = other_record.parsed.index if other_record.parsed is not None else None
     if index is None:
         return None
-    chosen = normalise_choice(theirs.sample, index)
+    chosen = normalise_choice(other_record.sample, index)
     same = [option for option in range(len(item.sample.choices)) if normalise_choice(item.sample, option) == chosen]
     if not same:
         raise UsageError(
             f"--solvable-by: item {item.sample.question!r} has other options there "
-            f"({theirs.sample.choices[index]!r} is none of these): run it on the same data revision"
+            f"({other_record.sample.choices[index]!r} is none of these): run it on the same data revision"
         )
     return same[0]

@@ -7,7 +7,7 @@ from alm_bench.records.models import Usage
 from alm_bench.records.schema import Record
 
 
-def record_cost(record: Record) -> float | None:
+def get_cost(record: Record) -> float | None:
     """Return the cost of an item in US dollars; None if it is not known."""
     return parse_money(record.extra.get(COST))
 
@@ -19,10 +19,10 @@ def count_estimated_calls(record: Record) -> int:
 
 def sum_usage(records: Sequence[Record]) -> Usage | None:
     """Return the sums over all records that report token counts or a cost; None if no record does."""
-    reported = [record for record in records if "prompt_tokens" in record.extra or record_cost(record) is not None]
+    reported = [record for record in records if "prompt_tokens" in record.extra or get_cost(record) is not None]
     if not reported:
         return None
-    costs = [cost for record in reported if (cost := record_cost(record)) is not None]
+    costs = [cost for record in reported if (cost := get_cost(record)) is not None]
     sums = {name: sum(count(record.extra.get(name)) or 0 for record in reported) for name in COUNTS}
     return Usage(calls=len(reported), cost=round(sum(costs), 9) if costs else None, **sums)
 

@@ -37,7 +37,7 @@ _UNUSABLE_CLIP = "audio: "
 
 def upgrade_header(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the content of a `run.json` from version 1 to version 2."""
-    found = _rename(value, {"blind_missing": "baselines_missing", "delivery": "audio_check"})
+    found = _rename_keys(value, {"blind_missing": "baselines_missing", "delivery": "audio_check"})
     return dict(_map_values(found, prompt=_upgrade_prompt, audio_check=_upgrade_audio_check))
 
 
@@ -48,7 +48,7 @@ def upgrade_summary(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgrade_item_scores(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the content of an `item_scores.json` from version 1 to version 2."""
-    return dict(_rename(value, {"blind": "baselines"}))
+    return dict(_rename_keys(value, {"blind": "baselines"}))
 
 
 def is_record(value: Any) -> bool:
@@ -59,11 +59,11 @@ def is_record(value: Any) -> bool:
 def upgrade_record(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a decoded line of `samples.jsonl` from version 1 to version 2."""
     reason = value.get("reason")
-    found = _map_values(_rename(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
+    found = _map_values(_rename_keys(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
     return {**found, "unusable_clip": isinstance(reason, str) and reason.startswith(_UNUSABLE_CLIP)}
 
 
-def _rename(value: Any, names: Mapping[str, str]) -> Any:
+def _rename_keys(value: Any, names: Mapping[str, str]) -> Any:
     """Return an object with its keys renamed. Other values are returned as they are; validation by type reports them
     later.
     """
@@ -94,7 +94,7 @@ def _upgrade_name(value: Any) -> Any:
 
 
 def _upgrade_metrics(value: Any) -> Any:
-    return _rename(value, METRICS)
+    return _rename_keys(value, METRICS)
 
 
 def _upgrade_predictions(value: Any) -> Any:
@@ -116,12 +116,12 @@ def _upgrade_prompt(value: Any) -> Any:
 
 
 def _upgrade_audio_check(value: Any) -> Any:
-    return _rename(value, {"said": "answers"})
+    return _rename_keys(value, {"said": "answers"})
 
 
 def _upgrade_run(run: Any) -> Any:
     return _map_values(
-        _rename(run, _RUN_KEYS),
+        _rename_keys(run, _RUN_KEYS),
         main=_upgrade_name,
         metrics=_upgrade_metrics,
         groups=lambda groups: _map_all_values(groups, lambda keys: _map_all_values(keys, _upgrade_metrics)),
@@ -139,13 +139,13 @@ def _upgrade_margin(entry: Any) -> Any:
         return entry
     metric = entry.get("score", "accuracy")
     names = {"row": "baseline", str(metric): "baseline_value", "lead": "margin", "beaten": "significant"}
-    return {**_rename(entry, names), "metric": _upgrade_name(metric)}
+    return {**_rename_keys(entry, names), "metric": _upgrade_name(metric)}
 
 
 def _upgrade_tables(tables: Any) -> Any:
-    found = _rename(tables, {"unpicked": "no_option"})
+    found = _rename_keys(tables, {"unpicked": "no_option"})
     return _map_values(found, positions=lambda table: _map_values(table, positions=_upgrade_positions))
 
 
 def _upgrade_positions(rows: Any) -> Any:
-    return [_rename(row, {"golds": "references"}) for row in rows] if _is_list(rows) else rows
+    return [_rename_keys(row, {"golds": "references"}) for row in rows] if _is_list(rows) else rows

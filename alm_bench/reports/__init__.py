@@ -8,7 +8,7 @@ do not need.
 
 from alm_bench.reports.blocks import Block, Cell, Column, Fields, Heading, Picture, Row, Table, Text
 from alm_bench.reports.renderers import Form, render
-from alm_bench.reports.screen import Screen, find_screen
+from alm_bench.reports.screen import Screen, detect_screen
 
 __all__ = [
     "Block",
@@ -22,6 +22,6 @@ __all__ = [
     "Screen",
     "Table",
     "Text",
-    "find_screen",
+    "detect_screen",
     "render",
 ]

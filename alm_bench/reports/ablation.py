@@ -8,7 +8,7 @@ from alm_bench.core import Metric
 from alm_bench.records.models import to_json
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import get_metric_heading
-from alm_bench.reports.figures import SHARE, build_difference_cell, build_metric_cell, format_value, sort_keys
+from alm_bench.reports.figures import SHARE, build_difference_cell, build_metric_cell, format_value, sort_group_keys
 from alm_bench.scoring.grounding import Effect
 from alm_bench.scoring.verdicts import LEAST_ITEMS
 
@@ -43,7 +43,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
     reasoned = [(name, effect) for name, effect in overall if effect.left_out is not None]
     for rows in filter(None, (listened, reasoned)):
         blocks.append(_build_table("condition", rows))
-        blocks += _explain(rows)
+        blocks += _build_notes(rows)
     for name, metric in picked.items():
         share = build_metric_cell(metric, SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
@@ -51,7 +51,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
         first = next((name for name, effect in rows if effect.clean.value is not None and effect.verdict), None)
         for grouping, keys in effects[first].items() if first is not None else ():
             if grouping != "all" and keys:
-                blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))
+                blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_group_keys(keys)]))
     return blocks
 
 
@@ -61,7 +61,7 @@ def build_notes(effects: Iterable[Effects]) -> list[Text]:
     return [Text(note) for note, has_clips in ((NOTE, True), (REASONING_NOTE, False)) if has_clips in left_out]
 
 
-def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
+def _build_notes(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
     """Return one line on the text-only baseline of the verdicts, and one line per reason of verdicts "cannot tell"."""
     lines = []
     listened = [effect for _, effect in effects if effect.left_out is None]

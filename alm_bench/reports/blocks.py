@@ -120,7 +120,7 @@ Block = Heading | Text | Table | Fields | Legend | Picture
 Row = Sequence[Cell | str | int]
 
 
-def as_cell(value: Any) -> Cell:
+def convert_to_cell(value: Any) -> Cell:
     return value if isinstance(value, Cell) else Cell((str(value),))
 
 

@@ -8,16 +8,22 @@ import msgspec
 from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
-from alm_bench.reports.figures import MISSING, build_difference_cell, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.reports.figures import (
+    MISSING,
+    build_difference_cell,
+    build_margin_cell,
+    build_metric_cell,
+    sort_group_keys,
+)
 from alm_bench.reports.languages import build_languages
 from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
-from alm_bench.scoring.pairs import ALL, PairFigures
+from alm_bench.scoring.pairs import ALL, PairMetrics
 from alm_bench.scoring.part_scores import PartsTable
-from alm_bench.scoring.position import ChiSquare, Positions
+from alm_bench.scoring.position import ChiSquare, PositionBias
 
 MARGIN = "margin over text-only"
 """Heading of the column with the margin over the best text-only baseline."""
@@ -70,19 +76,19 @@ def build_breakdowns(summary: Summary) -> list[Block]:
     They show groups, confusion matrix, option positions, options, outputs without an option, and reasons.
     """
     tables = summary.tables
-    blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
+    blocks: list[Block] = [build_group_table(summary, name) for name, parts in summary.groups.items() if parts]
     if "confusion" in tables:
-        blocks.append(build_confusion(tables["confusion"]))
+        blocks.append(build_confusion_table(tables["confusion"]))
     if "positions" in tables:
-        blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
+        blocks.append(build_position_table(msgspec.convert(tables["positions"], PositionBias)))
     if "pairs" in tables:
-        blocks += build_pairs(msgspec.convert(tables["pairs"], list[PairFigures]))
+        blocks += build_pair_tables(msgspec.convert(tables["pairs"], list[PairMetrics]))
     if "languages" in tables:
         blocks += build_languages(msgspec.convert(tables["languages"], LanguageTable))
     if "parts" in tables:
         blocks.append(build_parts(msgspec.convert(tables["parts"], PartsTable)))
     if "options" in tables:
-        blocks.append(build_options(tables["options"]))
+        blocks.append(build_option_rate_table(tables["options"]))
     if "no_option" in tables:
         blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOption))))
     if (reasoning := read_reasoning(summary)) is not None:
@@ -93,7 +99,7 @@ def build_breakdowns(summary: Summary) -> list[Block]:
     return blocks
 
 
-def build_metrics(summary: Summary) -> Table:
+def build_metric_table(summary: Summary) -> Table:
     """Return a table with a row for the model, followed by rows for the text-only baselines on the same items."""
     names = [name for name in order_metrics(summary) if is_metric_shown(summary, name)]
     figures = [build_metric_cell(summary.metrics.get(name), name) for name in names]
@@ -124,7 +130,7 @@ def _count_items(metrics: Metrics) -> int:
     return metrics["answered"].n if "answered" in metrics else count_baseline_items(metrics)
 
 
-def build_group(summary: Summary, grouping: str) -> Table:
+def build_group_table(summary: Summary, grouping: str) -> Table:
     """Return a table with one row per key of a grouping. The margin column names the best text-only baseline of each
     row.
     """
@@ -137,13 +143,13 @@ def build_group(summary: Summary, grouping: str) -> Table:
             *(build_metric_cell(parts[key].get(name), name) for name in names),
             get_margin_cell(summary, grouping, key),
         ]
-        for key in sort_keys(parts)
+        for key in sort_group_keys(parts)
     ]
     columns = [Column(grouping, overflow="end"), Column("n", 1), *build_metric_columns(names, summary.main)]
     return Table([*columns, Column(MARGIN, 1)], rows)
 
 
-def build_positions(table: Positions) -> Table:
+def build_position_table(table: PositionBias) -> Table:
     """Return shares and accuracy by option position, with the results of the two chi-square tests below the table."""
     total = sum(position.chosen for position in table.positions) or 1
     rows: list[Row] = [
@@ -175,15 +181,15 @@ def _format_chi_square(test: ChiSquare) -> str:
     return f"{test.chi2 or 0:.1f} ({test.dof} degrees of freedom), p = {test.p:.3g}"
 
 
-def build_pairs(figures: Sequence[PairFigures]) -> list[Block]:
+def build_pair_tables(figures: Sequence[PairMetrics]) -> list[Block]:
     """Return one table per declaration of pairs, with a row for all pairs and one per group."""
-    tables: dict[str, list[PairFigures]] = {}
+    tables: dict[str, list[PairMetrics]] = {}
     for each in figures:
         tables.setdefault(each.name, []).append(each)
     return [_build_pair_table(each) for each in tables.values()]
 
 
-def _build_pair_table(figures: Sequence[PairFigures]) -> Table:
+def _build_pair_table(figures: Sequence[PairMetrics]) -> Table:
     whole = figures[0]
     first, second = whole.first or "one", whole.second or "another"
     rows: list[Row] = []
@@ -243,7 +249,7 @@ def build_parts(table: PartsTable) -> Table:
     )
 
 
-def build_options(table: Sequence[Mapping[str, Any]]) -> Table:
+def build_option_rate_table(table: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with one row per option of questions with possibly several correct options; rates in percent."""
     rows = [
         [entry["option"], entry["right"], entry["selected"]]
@@ -254,7 +260,7 @@ def build_options(table: Sequence[Mapping[str, Any]]) -> Table:
     return Table([*columns, *(Column(title) for title in ("right", "selected", "P", "R", "F1"))], rows)
 
 
-def build_confusion(table: Mapping[str, Any]) -> Table:
+def build_confusion_table(table: Mapping[str, Any]) -> Table:
     rows = [[title, *counts] for title, counts in zip(table["rows"], table["counts"], strict=True)]
     columns = [Column("reference \\ answer", overflow="end")]
     return Table([*columns, *(Column(str(title), is_name=True) for title in table["columns"])], rows)

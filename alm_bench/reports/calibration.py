@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alm_bench.calibration import AnswerAgreement, Check, ModelRates, PairAgreement
+from alm_bench.calibration import AnswerAgreement, MetricCheck, ModelRates, PairAgreement
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.breakdowns import get_metric_heading
@@ -17,7 +17,7 @@ SHARE = "share"
 """Name of the format of percentages (`reports.figures`)."""
 
 
-def build_check(check: Check, source: str, details: bool = False) -> list[Block]:
+def build_agreement_report(check: MetricCheck, source: str, details: bool = False) -> list[Block]:
     """Return a table of agreement with people, with one row per metric, and a table by model if models are known.
 
     With `details`, one more table per type of questions follows. `source` is the name of the file with the labels.
@@ -26,11 +26,11 @@ def build_check(check: Check, source: str, details: bool = False) -> list[Block]
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
     if check.has_pairs:
         return _build_pairs(check, pairs, source)
-    blocks: list[Block] = [_build_answers(check, answers, source)]
+    blocks: list[Block] = [_build_answer_table(check, answers, source)]
     if any(one.by_model for one in answers.values()):
-        blocks.append(_build_models(check, answers))
+        blocks.append(_build_model_table(check, answers))
     types = list(dict.fromkeys(key for one in answers.values() for key in one.by_type))
-    blocks += [_build_type(check, answers, key) for key in types] if details else []
+    blocks += [_build_type_table(check, answers, key) for key in types] if details else []
     return blocks
 
 
@@ -42,7 +42,7 @@ def build_correlation_cell(metric: Metric) -> Cell:
     return Cell((value if metric.low is None else f"{value} [{metric.low:.2f}, {metric.high:.2f}]", value))
 
 
-def _agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
+def _build_agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
     return [
         *(build_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
         build_metric_cell(one.balanced_accuracy, SHARE),
@@ -54,7 +54,7 @@ def _agreement_columns(is_judge: bool) -> list[Column]:
     return [*_AGREEMENT_COLUMNS, *([Column("accuracy", 1)] if is_judge else [])]
 
 
-def _get_title(check: Check, name: str) -> str:
+def _get_title(check: MetricCheck, name: str) -> str:
     return check.titles.get(name) or get_metric_heading(name)
 
 
@@ -66,18 +66,18 @@ _AGREEMENT_COLUMNS = (
 )
 
 
-def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
+def _build_answer_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
     has_orders = any(one.orders for one in answers.values())
     rows: list[Row] = [
         [
             _get_title(check, name),
-            *_agreement_cells(one.all, bool(check.titles)),
+            *_build_agreement_cells(one.all, bool(check.titles)),
             *([describe_orders(one.orders)] if has_orders else []),
         ]
         for name, one in answers.items()
     ]
     rows += [
-        [_get_title(check, name), *_missing_cells(reason, has_orders + bool(check.titles))]
+        [_get_title(check, name), *_build_missing_cells(reason, has_orders + bool(check.titles))]
         for name, reason in check.missing.items()
     ]
     note = (
@@ -93,20 +93,20 @@ def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source:
     return Table(columns, rows, notes=[note])
 
 
-def _describe_weights(check: Check) -> str:
+def _describe_weights(check: MetricCheck) -> str:
     """Return a sentence with the hashes of the weights; "" if no metric computes with weights."""
     each = [f"{get_metric_heading(name)}: {described}" for name, described in check.weights.items()]
     return f" Weights: {'; '.join(each)}." if each else ""
 
 
-def _not_computed(reason: str) -> str:
+def _format_reason(reason: str) -> str:
     """Return the text `not computed`, with the reason."""
     return reason if reason.startswith("not computed") else f"not computed: {reason}"
 
 
-def _missing_cells(reason: str, further: int) -> list[Cell]:
+def _build_missing_cells(reason: str, further: int) -> list[Cell]:
     """Return the cells of a row without values. `further` is the number of columns beside those of every check."""
-    first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
+    first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
     return [first, *(Cell(("-",)) for _ in range(3 + further))]
 
 
@@ -119,7 +119,7 @@ def describe_orders(orders: Sequence[PairOrder]) -> str:
     return f"{sum(order.agrees for order in separated)} of {len(separated)}" if separated else "-"
 
 
-def _build_models(check: Check, answers: Mapping[str, AnswerAgreement]) -> Table:
+def _build_model_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement]) -> Table:
     """Return a table with one row per model: people's mean label, and one column per metric or judge.
 
     If all answers are labelled, a metric's column holds the metric's mean. Otherwise it holds the mean label of all
@@ -154,11 +154,11 @@ def _build_models(check: Check, answers: Mapping[str, AnswerAgreement]) -> Table
     return Table([Column("model"), Column("people"), Column("n", 2), *titles], rows, notes=notes)
 
 
-def _build_type(check: Check, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
+def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
     count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
     is_judge = bool(check.titles)
     rows: list[Row] = [
-        [_get_title(check, name), *_agreement_cells(one.by_type[key], is_judge)]
+        [_get_title(check, name), *_build_agreement_cells(one.by_type[key], is_judge)]
         for name, one in answers.items()
         if key in one.by_type
     ]
@@ -166,14 +166,14 @@ def _build_type(check: Check, answers: Mapping[str, AnswerAgreement], key: str) 
     return Table([first, *_agreement_columns(is_judge)], rows, title=f"{key}, n = {count:,}")
 
 
-def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
+def _build_pairs(check: MetricCheck, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
     kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
     rows: list[Row] = [
         [_get_title(check, name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
         for name, one in pairs.items()
     ]
     for name, reason in check.missing.items():
-        first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
+        first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
         rows.append([get_metric_heading(name), first, *("-" for _ in kinds)])
     what = "judge" if check.titles else "metric"
     columns = [Column(what, overflow="middle"), Column("all"), *(Column(kind, 1) for kind in kinds)]
@@ -185,9 +185,9 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
     return [Table(columns, rows), Text(note + _describe_weights(check))]
 
 
-def to_check_json(check: Check, source: str) -> dict[str, Any]:
+def build_check_json(check: MetricCheck, source: str) -> dict[str, Any]:
     """Return a check as the JSON object that `--json` prints; missing values are null, with a reason."""
-    metrics = {name: _to_json(one) for name, one in check.agreements.items()}
+    metrics = {name: _build_result_json(one) for name, one in check.agreements.items()}
     return {
         "source": source,
         "items": check.items,
@@ -199,7 +199,7 @@ def to_check_json(check: Check, source: str) -> dict[str, Any]:
     }
 
 
-def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
+def _build_result_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
     if isinstance(one, PairAgreement):
         by_kind = {kind: to_metric_json("agreement", metric) for kind, metric in one.by_kind.items()}
         return {"all": to_metric_json("agreement", one.all), "by_kind": by_kind}
@@ -210,7 +210,7 @@ def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
             "n": rates.metric.n,
             "labelled": rates.people.n,
             "corrected": rates.corrected.value,
-            "corrected_interval": _interval(rates.corrected),
+            "corrected_interval": _get_bounds(rates.corrected),
         }
         for name, rates in one.by_model.items()
     }
@@ -227,26 +227,26 @@ def _to_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
         for order in one.orders
     ]
     return {
-        "all": _agreement_json(one.all),
-        "by_type": {key: _agreement_json(part) for key, part in one.by_type.items()},
+        "all": _build_agreement_json(one.all),
+        "by_type": {key: _build_agreement_json(part) for key, part in one.by_type.items()},
         "by_model": models,
         "orders": orders,
     }
 
 
-def _agreement_json(one: Agreement) -> dict[str, Any]:
+def _build_agreement_json(one: Agreement) -> dict[str, Any]:
     figures = {name: getattr(one, name) for name in AGREEMENT}
     return {
         **{name: metric.value for name, metric in figures.items()},
         "n": one.n,
-        "intervals": {name: _interval(metric) for name, metric in figures.items()},
+        "intervals": {name: _get_bounds(metric) for name, metric in figures.items()},
         "reasons": {name: metric.reason for name, metric in figures.items() if metric.value is None},
     }
 
 
 def to_metric_json(name: str, metric: Metric) -> dict[str, Any]:
-    return {name: metric.value, "n": metric.n, "interval": _interval(metric), "reason": metric.reason}
+    return {name: metric.value, "n": metric.n, "interval": _get_bounds(metric), "reason": metric.reason}
 
 
-def _interval(metric: Metric) -> list[float] | None:
+def _get_bounds(metric: Metric) -> list[float] | None:
     return None if metric.low is None or metric.high is None else [metric.low, metric.high]

@@ -3,11 +3,11 @@
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import build_metric_cell
-from alm_bench.scoring.captions import Captions
+from alm_bench.scoring.captions import CaptionMetrics
 from alm_bench.scoring.known_agreement import describe_agreement
 
 
-def build_caption_metrics(items: str, found: Captions) -> list[Block]:
+def build_caption_metrics(items: str, found: CaptionMetrics) -> list[Block]:
     """Return a table with one row per metric and a note. `items` describes the scored items."""
     rows: list[Row] = [
         [

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from alm_bench.core import Metric
 from alm_bench.records.models import ItemScores
 from alm_bench.records.run import Run
-from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, convert_to_cell
 from alm_bench.reports.figures import build_difference_cell, build_metric_cell, format_value
-from alm_bench.reports.provenance import order_name
+from alm_bench.reports.provenance import format_option_order
 from alm_bench.reports.ranking import (
     AGAINST_BEST,
     BEST,
     Section,
     TaskOf,
-    comparison_settings,
+    get_comparison_settings,
     get_metric_value,
     mark_tie,
     read_accuracies,
@@ -73,7 +73,7 @@ class Collection:
             parts.append(f"{len(self.tasks)} of {len(self.whole)} tasks")
         parts += [f"condition {summary.condition}"] if summary.condition != "clean" else []
         parts += [f"spoken by {summary.speech}"] if summary.speech is not None else []
-        parts += [order_name(summary.options)] if summary.options != "given" else []
+        parts += [format_option_order(summary.options)] if summary.options != "given" else []
         parts += ["answered by likelihood"] if summary.answer_by == "likelihood" else []
         return " · ".join(parts)
 
@@ -97,7 +97,7 @@ def find_collections(
         valued = [section for section in ranked if get_metric_value(section.members[0], ACCURACY) is not None]
         for section in sorted(valued, key=_count_items):  # the last one of a task is the largest
             summary = section.members[0].summary
-            by_settings.setdefault(comparison_settings(summary), {})[summary.task] = section
+            by_settings.setdefault(get_comparison_settings(summary), {})[summary.task] = section
         for chosen in by_settings.values():
             if len(chosen) > 1:
                 found.append(
@@ -128,7 +128,7 @@ def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Sectio
     scores: dict[str, CollectionScore] = {}
     if ranked and all(_list_common_items(part) for part in items):
         scores = dict(zip(ranked, score_collection([_align_items(part) for part in items]), strict=True))
-        with_baselines = [[*part, *(_as_model(part[0], name) for name in baselines)] for part in items]
+        with_baselines = [[*part, *(_convert_baseline_to_model(part[0], name) for name in baselines)] for part in items]
         results = score_collection([_align_items(part) for part in with_baselines])[len(ranked) :]
         scores |= dict(zip(baselines, results, strict=True))
     order = sorted(scores.keys() & runs.keys(), key=lambda model: (-(scores[model].macro_mean.value or 0), model))
@@ -142,7 +142,7 @@ def _find_common_baselines(items: Sequence[Sequence[ItemScores]]) -> list[str]:
     return [name for name in first if all(name in part[0].baselines for part in items)]
 
 
-def _as_model(scores: ItemScores, baseline: str) -> ItemScores:
+def _convert_baseline_to_model(scores: ItemScores, baseline: str) -> ItemScores:
     """Return the scores of a text-only baseline in place of the model's accuracy, so that it can be ranked."""
     return replace(scores, accuracy=scores.baselines[baseline])
 
@@ -176,11 +176,14 @@ def build_collection(collection: Collection) -> list[Block]:
     rows: list[Row] = []
     for number, (model, runs) in enumerate(collection.runs.items()):
         score = collection.scores[model]
-        against = as_cell(BEST) if number == 0 else _against_best_cell(score.against_best)
+        against = convert_to_cell(BEST) if number == 0 else _build_against_best_cell(score.against_best)
         values = [get_metric_value(run, ACCURACY) for run in runs]
-        cells = [as_cell("-") if value is None else as_cell(format_value(value, ACCURACY)) for value in values]
+        cells = [
+            convert_to_cell("-") if value is None else convert_to_cell(format_value(value, ACCURACY))
+            for value in values
+        ]
         rows.append(
-            [model, build_metric_cell(score.macro_mean, ACCURACY), against, _rank_cell(score.mean_rank), *cells]
+            [model, build_metric_cell(score.macro_mean, ACCURACY), against, _build_rank_cell(score.mean_rank), *cells]
         )
     for name in collection.baselines if collection.scores else ():
         means = build_metric_cell(collection.scores[name].macro_mean, ACCURACY)
@@ -202,7 +205,7 @@ def _list_notes(collection: Collection) -> list[str]:
     return notes
 
 
-def _against_best_cell(metric: Metric) -> Cell:
+def _build_against_best_cell(metric: Metric) -> Cell:
     """Return a difference of macro means, marked as a tie unless its interval is below 0."""
     cell = build_difference_cell(metric, ACCURACY)
     if metric.high is not None and metric.high < 0:
@@ -210,18 +213,18 @@ def _against_best_cell(metric: Metric) -> Cell:
     return mark_tie(cell)
 
 
-def _rank_cell(metric: Metric) -> Cell:
+def _build_rank_cell(metric: Metric) -> Cell:
     value = f"{metric.value:.2f}"
     interval = "" if metric.low is None or metric.high is None else f" [{metric.low:.2f}, {metric.high:.2f}]"
     return Cell(tuple(dict.fromkeys([value + interval, value])))
 
 
-def collection_as_json(collection: Collection) -> dict[str, Any]:
+def build_collection_json(collection: Collection) -> dict[str, Any]:
     """Return a collection as a JSON object: its tasks, and one entry per ranked model and text-only baseline."""
 
     def entry(name: str, score: CollectionScore) -> dict[str, Any]:
         figures = {"macro_mean": score.macro_mean, "mean_rank": score.mean_rank}
-        return {"model": name, **{key: _metric_as_json(metric) for key, metric in figures.items()}}
+        return {"model": name, **{key: _build_metric_json(metric) for key, metric in figures.items()}}
 
     return {
         "collection": collection.name,
@@ -232,12 +235,12 @@ def collection_as_json(collection: Collection) -> dict[str, Any]:
             for model, runs in collection.runs.items()
         ],
         "baselines": [
-            {"name": name, "macro_mean": _metric_as_json(collection.scores[name].macro_mean)}
+            {"name": name, "macro_mean": _build_metric_json(collection.scores[name].macro_mean)}
             for name in (collection.baselines if collection.scores else ())
         ],
         "incomplete": {model: list(tasks) for model, tasks in collection.incomplete.items()},
     }
 
 
-def _metric_as_json(metric: Metric) -> dict[str, float | int | None]:
+def _build_metric_json(metric: Metric) -> dict[str, float | int | None]:
     return {"value": metric.value, "low": metric.low, "high": metric.high, "n": metric.n}

@@ -9,13 +9,13 @@ from alm_bench.records.run import Run
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import get_metric_heading
-from alm_bench.reports.figures import build_difference_cell, format_value, sort_keys
-from alm_bench.reports.provenance import prompt_name
+from alm_bench.reports.figures import build_difference_cell, format_value, sort_group_keys
+from alm_bench.reports.provenance import format_prompt_name
 from alm_bench.reports.reasoning import build_reasoning, compare_reasoning, convert_reasoning
-from alm_bench.scoring.main_score import score_item
+from alm_bench.scoring.main_score import get_item_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clips
-from alm_bench.scoring.paired import POWER, Difference, adjust_by_holm, compare_corpora, compare_paired_scores
+from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clusters
+from alm_bench.scoring.paired import POWER, Difference, adjust_by_holm, compare_corpus_metrics, compare_paired_scores
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
@@ -100,7 +100,7 @@ def _read_setting(run: Run, what: str) -> str:
         "task": summary.task,
         "task options": " ".join(f"{key}={value}" for key, value in summary.task_options.items()) or None,
         "data revision": summary.revision,
-        "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
+        "prompt": " ".join(filter(None, (format_prompt_name(summary.prompt), summary.prompt.hash))),
         "parser": summary.parser,
         "condition": " ".join(filter(None, (summary.condition, summary.condition_version))),
         "spoken questions": summary.speech,
@@ -123,7 +123,7 @@ PairScores = dict[str, dict[int, tuple[float, float]]]
 """Scores of item pairs: for each metric and each index of a pair, the score in the first and in the second run."""
 
 
-def score_pairs(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> PairScores:
+def compute_pair_scores(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> PairScores:
     """Return pairs of item scores, one of each run, by metric and by index into `pairs`.
 
     Only metrics that have a value in both runs, and scores of single items, are returned. Scores that the task computes
@@ -139,7 +139,9 @@ def score_pairs(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]],
     for name in names:
         if name not in found:
             counted = {place: pair for place, pair in enumerate(pairs) if has_score(name, pair)}
-            graded = {p: (score_item(task, name, a), score_item(task, name, b)) for p, (a, b) in counted.items()}
+            graded = {
+                p: (get_item_score(task, name, a), get_item_score(task, name, b)) for p, (a, b) in counted.items()
+            }
             if any(name in row.scores for pair in pairs for row in pair):
                 found[name] = graded
     return dict(sorted(found.items()))
@@ -167,7 +169,7 @@ def compare(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
     return cells
 
 
-def write_conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
+def format_conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
     """Return one sentence on the main metric over all items; None if the runs do not have it in common."""
     main = runs[0].summary.main
     cell = next(
@@ -206,13 +208,13 @@ def pair_items(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
     names = [
         name
         for name, record in first.records.items()
-        if name in second.records and _find_order(record) == _find_order(second.records[name])
+        if name in second.records and _get_option_order(record) == _get_option_order(second.records[name])
     ]
     names.sort(key=lambda name: first.records[name].index)
     return [(first.records[name].to_scored(), second.records[name].to_scored()) for name in names]
 
 
-def _find_order(record: Record) -> tuple[int, ...] | None:
+def _get_option_order(record: Record) -> tuple[int, ...] | None:
     """Return the option order of an item if its question was asked in several orders, else None.
 
     Items of questions that were asked only once are paired even if the two runs used different orders.
@@ -231,11 +233,11 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
         for place, (row, _) in enumerate(pairs):
             if (key := row.sample.groups.get(grouping)) is not None:
                 parts.setdefault((grouping, key), []).append(place)
-    keys = {grouping: sort_keys(sorted(key for name, key in parts if name == grouping)) for grouping, _ in parts}
+    keys = {grouping: sort_group_keys(sorted(key for name, key in parts if name == grouping)) for grouping, _ in parts}
     ordered = sorted(
         parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0][0], keys[item[0][0]].index(item[0][1]))
     )
-    scores = score_pairs(first, second, pairs, task)
+    scores = compute_pair_scores(first, second, pairs, task)
     for score, values in scores.items():
         for part, places in ordered:
             counted = [place for place in places if place in values]
@@ -243,7 +245,9 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
                 continue
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
-            difference = _orient_difference(compare_paired_scores(a, b, list_clips(ours), compute_weights(ours)), score)
+            difference = _orient_difference(
+                compare_paired_scores(a, b, list_clusters(ours), compute_weights(ours)), score
+            )
             yield MetricComparison(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
         for score, difference in _compare_corpus(pairs, task).items():
@@ -264,7 +268,7 @@ def _compare_corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> 
     if not kept:
         return {}
     first, second = (task.corpus(side) for side in zip(*kept, strict=True))
-    return compare_corpora(first, second, list_clips([row for row, _ in kept]))
+    return compare_corpus_metrics(first, second, list_clusters([row for row, _ in kept]))
 
 
 def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
@@ -273,7 +277,7 @@ def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str
     The keys of the result are `won` and `lost`. Each item is a pair of records, one of each run.
     """
     pairs = pair_items(first, second)
-    values = score_pairs(first, second, pairs, task)
+    values = compute_pair_scores(first, second, pairs, task)
     main = first.summary.main if first.summary.main in values else next(iter(values))
     higher = get_metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
@@ -290,7 +294,7 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
     blocks: list[Block] = []
     for run in runs[1:]:
         base, name = name_models(runs[0], run)
-        said = write_conclusion(runs, cells, run)
+        said = format_conclusion(runs, cells, run)
         rows = [_build_row(cell) for cell in cells if cell.second == run.folder.name]
         columns = [
             Column("metric", overflow="end", least=14),
@@ -349,7 +353,7 @@ def _format_answer(record: Record) -> str:
 def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
     return {
         "runs": [run.folder.name for run in runs],
-        "conclusions": [write_conclusion(runs, cells, run) for run in runs[1:]],
+        "conclusions": [format_conclusion(runs, cells, run) for run in runs[1:]],
         "cells": [asdict(cell) for cell in cells],
         **({"reasoning": convert_reasoning(figures)} if (figures := compare_reasoning(runs)) else {}),
     }

@@ -82,7 +82,7 @@ def build_event_curves(presence: EventPresence, count: int | None = CURVES) -> l
     Classes that are not sound events are left out.
     """
     peaks = presence.probabilities.max(axis=0)
-    names = name_classes(presence)
+    names = list_class_names(presence)
     events = [index for index, name in enumerate(names) if name is not None]
     ranked = sorted(events, key=lambda index: -peaks[index])[:count]
     return [
@@ -91,7 +91,7 @@ def build_event_curves(presence: EventPresence, count: int | None = CURVES) -> l
     ]
 
 
-def name_classes(presence: EventPresence) -> Sequence[str | None]:
+def list_class_names(presence: EventPresence) -> Sequence[str | None]:
     """Return the name of each class, `class 12` if names are not known; None for a class that is not a sound event."""
     if presence.names is not None:
         return presence.names
@@ -126,7 +126,7 @@ def mark_event_words(text: str, clips: Sequence[EventPresence], threshold: float
     parts: list[TextPart] = []
     end = 0
     for word in _WORD.finditer(text):
-        peak = peaks.get(_stem(word[0]))
+        peak = peaks.get(_compute_stem(word[0]))
         if peak is None:
             continue
         if word.start() > end:
@@ -138,11 +138,11 @@ def mark_event_words(text: str, clips: Sequence[EventPresence], threshold: float
 
 def _list_stems(name: str) -> set[str]:
     """Return the stems of the words of a class name, without words such as "of" that name no event."""
-    return {_stem(word) for word in _WORD.findall(name)} - {_stem(word) for word in _NOT_EVENTS}
+    return {_compute_stem(word) for word in _WORD.findall(name)} - {_compute_stem(word) for word in _NOT_EVENTS}
 
 
 @cache
-def _stem(word: str) -> str:
+def _compute_stem(word: str) -> str:
     return str(_load_stemmer().stemWord(word.casefold()))
 
 

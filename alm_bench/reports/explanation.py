@@ -114,18 +114,18 @@ def _draw_picture(explanation: Explanation) -> bytes:
     figure = _make_figure(sum(heights) + 0.55 * (panels + 1))
     axes = figure.subplots(panels + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
     for number, clip in enumerate(explanation.clips):
-        _draw_clip(axes[2 * number], axes[2 * number + 1], clip, explanation)
+        _draw_panels(axes[2 * number], axes[2 * number + 1], clip, explanation)
     _draw_texts(axes[-1], blocks, lines, explanation)
     figure.suptitle(_shorten(explanation.model, 80), parse_math=False)
-    return _save(figure)
+    return _encode_png(figure)
 
 
 def draw_clip(clip: ExplainedClip, explanation: Explanation) -> bytes:
     """Return a PNG with the log-mel and the curves of one clip."""
     figure = _make_figure(4.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.6, 2.0])
-    _draw_clip(upper, lower, clip, explanation)
-    return _save(figure)
+    _draw_panels(upper, lower, clip, explanation)
+    return _encode_png(figure)
 
 
 def _make_figure(height: float) -> "Figure":
@@ -136,13 +136,13 @@ def _make_figure(height: float) -> "Figure":
     return Figure(figsize=(10.0, height), layout="constrained")
 
 
-def _save(figure: "Figure") -> bytes:
+def _encode_png(figure: "Figure") -> bytes:
     out = io.BytesIO()
     figure.savefig(out, dpi=110, format="png")
     return out.getvalue()
 
 
-def _draw_clip(upper: Any, lower: Any, clip: ExplainedClip, explanation: Explanation) -> None:
+def _draw_panels(upper: Any, lower: Any, clip: ExplainedClip, explanation: Explanation) -> None:
     """Draw the log-mel of a clip, and its event curves below on the same time axis."""
     seconds = clip.presence.seconds
     upper.imshow(clip.presence.logmel.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 1), cmap="viridis")

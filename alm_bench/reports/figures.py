@@ -98,7 +98,7 @@ LEVELS = ("easy", "medium", "hard")
 """Levels of difficulty from low to high, as benchmarks name them."""
 
 
-def sort_keys(keys: Iterable[str]) -> list[str]:
+def sort_group_keys(keys: Iterable[str]) -> list[str]:
     """Return the keys of a grouping: levels of difficulty from low to high, other keys in their given order."""
     keys = list(keys)
     return sorted(keys, key=LEVELS.index) if set(keys) <= set(LEVELS) else keys

@@ -6,7 +6,7 @@ from typing import Any
 from alm_bench.reports.blocks import Column, Row, Table
 
 
-def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
+def build_forecast_table(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
     """Return a table with one row per forecast and, if there are several, a row `all` with their sums (`total`).
 
     The arguments are the JSON objects that `--dry-run --json` prints.

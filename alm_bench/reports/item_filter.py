@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alm_bench.core import Status, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.records.schema import Record
 from alm_bench.reports.items import is_wrong
 
@@ -52,10 +52,12 @@ def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) ->
         keys = [str(record.sample.groups[name]) for record in records if name in record.sample.groups]
         if not keys:
             known = sorted({group for record in records for group in record.sample.groups})
-            listed = rank_names(name, known) if known else "none"
+            listed = format_similar_names(name, known) if known else "none"
             raise UsageError(f"{run} has no grouping {name!r}; its groupings: {listed}")
         if key.casefold() not in {known.casefold() for known in keys}:
-            raise UsageError(f"{run} has no item with {name}={key!r}; known: {rank_names(key, sorted(set(keys)))}")
+            raise UsageError(
+                f"{run} has no item with {name}={key!r}; known: {format_similar_names(key, sorted(set(keys)))}"
+            )
     return [record for record in records if conditions.accepts(record)]
 
 
@@ -63,5 +65,5 @@ def _check_known(what: str, value: str | None, known: Sequence[str], run: str) -
     """Raise UsageError if `value` is not among the known values; None is accepted."""
     if value is None or value in known:
         return
-    listed = rank_names(value, sorted(set(known)), limit=6) if known else "none"
+    listed = format_similar_names(value, sorted(set(known)), limit=6) if known else "none"
     raise UsageError(f"{run} has no {what} {value!r}; it has: {listed}")

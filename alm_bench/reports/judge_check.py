@@ -3,33 +3,45 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from alm_bench.calibration import Check
+from alm_bench.calibration import MetricCheck
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Text
-from alm_bench.reports.calibration import SHARE, build_check, build_correlation_cell, to_check_json, to_metric_json
+from alm_bench.reports.calibration import (
+    SHARE,
+    build_agreement_report,
+    build_check_json,
+    build_correlation_cell,
+    to_metric_json,
+)
 from alm_bench.reports.figures import build_metric_cell, format_value
 
 
 class Outcome(Protocol):
     """Outcome of one judge (`judges.check.JudgeOutcome`)."""
 
-    n: int
-    problems: Mapping[str, int]
-    mean: Metric
-    bounds: tuple[float | None, float | None]
-    repeats_agree: Metric | None
-    warning: str | None
+    @property
+    def n(self) -> int: ...
+    @property
+    def problems(self) -> Mapping[str, int]: ...
+    @property
+    def mean(self) -> Metric: ...
+    @property
+    def bounds(self) -> tuple[float | None, float | None]: ...
+    @property
+    def repeats_agree(self) -> Metric | None: ...
+    @property
+    def warning(self) -> str | None: ...
 
 
 def build_judge_check(
-    check: Check,
+    check: MetricCheck,
     outcomes: Mapping[str, Outcome],
     kappa: Mapping[tuple[str, str], Metric],
     source: str,
     details: bool = False,
 ) -> list[Block]:
     """Return the table of agreement, and below it one paragraph per judge. `source` names the labelled file."""
-    blocks = build_check(check, source, details)
+    blocks = build_agreement_report(check, source, details)
     blocks += [Text(_describe(check.titles[key], outcome)) for key, outcome in outcomes.items()]
     for (first, second), value in kappa.items():
         names = f"{check.titles[first]} and {check.titles[second]}"
@@ -55,7 +67,7 @@ def _describe(title: str, outcome: Outcome) -> str:
 
 
 def to_judge_check_json(
-    check: Check,
+    check: MetricCheck,
     outcomes: Mapping[str, Outcome],
     kappa: Mapping[tuple[str, str], Metric],
     notes: Mapping[str, Mapping[str, Any]],
@@ -80,4 +92,4 @@ def to_judge_check_json(
     agreement: Sequence[dict[str, Any]] = [
         {"judges": list(pair), **to_metric_json("kappa", value)} for pair, value in kappa.items()
     ]
-    return {**to_check_json(check, source), "judges": judges, "judges_kappa": agreement}
+    return {**build_check_json(check, source), "judges": judges, "judges_kappa": agreement}

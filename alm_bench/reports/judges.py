@@ -7,7 +7,7 @@ import msgspec
 from alm_bench.core import Metric
 from alm_bench.records.judgement import JudgedTable
 from alm_bench.records.models import RunSummary as Summary
-from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, convert_to_cell
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.calibration import SHARE, build_correlation_cell
 from alm_bench.reports.figures import build_metric_cell, format_value
@@ -47,6 +47,16 @@ def format_judges(summary: Summary) -> list[str]:
             f"{describe_calibration(table)}"
         )
     return lines
+
+
+def name_judge(summary: Summary, name: str, cell: Cell) -> Cell:
+    """Return the cell of a metric; of one by a judge with the judge's name, since runs may have different judges."""
+    tables = read_judges(summary) if name.startswith(JUDGED) else []
+    if not tables or name not in tables[0].metrics:
+        return cell
+    mark = "" if tables[0].calibration is not None else f", {NOT_CALIBRATED}"
+    by = f" by {tables[0].judge} ({tables[0].preset}{mark})"
+    return Cell(tuple(form + by for form in cell.forms), cell.note, cell.style)
 
 
 def build_judges(summary: Summary) -> list[Block]:
@@ -152,16 +162,19 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
 
 def _bounds_cell(table: JudgedTable) -> Cell:
     if table.low is None or table.high is None:
-        return as_cell("-")
-    return as_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
+        return convert_to_cell("-")
+    return convert_to_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
 
 
 def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
     """Return the mean scores by one grouping, with a column per judge."""
     keys = list(tables[0].groups[grouping])
     rows: list[Row] = [
-        [key, tables[0].groups[grouping][key].n]
-        + [build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables]
+        [
+            key,
+            tables[0].groups[grouping][key].n,
+            *(build_metric_cell(table.groups.get(grouping, {}).get(key), SHARE) for table in tables),
+        ]
         for key in keys
     ]
     return Table([Column(grouping, overflow="end"), Column("n", 1), *(Column(_name(one)) for one in tables)], rows)

@@ -6,19 +6,19 @@ from types import MappingProxyType
 from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
-from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, convert_to_cell
 from alm_bench.reports.breakdowns import MARGIN, get_metric_heading
 from alm_bench.reports.collections import Collection, build_collection, find_collections
 from alm_bench.reports.figures import format_value
-from alm_bench.reports.provenance import build_task_title, name_questions
+from alm_bench.reports.provenance import build_task_title, format_task_with_options
 from alm_bench.reports.ranking import (
     AGAINST_BEST,
     Section,
     TaskOf,
     build_comparison_key,
+    build_rank_key,
     build_sections,
     get_metric_value,
-    rank_key,
 )
 from alm_bench.reports.renderers.csv import render_csv
 
@@ -38,10 +38,10 @@ def build_leaderboard(
 ) -> list[Block]:
     """Return the leaderboard of runs. `members` are the names of the tasks of each collection."""
     sections = build_sections(runs, task_of)
-    return build_board(sections, find_collections(sections, members, task_of))
+    return build_section_tables(sections, find_collections(sections, members, task_of))
 
 
-def build_board(sections: Sequence[Section], collections: Sequence[Collection]) -> list[Block]:
+def build_section_tables(sections: Sequence[Section], collections: Sequence[Collection]) -> list[Block]:
     """Return a table of models by tasks, a table per collection, and one table per set of comparable runs."""
     blocks: list[Block] = [Heading("Leaderboard", level=1), *_build_overview(sections)]
     blocks += [Text(INTRODUCTION), Legend("baseline", "are text-only baselines"), Text(NOTE)]
@@ -55,7 +55,7 @@ def build_board(sections: Sequence[Section], collections: Sequence[Collection]) 
 def _build_table(section: Section) -> Table:
     names = list(dict.fromkeys(name for row in section.rows for name in row))
     columns = [_build_column(name, section.ranked_by) for name in names]
-    rows: list[Row] = [[row.get(name, as_cell("-")) for name in names] for row in section.rows]
+    rows: list[Row] = [[row.get(name, convert_to_cell("-")) for name in names] for row in section.rows]
     notes = []
     if section.not_ranked:
         notes = [f"Not ranked, since no item ended as ok: {'; '.join(map(_describe_unranked, section.not_ranked))}."]
@@ -95,7 +95,9 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
         }:
             wins[model] = wins.get(model, 0) + 1
     order = sorted(models, key=lambda model: (-wins.get(model, 0), model))
-    rows: list[Row] = [[model, *(models[model].get(n, as_cell("-")) for n in range(len(ranked)))] for model in order]
+    rows: list[Row] = [
+        [model, *(models[model].get(n, convert_to_cell("-")) for n in range(len(ranked)))] for model in order
+    ]
     floors = [_get_best_baseline_cell(section) for section in ranked]
     if any(floor.text != "-" for floor in floors):
         rows.append([Cell(("text-only baseline (best)",), style="baseline"), *floors])
@@ -112,7 +114,7 @@ def _is_first_or_tied(section: Section, index: int) -> bool:
 def _build_overview_cell(section: Section, index: int) -> Cell:
     value = get_metric_value(section.members[index], section.ranked_by)
     if value is None:
-        return as_cell("n/a")
+        return convert_to_cell("n/a")
     text = format_value(value, section.ranked_by)
     mark = " best" if index == 0 else " tie" if section.ties[index] else ""
     return Cell((text + mark,), style="strong" if index == 0 else "plain")
@@ -121,8 +123,8 @@ def _build_overview_cell(section: Section, index: int) -> Cell:
 def _get_best_baseline_cell(section: Section) -> Cell:
     entry = section.members[0].summary.margin_over_text_only
     if entry is None or entry.metric != section.ranked_by:
-        return as_cell("-")
-    return as_cell(format_value(entry.baseline_value, entry.metric))
+        return convert_to_cell("-")
+    return convert_to_cell(format_value(entry.baseline_value, entry.metric))
 
 
 def _shorten_titles(sections: Sequence[Section]) -> list[str]:
@@ -151,16 +153,16 @@ def _select_distinct_parts(section: Section, alike: Sequence[Section]) -> list[s
     return [part for part in section.parts if part not in shared]
 
 
-def as_csv(runs: Sequence[Run]) -> str:
+def render_leaderboard_csv(runs: Sequence[Run]) -> str:
     """Return a CSV table with one line per run, group and metric.
 
     Its columns are the run's settings and model, grouping, key, metric, value, low, high, n and reason.
     """
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     rows = []
-    for run in sorted(runs, key=lambda run: (str(build_comparison_key(run)), *rank_key(run, run.summary.main))):
+    for run in sorted(runs, key=lambda run: (str(build_comparison_key(run)), *build_rank_key(run, run.summary.main))):
         summary = run.summary
-        base = [name_questions(summary), *(getattr(summary, column) for column in asked[1:])]
+        base = [format_task_with_options(summary), *(getattr(summary, column) for column in asked[1:])]
         base.append(summary.identity.parameters)
         base += [" ".join(summary.identity.trained_on), summary.fingerprint]
         for grouping, key, name, metric, reason in _list_metrics(summary):

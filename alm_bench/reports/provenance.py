@@ -11,7 +11,7 @@ def format_task(task: str, data: str) -> str:
     return f"{task} (demo)" if data == "demo" else task
 
 
-def name_questions(summary: Summary) -> str:
+def format_task_with_options(summary: Summary) -> str:
     """Return the task's name with its options, such as `sakura track=Animal`, and the voice of spoken questions."""
     spoken = [] if summary.speech is None else [f"[spoken by {summary.speech}]"]
     return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items()), *spoken])
@@ -22,15 +22,15 @@ def build_task_title(summary: Summary) -> str:
 
     For a task made of a file, the hash of the file is added.
     """
-    return format_task(name_task(name_questions(summary), summary.revision), summary.data)
+    return format_task(format_task_with_revision(format_task_with_options(summary), summary.revision), summary.data)
 
 
-def name_task(task: str, revision: str) -> str:
+def format_task_with_revision(task: str, revision: str) -> str:
     """Return the name of a task. For a task made of a file (`file:birds`), its revision, a hash, is added."""
     return f"{task} ({revision})" if task.startswith(FILE_PREFIX) else task
 
 
-def prompt_name(prompt: StoredPrompt) -> str:
+def format_prompt_name(prompt: StoredPrompt) -> str:
     """Return the prompt's id and version, such as `ID@1`; the id alone if the version is not known."""
     return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
@@ -40,14 +40,14 @@ def format_decoding(decoding: StoredDecoding) -> str:
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
 
-def order_name(options: str) -> str:
+def format_option_order(options: str) -> str:
     """Return the option order as shown in reports, such as `options shuffled with seed 3`."""
     return f"options {options}"
 
 
-def _format_decoding(decoding: StoredDecoding) -> str:
+def _format_decoding_settings(decoding: StoredDecoding) -> str:
     text = format_decoding(decoding)
-    if decoding.method == "nucleus":
+    if decoding.method == "sample_nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     elif decoding.method == "top-k":
         text += f" (k {decoding.top_k}, temperature {decoding.temperature}, seed {decoding.seed})"
@@ -65,9 +65,9 @@ def build_provenance(summary: Summary) -> str:
     items = ", ".join(f"{count} {status}" for status, count in summary.status.items() if count) or "none"
     parts = [
         f"data {summary.data}, revision {summary.revision}, split {summary.split}{limit}",
-        f"prompt {prompt_name(prompt)}" + ("" if prompt.hash is None else f" ({prompt.hash})"),
+        f"prompt {format_prompt_name(prompt)}" + ("" if prompt.hash is None else f" ({prompt.hash})"),
         f"parsed by {summary.parser}",
-        _format_decoding(summary.decoding),
+        _format_decoding_settings(summary.decoding),
         f"items: {items}",
         *_list_changed_settings(summary),
         *_list_remarks(summary),
@@ -83,7 +83,7 @@ def _list_changed_settings(summary: Summary) -> list[str]:
     if summary.speech is not None:
         parts.append(f"questions spoken by {summary.speech}")
     if summary.options != "given":
-        parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
+        parts.append(f"{format_option_order(summary.options)} ({summary.questions} questions)")
     if summary.answer_by != "generate":
         ways = {
             "likelihood": "answered by likelihood",

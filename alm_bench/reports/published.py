@@ -12,9 +12,9 @@ from msgspec.structs import astuple
 from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
-from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Table, Text, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Table, Text, convert_to_cell
 from alm_bench.reports.figures import format_interval, format_value
-from alm_bench.reports.provenance import format_decoding, order_name, prompt_name
+from alm_bench.reports.provenance import format_decoding, format_option_order, format_prompt_name
 from alm_bench.reports.ranking import split_ranked
 
 FILES = ("published.toml", "published_benchmarks.toml")
@@ -53,7 +53,7 @@ def load_published_tables() -> tuple[PublishedTable, ...]:
     return tuple(PublishedTable(**entry) for text in texts for entry in tomllib.loads(text)["table"])
 
 
-def build_published(runs: Sequence[Run]) -> list[Block]:
+def build_published_tables(runs: Sequence[Run]) -> list[Block]:
     """Return all tables. Runs on real data and clean clips that have a metric of a table are added as rows to it."""
     ranked, _ = split_ranked(runs)
     ours = [run.summary for run in ranked if run.summary.data == "real" and run.summary.condition == "clean"]
@@ -69,8 +69,8 @@ def build_published(runs: Sequence[Run]) -> list[Block]:
 
 def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Block]:
     measured = _build_measured_rows(table, ours)
-    rows = [[as_cell(value or "-") for value in row] for row in table.rows]
-    rows += [[cells.get(column, as_cell("-")) for column in table.columns] for cells, _ in measured]
+    rows = [[convert_to_cell(value or "-") for value in row] for row in table.rows]
+    rows += [[cells.get(column, convert_to_cell("-")) for column in table.columns] for cells, _ in measured]
     names = ("model", "group", "setting", "variant", table.columns[0])
     columns = [
         Column(name, 0 if name == table.columns[0] else 1, overflow="middle" if name in names else "never")
@@ -132,10 +132,10 @@ def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunS
     parts_by_run = []
     for run in used:
         parts = [f"data revision {run.revision} (published: {table.revision})", f"parsed by {run.parser}"]
-        parts.append(f"prompt {prompt_name(run.prompt)}")
+        parts.append(f"prompt {format_prompt_name(run.prompt)}")
         parts.append(format_decoding(run.decoding))
         if run.options != "given":
-            parts.append(order_name(run.options))
+            parts.append(format_option_order(run.options))
         if run.answer_by == "likelihood":
             parts.append("answered by likelihood")
         if run.limit:

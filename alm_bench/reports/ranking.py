@@ -9,10 +9,11 @@ from alm_bench.core import HasTextBaselines, ScoresItems, Task
 from alm_bench.records.item_scores import collect_item_scores
 from alm_bench.records.models import ItemScores, RunSummary, TextMargin
 from alm_bench.records.run import Run
-from alm_bench.reports.blocks import Cell, as_cell
+from alm_bench.reports.blocks import Cell, convert_to_cell
 from alm_bench.reports.breakdowns import MARGIN, count_baseline_items, is_metric_shown, order_metrics
 from alm_bench.reports.figures import build_difference_cell, build_margin_cell, build_metric_cell, get_title
-from alm_bench.reports.provenance import build_task_title, order_name, prompt_name
+from alm_bench.reports.judges import name_judge
+from alm_bench.reports.provenance import build_task_title, format_option_order, format_prompt_name
 from alm_bench.scoring.blind import compute_margin_over_best, find_best_baseline
 from alm_bench.scoring.main_score import get_main_score_name
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
@@ -47,7 +48,7 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
     return (summary.data == "demo", *items, summary.answer_by == "likelihood", *rules)
 
 
-def comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
+def get_comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
     """Return the settings that must be equal in runs of several tasks whose scores are averaged.
 
     They are: True for demo data, condition and its version, voice of spoken questions, option order, and True for
@@ -72,15 +73,18 @@ def _build_row(run: Run) -> dict[str, Cell]:
     summary, identity = run.summary, run.summary.identity
     texts = {"size": _format_size(identity.parameters), "trained on": ", ".join(identity.trained_on) or "-"}
     texts |= {"n": str(summary.n), "skipped": str(summary.skipped)}
-    rest = {"prompt": prompt_name(summary.prompt), "parsed by": summary.parser, "note": identity.note or ""}
+    rest = {"prompt": format_prompt_name(summary.prompt), "parsed by": summary.parser, "note": identity.note or ""}
     solver = {"text-only solver": summary.solver} if summary.solver else {}
     return {
-        "model": as_cell(summary.model),
-        **{name: as_cell(text) for name, text in texts.items()},
+        "model": convert_to_cell(summary.model),
+        **{name: convert_to_cell(text) for name, text in texts.items()},
         "answered": build_metric_cell(summary.metrics.get("answered"), "answered"),
-        "errors": as_cell(summary.status["error"]),
-        **{name: build_metric_cell(summary.metrics[name], name) for name in _list_metrics(summary)},
-        **{name: as_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
+        "errors": convert_to_cell(summary.status["error"]),
+        **{
+            name: name_judge(summary, name, build_metric_cell(summary.metrics[name], name))
+            for name in _list_metrics(summary)
+        },
+        **{name: convert_to_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
     }
 
 
@@ -95,7 +99,7 @@ def _pick_ranking_metric(members: Sequence[Run]) -> str:
     return next((name for name in known if all(get_metric_value(run, name) is not None for run in members)), mains[0])
 
 
-def rank_key(run: Run, name: str) -> tuple[float, str, str]:
+def build_rank_key(run: Run, name: str) -> tuple[float, str, str]:
     """Return a sort key that puts the best run first, whether high or low values are better; runs without a value come
     last.
     """
@@ -138,7 +142,7 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _BestComp
     theirs = dict(zip(best.ids, best.accuracy, strict=True))
     common = [index for index, item in enumerate(mine.ids) if item in theirs]
     if not common:
-        return _BestComparison(as_cell("-"))
+        return _BestComparison(convert_to_cell("-"))
     first, second = [theirs[mine.ids[index]] for index in common], [mine.accuracy[index] for index in common]
     weights = compute_question_weights([mine.questions[index] for index in common])
     found = compute_difference(first, second, [mine.clips[index] for index in common], weights)
@@ -154,7 +158,7 @@ def mark_tie(cell: Cell) -> Cell:
     return Cell((*(f"tie ({form})" for form in cell.forms), "tie"))
 
 
-class _Margins:
+class _MarginCellBuilder:
     """Builder of margin cells: the margin of a run over the text-only baseline that is best on the run's items.
 
     The best baseline is computed once per set of items. `blind` holds the scores of items by baseline, `name` is the
@@ -260,9 +264,9 @@ def _list_version_parts(section: Section) -> list[str]:
 def _build_section(everyone: list[Run], task: Task | None) -> Section:
     members, not_ranked = split_ranked(everyone)
     ranked_by = _pick_ranking_metric(members or everyone)
-    members = sorted(members, key=lambda run: rank_key(run, ranked_by))
+    members = sorted(members, key=lambda run: build_rank_key(run, ranked_by))
     name, scores = _collect_scores(members, ranked_by, task)
-    margins = _Margins(_collect_baselines(scores) if isinstance(task, HasTextBaselines) else {}, name)
+    margins = _MarginCellBuilder(_collect_baselines(scores) if isinstance(task, HasTextBaselines) else {}, name)
     differences: dict[
         tuple[Sequence[Any], ...], _BestComparison
     ] = {}  # many runs have equal scores if there are few items
@@ -278,7 +282,7 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
             mine = scores[number]
             key = (mine.ids, mine.questions, mine.clips, mine.accuracy)
             if number == 0:
-                against = _BestComparison(as_cell(BEST if mine.ids else "-"))
+                against = _BestComparison(convert_to_cell(BEST if mine.ids else "-"))
             elif key not in differences:
                 against = differences[key] = _compare_to_best(mine, scores[0], name)
             else:
@@ -323,14 +327,18 @@ def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[
             (r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=count_baseline_items
         )
         figures = {key: build_metric_cell(metrics.get(key), key) for key in _list_metrics(first.summary)}
-        yield {"model": Cell((name,), style="baseline"), "n": as_cell(count_baseline_items(metrics) or "-"), **figures}
+        yield {
+            "model": Cell((name,), style="baseline"),
+            "n": convert_to_cell(count_baseline_items(metrics) or "-"),
+            **figures,
+        }
 
 
 def _list_title_parts(run: Run, ranked_by: str) -> list[str]:
     summary = run.summary
     tokenizer = summary.tables.get("tokenizer")
     asked = [f"condition {summary.condition}"] if summary.condition != "clean" else []
-    asked += [order_name(summary.options)] if summary.options != "given" else []
+    asked += [format_option_order(summary.options)] if summary.options != "given" else []
     asked += [f"ranked by {get_title(ranked_by)}"] if ranked_by != "accuracy" else []
     asked += [f"words split by {tokenizer}"] if tokenizer else []
     asked += ["answered by likelihood"] if summary.answer_by == "likelihood" else []

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 from alm_bench.reports.figures import build_metric_cell
-from alm_bench.scoring.other_parsers import REFUSAL
-from alm_bench.scoring.other_parsers import Row as RuleRow
+from alm_bench.scoring.other_parsers import REFUSAL, RuleAccuracy
 
 
-def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleRow]) -> list[Block]:
+def build_rescore_matrix(
+    model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleAccuracy]
+) -> list[Block]:
     """Return a table with one row per rule, and a note.
 
     `source` names the file of outputs, `questions` the data that the questions come from.

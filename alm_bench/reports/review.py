@@ -22,7 +22,7 @@ def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem
     if mark.note:
         lines.append(("note", mark.note))
     if record is None:
-        return Fields([*lines, ("not found", problem or "unknown")], title=_title(mark))
+        return Fields([*lines, ("not found", problem or "unknown")], title=_format_title(mark))
     sample = record.sample
     if question := sample.fields.get("question"):
         lines.append(("question", str(question)))
@@ -37,10 +37,10 @@ def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem
         lines.append(("parsed as", f"{value} (status {parsed.status}, rule {parsed.rule}{solved})"))
     if mark.kind == "parsed-wrongly":
         lines.append(("meant", "(no option)" if mark.answer is None else mark.answer))
-    return Fields(lines, title=_title(mark))
+    return Fields(lines, title=_format_title(mark))
 
 
-def _title(mark: Mark) -> str:
+def _format_title(mark: Mark) -> str:
     return f"── {mark.id} · {mark.task} · {mark.run}"
 
 

@@ -11,7 +11,7 @@ from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Column, Fields, Head
 from alm_bench.reports.breakdowns import (
     MARGIN,
     build_breakdowns,
-    build_metrics,
+    build_metric_table,
     get_margin_cell,
     get_metric_heading,
     is_metric_shown,
@@ -26,10 +26,16 @@ from alm_bench.reports.figures import (
     get_missing_reason,
     get_title,
     get_unit,
-    sort_keys,
+    sort_group_keys,
 )
 from alm_bench.reports.judges import build_judges, format_judges
-from alm_bench.reports.provenance import build_provenance, build_task_title, format_decoding, order_name, prompt_name
+from alm_bench.reports.provenance import (
+    build_provenance,
+    build_task_title,
+    format_decoding,
+    format_option_order,
+    format_prompt_name,
+)
 from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.reports.renderers import Form
 from alm_bench.scoring.judged import JUDGED
@@ -44,11 +50,11 @@ def build_results(
     summaries: Sequence[Summary], form: Form, *, details: bool = False, out: Path | None = None
 ) -> list[Block]:
     """Return everything that `run` prints: the report of each run, followed by the overview."""
-    blocks = [block for summary in summaries for block in build_run(summary, form, details=details, out=out)]
-    return [*blocks, *build_closing(summaries, form, out=out)]
+    blocks = [block for summary in summaries for block in build_run_report(summary, form, details=details, out=out)]
+    return [*blocks, *build_closing_blocks(summaries, form, out=out)]
 
 
-def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path | None = None) -> list[Block]:
+def build_run_report(summary: Summary, form: Form, *, details: bool = False, out: Path | None = None) -> list[Block]:
     """Return the report of one run.
 
     For a terminal this is a short card, with `details` also the breakdowns; for markdown it is the full report. `out`
@@ -61,10 +67,15 @@ def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path 
 
 
 def _build_details(summary: Summary) -> list[Block]:
-    return [Text(build_provenance(summary)), *build_judges(summary), build_metrics(summary), *build_breakdowns(summary)]
+    return [
+        Text(build_provenance(summary)),
+        *build_judges(summary),
+        build_metric_table(summary),
+        *build_breakdowns(summary),
+    ]
 
 
-def build_closing(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
+def build_closing_blocks(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
     """Return the blocks after the last report: the overview and, for a terminal, commands that inspect the runs.
 
     In a terminal, a single run gets no overview.
@@ -88,7 +99,7 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
     if (agreement := describe_agreement(main, summary.parser)) is not None:
         lines.append(("with people", agreement))
     if difficulty := summary.groups.get("difficulty"):
-        shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
+        shown = [(key, difficulty[key].get(main)) for key in sort_group_keys(difficulty)]
         texts = [keep_together(f"{key} {_format_value(metric, main)}") for key, metric in shown]
         lines.append(("difficulty", " → ".join(texts)))
     others = [
@@ -150,9 +161,9 @@ def _format_short_provenance(summary: Summary) -> str:
     data = "demo data" if summary.data == "demo" else f"revision {summary.revision}"
     selection = summary.describe_selection()
     parts = [f"{data}, split {summary.split}" + (f", {selection}" if selection else "")]
-    parts += [f"prompt {prompt_name(summary.prompt)}", format_decoding(summary.decoding)]
+    parts += [f"prompt {format_prompt_name(summary.prompt)}", format_decoding(summary.decoding)]
     if summary.options != "given":
-        parts.append(order_name(summary.options))
+        parts.append(format_option_order(summary.options))
     if summary.answer_by != "generate":
         parts.append(f"answered by {summary.answer_by}")
     if summary.usage is not None and summary.usage.cost:

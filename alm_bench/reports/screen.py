@@ -25,7 +25,7 @@ class Screen:
     ascii_only: bool = False
 
 
-def find_screen(stream: Any, environment: Mapping[str, str] = os.environ) -> Screen:
+def detect_screen(stream: Any, environment: Mapping[str, str] = os.environ) -> Screen:
     """Return the properties of a text stream. The variables `COLUMNS`, `NO_COLOR` and `TERM` are respected."""
     if stream is None or not stream.isatty():
         return Screen()

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.schema import Record
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.continuation import start_answers
-from alm_bench.runner.fitting import Fit
+from alm_bench.runner.fitting import FittedAdapter
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
 from alm_bench.scoring.grounding import (
     Effect,
-    Pair,
+    ItemPair,
     build_chainless_effect,
     build_missing_effect,
     compute_chain_effects,
@@ -21,7 +21,7 @@ from alm_bench.scoring.grounding import (
     compute_selection_share,
 )
 
-Prepare = Callable[[RunSpec, Fit | None], Plan]
+Prepare = Callable[[RunSpec, FittedAdapter | None], Plan]
 """Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
 fitting is fitted once; it is None for the clean run itself."""
 
@@ -87,7 +87,7 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
     changed: dict[str, Sequence[Plan] | str] = {}
     for name in conditions:
-        draws = range(read_condition(name).count_draws(repeats))
+        draws = range(create_condition(name).count_draws(repeats))
         try:
             changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
         except UsageError as error:  # e.g. swap in a task of one clip; other conditions are still run
@@ -114,7 +114,7 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
         if isinstance(plans, str):
             found.effects[name] = {"all": {"all": build_missing_effect(plans)}}
             continue
-        condition = read_condition(name)
+        condition = create_condition(name)
         if condition.changes_reasoning:
             try:
                 plans = [start_answers(plan, clean) for plan in plans]
@@ -152,7 +152,7 @@ def compute_reasoning_effects(
     is the control of the others.
     """
     pairs = {name: pair_items(clean, runs) for name, runs in changed.items()}
-    control = next((name for name in changed if read_condition(name).is_control), None)
+    control = next((name for name in changed if create_condition(name).is_control), None)
     effects = {}
     for name, paired in pairs.items():
         known = {pair.clean.sample.id for pair in paired}
@@ -162,14 +162,14 @@ def compute_reasoning_effects(
     return effects
 
 
-def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[Pair]:
+def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[ItemPair]:
     """Pair each item of the clean run with the same item of every repeat, in the order of the clean run.
 
     An item that is skipped in a run, or absent from one, is not paired.
     """
     known = [{record.sample.id: record for record in run if record.status != "skipped"} for run in repeats]
     return [
-        Pair(record.to_scored(), [run[record.sample.id].to_scored() for run in known])
+        ItemPair(record.to_scored(), [run[record.sample.id].to_scored() for run in known])
         for record in sorted(clean, key=lambda record: record.index)
         if record.status != "skipped" and all(record.sample.id in run for run in known)
     ]

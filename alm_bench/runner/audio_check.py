@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from alm_bench.audio.probes import SOUNDS, probe, probe_sequence
+from alm_bench.audio.probes import SOUNDS, build_probe_sequence, probe
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
-from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, compare_clip_lengths
 from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
@@ -86,12 +86,12 @@ def needs_audio_check(adapter: Adapter) -> bool:
     return adapter.audio is not None and adapter.abilities.delivery == "to be shown"
 
 
-def find_listener(adapter: Adapter) -> Adapter:
+def find_audio_adapter(adapter: Adapter) -> Adapter:
     """Return the part of a composite adapter that receives the clips (`Adapter.listener`), else the adapter itself.
 
     The check calls this part directly. Otherwise, answers could come from other parts or from cached descriptions.
     """
-    return adapter if adapter.listener is None else find_listener(adapter.listener)
+    return adapter if adapter.listener is None else find_audio_adapter(adapter.listener)
 
 
 def build_question(adapter: Adapter, prompts: str | None = None) -> str:
@@ -107,7 +107,7 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     model does not answer the question without a clip, it is also asked about silence. If the audio is delivered, two
     long clips show whether the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
     """
-    adapter = find_listener(adapter)
+    adapter = find_audio_adapter(adapter)
     if adapter.audio is None:
         return AudioCheck("not checked", f"{adapter.identity.label} takes no audio")
     prompt = asked or build_question(adapter)
@@ -121,7 +121,8 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     length = None
     if verdict == "delivered" and can_check_length(adapter):
         long = {
-            name: _load_request(adapter, prompt, name, probe_sequence(name, parts)) for name, parts in LENGTHS.items()
+            name: _load_request(adapter, prompt, name, build_probe_sequence(name, parts))
+            for name, parts in LENGTHS.items()
         }
         outputs |= _ask_model(adapter, long)
         length = compare_clip_lengths(
@@ -163,7 +164,7 @@ def _ask_model(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, O
     the adapter needs the check (`needs_audio_check`), the other requests are not sent: they would prove nothing, and
     each could cost a server restart or a timeout.
     """
-    ask = make_predict(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
+    ask = build_predict(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
     for name, request in requests.items():
         (outputs[name],) = predict_bisecting(ask, [request])

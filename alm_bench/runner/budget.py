@@ -9,7 +9,7 @@ from typing import TypeVar
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
-from alm_bench.records.usage import count_estimated_calls, record_cost
+from alm_bench.records.usage import count_estimated_calls, get_cost
 from alm_bench.runner.plan import Plan
 
 Element = TypeVar("Element")
@@ -31,7 +31,7 @@ class Budget:
     def add(self, records: Sequence[Record]) -> None:
         """Add the cost of answers. At the first estimated cost, print to standard error that costs are estimates."""
         for record in records:
-            self.add_cost(record_cost(record), count_estimated_calls(record) > 0)
+            self.add_cost(get_cost(record), count_estimated_calls(record) > 0)
 
     def add_cost(self, amount: float | None, estimated: bool) -> None:
         """Add the cost of one item in US dollars; None if it is not known."""
@@ -71,6 +71,6 @@ class Budget:
         )
 
 
-def take_within(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
+def iterate_within_budget(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
     """Yield `elements` until the cost limit is reached. The limit is checked before each element."""
     return itertools.takewhile(lambda _: not budget.reached, elements)

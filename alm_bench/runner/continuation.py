@@ -8,7 +8,7 @@ from msgspec.structs import replace as replace_fields
 from alm_bench.core import Adapter, UsageError
 from alm_bench.core.files import hash_json
 from alm_bench.records.schema import Record
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.plan import Plan
 from alm_bench.scoring.chains import find_chain
 from alm_bench.scoring.grounding import NO_CHAIN
@@ -44,7 +44,7 @@ def start_answers(plan: Plan, clean: Sequence[Record]) -> Plan:
 
 def check_continuation(condition: str, adapter: Adapter, answer_by: str) -> None:
     """Raise UsageError if a condition changes the model's reasoning, and the model cannot continue its own answers."""
-    if not read_condition(condition).changes_reasoning:
+    if not create_condition(condition).changes_reasoning:
         return
     if not adapter.abilities.continuation:
         raise UsageError(

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alm_bench.core import Adapter, DataRoot, Labelled, Request, Sample, Task, UsageError
+from alm_bench.core import Adapter, DataRoot, LabelledRequest, Request, Sample, Task, UsageError
 from alm_bench.core.adapter import wrap_as_adapter
 from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
-from alm_bench.data.manifest import clip_size, compute_cached_sha256
+from alm_bench.data.manifest import compute_cached_sha256, get_clip_size
 from alm_bench.plugins import catalogue
 from alm_bench.runner.batch_size import get_first_size
 from alm_bench.runner.loader import AudioPipeline, load_batches
@@ -16,7 +16,7 @@ from alm_bench.runner.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class FittedAdapter:
     """A fitted adapter with a description of the rows on which it was fitted."""
 
     adapter: Adapter
@@ -35,7 +35,7 @@ def fit_adapter(
     data: DataRoot,
     adapter: Adapter,
     tested: Sequence[Sample],
-) -> Fit | None:
+) -> FittedAdapter | None:
     """Fit the adapter on the development split that the task's card names. Returns None for an adapter that needs no
     fit.
 
@@ -48,7 +48,7 @@ def fit_adapter(
     split = task.card.fit_split
     if split is None:
         try:
-            return Fit(wrap_as_adapter(adapter.fit(iter(()))), None)
+            return FittedAdapter(wrap_as_adapter(adapter.fit(iter(()))), None)
         except UsageError as error:
             raise UsageError(f"{spec.task}: {error}") from error
     source, template = _find_fit_task(task, prompt)
@@ -66,7 +66,7 @@ def fit_adapter(
     digest = hash_json(taken.used_rows)
     annotations = source.files(data, split)["annotations"]
     description = {"task": owner, "split": split, "annotations": compute_cached_sha256(annotations), "ids": digest[:16]}
-    return Fit(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.left_out})
+    return FittedAdapter(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.left_out})
 
 
 def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
@@ -109,15 +109,15 @@ class _FitRows:
     left_out: int = 0
     """Number of rows that were omitted because a clip cannot be used."""
 
-    def iterate_rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
+    def iterate_rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[LabelledRequest]:
         """Yield the rows with decoded clips. Raises UsageError for an unusable clip, unless such clips are skipped."""
         order, size = range(len(self.requests)), get_first_size(spec.batch_size)
         for batch in load_batches(self.requests, order, pipeline, lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
-                    sizes = [] if pipeline.policy is None else [clip_size(ref) for ref in ready.request.audio]
+                    sizes = [] if pipeline.policy is None else [get_clip_size(ref) for ref in ready.request.audio]
                     self.used_rows.append((ready.request.id, sizes))
-                    yield Labelled(ready.request, self.targets[ready.index])
+                    yield LabelledRequest(ready.request, self.targets[ready.index])
                 elif spec.missing_audio == "skip":
                     self.left_out += 1
                 else:

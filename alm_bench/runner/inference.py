@@ -47,7 +47,7 @@ class MemoryShortage:
     """Number of requests that ran out of memory when sent alone, which a smaller batch size would not prevent."""
 
 
-def make_predict(
+def build_predict(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
     """Return the function that sends a batch of requests to the adapter and returns one output per request.
@@ -120,13 +120,13 @@ def _convert_scores(one: object, request: Request) -> Output:
     return Output(None, error=one.error, likelihood=forms)
 
 
-def capture_failure(work: Callable[[], Value], reraised: type[AlmBenchError] = UnreachableError) -> Value | Failure:
-    """Return the result of `work`, or a `Failure` if it raises an exception.
+def capture_failure(function: Callable[[], Value], reraised: type[AlmBenchError] = UnreachableError) -> Value | Failure:
+    """Return the result of `function`, or a `Failure` if it raises an exception.
 
     It is meant for code of adapters, which may raise anything. Exceptions of the type `reraised` are not captured.
     """
     try:
-        return work()
+        return function()
     except reraised:
         raise
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
@@ -134,24 +134,26 @@ def capture_failure(work: Callable[[], Value], reraised: type[AlmBenchError] = U
 
 
 def predict_bisecting(
-    ask: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
+    predict: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
 ) -> list[Output]:
     """Return one output per request. A batch that fails is halved until each failing request is sent alone.
 
-    `ask` sends a batch to the model. A request that fails alone gets an output with the error. `shortage` is updated
-    if calls run out of memory. Raises UnreachableError if the adapter raises it.
+    `predict` sends a batch to the model. A request that fails alone gets an output with the error. `shortage` is
+    updated if calls run out of memory. Raises UnreachableError if the adapter raises it.
     """
     if not requests:
         return []
     shortage = MemoryShortage() if shortage is None else shortage
-    outputs = capture_failure(lambda: ask(requests))
+    outputs = capture_failure(lambda: predict(requests))
     if not isinstance(outputs, Failure):
         return outputs
     if len(requests) == 1:
         shortage.alone += outputs.memory
         return [Output(None, error=outputs.reason)]
     half, alone = len(requests) // 2, shortage.alone
-    found = predict_bisecting(ask, requests[:half], shortage) + predict_bisecting(ask, requests[half:], shortage)
+    found = predict_bisecting(predict, requests[:half], shortage) + predict_bisecting(
+        predict, requests[half:], shortage
+    )
     if outputs.memory and shortage.alone == alone:
         shortage.together = min(len(requests), shortage.together or len(requests))
     return found

@@ -190,9 +190,9 @@ class AudioPipeline:
 class LazyClip:
     """A clip that is decoded once, by the first thread that needs it."""
 
-    def __init__(self, make: Callable[[], Clip], clip: Clip | None = None) -> None:
-        """Store the function `make`, which decodes the clip, or the finished `clip` if no decoding is needed."""
-        self._make, self._lock = make, threading.Lock()
+    def __init__(self, decode: Callable[[], Clip], clip: Clip | None = None) -> None:
+        """Store the function `decode`, which decodes the clip, or the finished `clip` if no decoding is needed."""
+        self._make, self._lock = decode, threading.Lock()
         self._clip = clip
 
     def begin(self) -> None:
@@ -233,14 +233,14 @@ class ClipCache:
             clip = self._pipeline.prepare_from_file(ref)
             self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref), clip)
             if clip is None:
-                self._pool.submit(_decode, weakref.ref(pending))
+                self._pool.submit(_decode_if_needed, weakref.ref(pending))
             if len(self._cached) > CACHED_CLIPS:
                 self._cached.popitem(last=False)
         self._cached.move_to_end(ref)
         return self._cached[ref]
 
 
-def _decode(reference: "weakref.ref[LazyClip]") -> None:
+def _decode_if_needed(reference: "weakref.ref[LazyClip]") -> None:
     """Decode a clip unless no request refers to it any longer.
 
     The reference is weak, so that clips in the queue of the thread pool do not stay in memory.

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from alm_bench.core import Arrangement, OptionOrder, Sample
+from alm_bench.core import OptionArrangement, OptionOrder, Sample
 from alm_bench.core.rng import create_item_generator
 
 
@@ -36,7 +36,7 @@ def _reorder_options(sample: Sample, order: OptionOrder, shuffles: int, seed: in
             choices=tuple(sample.choices[place] for place in places),
             target=None if sample.target is None else places.index(sample.target),
             targets=None if sample.targets is None else tuple(places.index(index) for index in sample.targets),
-            arranged=Arrangement(sample.id, number, len(orders), places),
+            arranged=OptionArrangement(sample.id, number, len(orders), places),
         )
 
 

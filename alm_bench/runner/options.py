@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
+class FailureTolerance:
     """Number of failed items that a run may have, as a number or as a percentage of all items."""
 
     count: int = 0
@@ -34,7 +34,7 @@ class Tolerance:
     """Tolerated percentage of failed items, 0..100."""
 
     @staticmethod
-    def read(text: str) -> "Tolerance":
+    def read(text: str) -> "FailureTolerance":
         """Parse the value of `--max-failures`. Raises UsageError unless it is a number of items or a percentage."""
         try:
             value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
@@ -42,7 +42,7 @@ class Tolerance:
             value = -1
         if not 0 <= value <= (100 if text.endswith("%") else value):  # NaN is in no range
             raise UsageError(f"--max-failures takes a number of items or a percentage like 5%, found {text!r}")
-        return Tolerance(percent=value) if text.endswith("%") else Tolerance(count=int(value))
+        return FailureTolerance(percent=value) if text.endswith("%") else FailureTolerance(count=int(value))
 
     def is_exceeded(self, failed: int, n: int) -> bool:
         """Return True if more of `n` items failed than is tolerated."""
@@ -281,7 +281,7 @@ class RunOptions:
         answer_tags(self.answer_tag)
         self._check_speech()
         self._check_numbers()
-        Tolerance.read(self.max_failures)
+        FailureTolerance.read(self.max_failures)
         parse_batch_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")

@@ -31,8 +31,8 @@ from alm_bench.core.cards import FILE_PREFIX
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.rng import create_item_generator
-from alm_bench.core.secrets import hide
-from alm_bench.data.manifest import clip_size, compute_cached_sha256, hash_manifest
+from alm_bench.core.secrets import hide_secrets
+from alm_bench.data.manifest import compute_cached_sha256, get_clip_size, hash_manifest
 from alm_bench.records.models import (
     FitRows,
     RunHeader,
@@ -47,8 +47,8 @@ from alm_bench.records.models import (
     to_json,
 )
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
-from alm_bench.runner.conditions import CLEAN, Condition, condition_version, read_condition
-from alm_bench.runner.fitting import Fit, fit_adapter
+from alm_bench.runner.conditions import CLEAN, Condition, condition_version, create_condition
+from alm_bench.runner.fitting import FittedAdapter, fit_adapter
 from alm_bench.runner.items import Items, describe_revision, load_task_items
 from alm_bench.runner.loader import list_clips
 from alm_bench.runner.option_order import order_options, reorder_predictions
@@ -83,13 +83,13 @@ class Plan:
     header: RunHeader
     """Content of `run.json`."""
 
-    fit: Fit | None = None
+    fit: FittedAdapter | None = None
     """The fitted adapter and its rows; None if the adapter needs no fit."""
 
     @property
     def condition(self) -> Condition:
         """Condition that changes clips or options."""
-        return read_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
+        return create_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
 
     @property
     def run_id(self) -> str:
@@ -106,7 +106,7 @@ def prepare(
     prompt: PromptTemplate,
     data: DataRoot,
     adapter: Adapter,
-    fit: Fit | None = None,
+    fit: FittedAdapter | None = None,
     items: Items | None = None,
 ) -> Plan:
     """Plan the run of a task.
@@ -126,7 +126,7 @@ def prepare(
     check_speech_support(adapter, questions, synthesiser, spec.also_written)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
-    condition = read_condition(spec.condition, spec.seed, spec.repeat)
+    condition = create_condition(spec.condition, spec.seed, spec.repeat)
     samples = condition.samples(order_options(questions, spec.options, spec.shuffles, spec.seed))
     if not samples:
         raise UsageError(f"condition {spec.condition}: {spec.task} has no items that it can be put to")
@@ -141,7 +141,7 @@ def prepare(
         ]
     requests = condition.requests(requests)
     if adapter.audio is not None:
-        check_clips(spec.task, requests)
+        check_clips_exist(spec.task, requests)
     spoken = None
     if synthesiser is not None:
         spoken = speak_questions(synthesiser, samples, requests, spec.also_written)
@@ -173,7 +173,7 @@ def prepare(
         data=_build_stored_data(spec, task, items, manifest),
         prompt=_build_stored_prompt(prompt, is_replay),
         audio=NOT_KNOWN if is_replay else None if adapter.audio is None else asdict(adapter.audio),
-        identity=from_json(to_json(hide(asdict(adapter.identity))), StoredIdentity),
+        identity=from_json(to_json(hide_secrets(asdict(adapter.identity))), StoredIdentity),
         fit=None if on is None else from_json(dict(on), FitRows),
         items=len(samples),
         selection=_describe_selection(spec, task, len(questions), len(everything)),
@@ -216,7 +216,7 @@ def _plan_items(
     planned = []
     for index, (sample, request, options) in enumerate(zip(samples, requests, predictions, strict=True)):
         baselines = tuple(Baseline(name=name, option=option) for name, option in options.items())[::-1]
-        sizes = {ref.id: clip_size(ref) for ref in list_clips(request)} if has_audio else {}
+        sizes = {ref.id: get_clip_size(ref) for ref in list_clips(request)} if has_audio else {}
         planned.append(
             PlannedItem(
                 index,
@@ -231,7 +231,7 @@ def _plan_items(
 
 def _build_stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
     """Return the spec for the run header. For a replay, the decoding is stored as not known."""
-    stored = from_json(to_json(hide(asdict(spec)) | {"decoding": spec.decoding.as_dict()}), StoredSpec)
+    stored = from_json(to_json(hide_secrets(asdict(spec)) | {"decoding": spec.decoding.as_dict()}), StoredSpec)
     return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
 
 
@@ -318,7 +318,7 @@ def _check_embeddings(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
         raise UsageError(f"--answer-by {spec.answer_by}: embeddings are compared in retrieval tasks, and only there")
 
 
-def check_clips(task: str, requests: Sequence[Request]) -> None:
+def check_clips_exist(task: str, requests: Sequence[Request]) -> None:
     """Raise DataError if the requests have clips and no file of them exists, since every item would fail for this
     reason."""
     refs = {ref.id: ref for request in requests for ref in request.audio}

@@ -28,16 +28,16 @@ def find_stored_outputs(adapter: Adapter) -> StoredOutputs | None:
 
 
 def select_replay_items(
-    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, is_data_named: bool, tell: Callable[[str], None]
 ) -> Items:
     """Return the questions that the outputs `stored` answer.
 
-    These are the questions of the task's data if they match the outputs exactly, if `named` is True (the user named the
-    data), or if the file of outputs does not contain its own questions. Otherwise they are the questions in the file.
-    Notices for the user are passed to `tell`. Raises DataError if the questions of the task's data are needed, but do
-    not match, or match less well than another annotation file.
+    These are the questions of the task's data if they match the outputs exactly, if `is_data_named` is True (the user
+    named the data), or if the file of outputs does not contain its own questions. Otherwise they are the questions in
+    the file. Notices for the user are passed to `tell`. Raises DataError if the questions of the task's data are
+    needed, but do not match, or match less well than another annotation file.
     """
-    items = _select_items(spec, task, data, stored, named, tell)
+    items = _select_items(spec, task, data, stored, is_data_named, tell)
     return replace(items, samples=[_mark_skipped(sample, stored) for sample in items.samples])
 
 
@@ -50,26 +50,26 @@ def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
 
 
 def _select_items(
-    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, is_data_named: bool, tell: Callable[[str], None]
 ) -> Items:
     task_items = load_task_items(spec, task, data)
     found = match(stored, task_items.samples)
     own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
-    if own and not named and not found.exact:
+    if own and not is_data_named and not found.exact:
         tell(f"{spec.task}: {stored.label} is scored by the questions that it holds itself")
-        return _own_items(task, stored)
+        return _build_items_from_outputs(task, stored)
     better = _find_better_match(spec, task, data, stored, found)
     if better is not None or not found.fits:
         raise DataError(_describe_mismatch(spec, task, data, stored, found, own, better))
     if found.unknown:
         first = found.unknown[0]
         tell(f"{spec.task}: {len(found.unknown)} ids of {stored.label} are not among the questions, as {first!r}")
-    if spec.data == "demo" and not named:
+    if spec.data == "demo" and not is_data_named:
         tell(f"{spec.task}: no real data found, using the built-in demo data (see `alm-bench data info`)")
     return replace(task_items, samples=_repeat_samples(task_items.samples, stored))
 
 
-def _own_items(task: Task, stored: StoredOutputs) -> Items:
+def _build_items_from_outputs(task: Task, stored: StoredOutputs) -> Items:
     """Return the questions that the file of outputs contains."""
     groups_of: Callable[[Mapping[str, Any]], Mapping[str, str]] = (
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
@@ -98,7 +98,7 @@ def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sa
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateFile:
     """Another annotation file of the task, and how well the outputs match it."""
 
     path: Path
@@ -113,7 +113,7 @@ class Candidate:
 
 def _find_better_match(
     spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, match: Match
-) -> Candidate | None:
+) -> CandidateFile | None:
     """Return the file in the data folder that has more ids and options in common with the outputs than `match`, if
     any."""
     if match.exact:
@@ -122,7 +122,7 @@ def _find_better_match(
     return ranked[-1] if ranked and ranked[-1].match.alike > match.alike else None
 
 
-def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
+def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[CandidateFile]:
     """Yield the other annotation files of the task in the data folder."""
     entry = catalogue().task(spec.task)
     if "annotations" not in entry.list_option_names() or not isinstance(data, LocalRoot):
@@ -140,7 +140,7 @@ def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOu
             samples = list(other.samples(data, spec.split))
         except DataError:  # not a file of this task's questions after all
             continue
-        yield Candidate(path, get_revision_name(task, {"annotations": path}), match(stored, samples))
+        yield CandidateFile(path, get_revision_name(task, {"annotations": path}), match(stored, samples))
 
 
 def _describe_mismatch(
@@ -149,12 +149,12 @@ def _describe_mismatch(
     data: DataRoot,
     stored: StoredOutputs,
     match: Match,
-    own: bool,
-    better: Candidate | None,
+    has_own_questions: bool,
+    better: CandidateFile | None,
 ) -> str:
     """Return one line for the user: the mismatch, the best matching revision (`better`), and advice.
 
-    `own` is True if the file of outputs contains its own questions.
+    `has_own_questions` is True if the file of outputs contains its own questions.
     """
     files = task.files(data, spec.split)
     where = "the built-in demo data" if spec.data == "demo" else f"revision {get_revision_name(task, files)}"
@@ -166,7 +166,7 @@ def _describe_mismatch(
             f"; {better.revision} has the most in common ({better.match.alike:,} items): name it with "
             f"{option}{better.path}"
         )
-    elif own:
+    elif has_own_questions:
         told.append("; without --data and annotations= it is scored by the questions that it holds itself")
     elif "annotations" in catalogue().task(spec.task).list_option_names():
         told.append(f"; name its questions with --data FOLDER or {option}FILE, or other ids with --model-arg id=NAME")

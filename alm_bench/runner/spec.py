@@ -8,7 +8,7 @@ from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, Opt
 from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.rng import DRAWS
-from alm_bench.core.secrets import hide
+from alm_bench.core.secrets import hide_secrets
 from alm_bench.runner.batch_size import BatchSize
 from alm_bench.runner.conditions import CLEAN, condition_version
 
@@ -114,7 +114,7 @@ def compute_fingerprint(
         "prompt": [prompt.id, prompt.hash],
         "audio": None if policy is None else asdict(policy),
         "missing_audio": spec.missing_audio,
-        "identity": hide(asdict(identity)),
+        "identity": hide_secrets(asdict(identity)),
         "decoding": spec.decoding.as_dict(),
         "seed": spec.seed,
         "limit": spec.limit,
@@ -122,7 +122,7 @@ def compute_fingerprint(
         "order": [spec.options, spec.shuffles],
         "condition": [spec.condition, spec.repeat],
         # an adapter's identity and the manifest may leave out an option that changes answers
-        "options": [hide(dict(spec.task_options)), hide(dict(spec.model_options))],
+        "options": [hide_secrets(dict(spec.task_options)), hide_secrets(dict(spec.model_options))],
     }
     if (version := condition_version(spec.condition)) is not None:
         parts["condition_version"] = version

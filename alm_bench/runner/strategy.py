@@ -17,7 +17,7 @@ FALLBACK_SET = "letters"
 
 
 @dataclass(frozen=True, slots=True)
-class DescribePrompt:
+class CaptionFirstPrompt:
     """Prompts of the strategy caption-first in one prompt set."""
 
     version: int
@@ -58,14 +58,14 @@ def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapte
         raise UsageError(f"--strategy {strategy}: {label} is fitted to options, and writes no descriptions")
     sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
     name = prompts if prompts in sets else FALLBACK_SET
-    return CaptionFirst(adapter, name, DescribePrompt(**sets[name]))
+    return CaptionFirstAdapter(adapter, name, CaptionFirstPrompt(**sets[name]))
 
 
-class CaptionFirst(DescribingAdapter):
+class CaptionFirstAdapter(DescribingAdapter):
     """Adapter whose model first describes all clips of an item in one text. The model is then asked the question, in a
     prompt that contains the description, with the clips."""
 
-    def __init__(self, adapter: Adapter, name: str, prompt: DescribePrompt) -> None:
+    def __init__(self, adapter: Adapter, name: str, prompt: CaptionFirstPrompt) -> None:
         super().__init__(adapter, adapter, prompt.hash, prompt.max_new_tokens)
         self._prompt = prompt
         identity = adapter.identity

@@ -144,23 +144,33 @@ def compare_model_orders(
 
 
 def _compare_classes(
-    said: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], clusters: Sequence[Hashable]
+    metric_right: npt.NDArray[np.bool_], people_right: npt.NDArray[np.bool_], clusters: Sequence[Hashable]
 ) -> tuple[Metric, Metric]:
     """Return Cohen's kappa and the balanced accuracy of a metric's classes against people's, with intervals.
 
-    `said` is True for answers that the metric calls right, `right` for answers that people call right.
+    `metric_right` is True for answers that the metric calls right, `people_right` for answers that people call right.
     """
-    n = len(right)
-    if not n or right.all() or not right.any():
-        reason = f"of {n} answers with the label 0 or 1, people call {'all' if n and right.all() else 'none'} right"
+    n = len(people_right)
+    if not n or people_right.all() or not people_right.any():
+        reason = (
+            f"of {n} answers with the label 0 or 1, people call {'all' if n and people_right.all() else 'none'} right"
+        )
         return Metric.missing(reason), Metric.missing(reason)
-    counts = np.stack([said & right, ~said & right, said & ~right, ~said & ~right], axis=1).astype(np.float64)
-    value, low, high = compute_clustered_interval(clusters, counts, _kappa_and_balanced_accuracy)
+    counts = np.stack(
+        [
+            metric_right & people_right,
+            ~metric_right & people_right,
+            metric_right & ~people_right,
+            ~metric_right & ~people_right,
+        ],
+        axis=1,
+    ).astype(np.float64)
+    value, low, high = compute_clustered_interval(clusters, counts, _compute_kappa_and_balanced_accuracy)
     found = [Metric(float(value[i]), float(low[i]), float(high[i]), n) for i in (0, 1)]
     return found[0], found[1]
 
 
-def _kappa_and_balanced_accuracy(sums: Array) -> Array:
+def _compute_kappa_and_balanced_accuracy(sums: Array) -> Array:
     """Compute Cohen's kappa and balanced accuracy, shape (..., 2), from numbers of answers, shape (..., 4).
 
     The four numbers count answers that people and the metric call right, that only people call right, that only the
@@ -184,21 +194,25 @@ def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
     return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
 
 
-def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Metric:
+def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind: str) -> Metric:
     """Return a rank correlation of `x` and `y` with its BCa bootstrap interval over clusters.
 
-    `kind` is `spearman` or `kendall`. `rows` holds the number of each item's cluster (`_index_clusters`).
+    `kind` is `spearman` or `kendall`. `cluster_numbers` holds the number of each item's cluster (`_index_clusters`).
     """
     from scipy.stats import kendalltau, spearmanr
 
     value = float(spearmanr(x, y).statistic if kind == "spearman" else kendalltau(x, y).statistic)
-    count = int(rows.max()) + 1
+    count = int(cluster_numbers.max()) + 1
     if count < 3:
         return Metric(value, n=len(x))
     generator = create_item_generator("bootstrap of a rank correlation")
     drawn = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
     without_one = 1 - np.eye(count)
-    weighted = _weighted_spearman(x, y, rows) if kind == "spearman" else _weighted_kendall(x, y, rows)
+    weighted = (
+        _build_weighted_spearman(x, y, cluster_numbers)
+        if kind == "spearman"
+        else _build_weighted_kendall(x, y, cluster_numbers)
+    )
     resampled, left_out = weighted(drawn), weighted(without_one)
     resampled = resampled[np.isfinite(resampled)]  # a sample in which all scores or all labels are equal has none
     if not len(resampled) or not np.isfinite(left_out).all():
@@ -207,7 +221,7 @@ def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Me
     return Metric(value, low, high, len(x))
 
 
-def _weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Spearman's correlation of resampled items, shape (draws,).
 
     Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's
@@ -242,7 +256,7 @@ def _weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Calla
     return correlate
 
 
-def _weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+def _build_weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Kendall's tau-b of resampled items, shape (draws,).
 
     Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's

@@ -14,7 +14,7 @@ from alm_bench.scoring.multiple_choice import (
     compute_weights,
     drop_skipped_rows,
     is_correct_option,
-    list_clips,
+    list_clusters,
     list_complete_baselines,
 )
 from alm_bench.scoring.paired import compute_difference
@@ -134,7 +134,7 @@ def compute_margin(
     if not rows or not values:
         return None
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
-    return compute_margin_over_best(values, mine, list_clips(rows), compute_weights(rows), name)
+    return compute_margin_over_best(values, mine, list_clusters(rows), compute_weights(rows), name)
 
 
 def find_best_baseline(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:

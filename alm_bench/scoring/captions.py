@@ -59,7 +59,7 @@ def _tokenize_cached(texts: tuple[str, ...], program: str) -> list[str]:
     return tokenize(texts)
 
 
-def _tokenize_as_possible(texts: Sequence[str]) -> tuple[list[str], str]:
+def _tokenize_with_fallback(texts: Sequence[str]) -> tuple[list[str], str]:
     """Return the tokens of texts and the name of the tokeniser: `CoreNLP 3.4.1`, or `NLTK` without Java."""
     try:
         return _tokenize_cached(tuple(texts), java.find_java()), "CoreNLP 3.4.1"
@@ -91,7 +91,7 @@ def _strip_punctuation(words: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Captions:
+class CaptionMetrics:
     """Values of several caption metrics."""
 
     corpus: dict[str, Metric]
@@ -114,7 +114,7 @@ def compute_caption_scores(
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     questions: Sequence[str | None] | None = None,
-) -> Captions:
+) -> CaptionMetrics:
     """Compute caption metrics from texts as they were written; by default the metrics of `list_default_metrics`.
 
     `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
@@ -126,7 +126,7 @@ def compute_caption_scores(
     metrics = list_default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)
     folders, metrics = collect_weights(metrics), [get_computable_spec(name).name for name in metrics]
-    sentences = Sentences(candidates, references, _tokenize_as_possible, names, questions, folders)
+    sentences = Sentences(candidates, references, _tokenize_with_fallback, names, questions, folders)
     found, missing = _compute_metrics(sentences, metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
     corpus = {
@@ -134,7 +134,7 @@ def compute_caption_scores(
     }
     weights = {name: described for name in found if (described := _describe_weights(name, sentences))}
     items = {name: found[name].items for name in metrics if name in found}
-    return Captions(corpus, items, sentences.tokenizer, weights)
+    return CaptionMetrics(corpus, items, sentences.tokenizer, weights)
 
 
 def _describe_weights(metric: str, sentences: Sentences) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric, Metrics
-from alm_bench.scoring.intervals import Array, compute_clustered_interval, rate_interval
+from alm_bench.scoring.intervals import Array, build_rate_metric, compute_clustered_interval
 
 
 def count_confusions(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
@@ -25,7 +25,7 @@ def divide(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def compute_metrics(matrix: Array) -> Array:
+def compute_metrics_from_confusions(matrix: Array) -> Array:
     """Compute accuracy, macro precision, macro recall, macro F1 and the recall of each label from confusion matrices.
 
     `matrix` has shape (..., labels, labels + 1), the result (..., 4 + labels). An undefined ratio is 0, as in
@@ -41,7 +41,7 @@ def compute_metrics(matrix: Array) -> Array:
     return np.concatenate([np.stack(macro, axis=-1), recall], axis=-1)
 
 
-def build_corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
+def build_corpus_statistic(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
     """Return the counts per item, and the statistic that computes the metrics from their sums.
 
     The metrics are `accuracy`, macro `precision`, `recall` and `f1`, and the recall of each label.
@@ -49,24 +49,24 @@ def build_corpus(golds: Sequence[int], predictions: Sequence[int | None], recall
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
     cells = count_confusions(golds, predictions, len(recalls))
-    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, compute_metrics)
+    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, compute_metrics_from_confusions)
 
 
 def compute_classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
-    """Return the metrics of `build_corpus` with intervals, which resample clips.
+    """Return the metrics of `build_corpus_statistic` with intervals, which resample clips.
 
     A metric without items has a reason instead of a value.
     """
-    found = build_corpus(golds, predictions, recalls)
+    found = build_corpus_statistic(golds, predictions, recalls)
     if not golds:
         return {name: Metric.missing("no items") for name in found.names}
     value, low, high = compute_clustered_interval(clips, found.counts, found.statistic)
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
     distinct = len(set(clips))
     rates = [
-        rate_interval(float(v), float(a), float(b), n, distinct)
+        build_rate_metric(float(v), float(a), float(b), n, distinct)
         for v, a, b, n in zip(value, low, high, sizes, strict=True)
     ]
     return {

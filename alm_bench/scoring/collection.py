@@ -49,10 +49,10 @@ def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[Collecti
     The intervals are percentiles of bootstrap draws. Each draw resamples the clips of every task, the same ones for all
     models, so that ranks and differences are paired. A collection in which no task has two clips has no intervals.
     """
-    sums = [_sum_task(task) for task in tasks]
+    sums = [_sum_scores_by_cluster(task) for task in tasks]
     values = np.stack([each.sum(axis=0)[:-1] / each.sum(axis=0)[-1] for each in sums])  # shape (tasks, models)
     generator = np.random.default_rng(seed)
-    draws = np.stack([_draw_values(each, generator) for each in sums], axis=1)  # shape (draws, tasks, models)
+    draws = np.stack([_resample_scores(each, generator) for each in sums], axis=1)  # shape (draws, tasks, models)
     n = sum(len(task.clusters) for task in tasks)
     has_interval = any(len(each) > 1 for each in sums)
 
@@ -82,12 +82,12 @@ def rank_values(values: Array) -> Array:
     return ranks
 
 
-def _sum_task(task: TaskItems) -> Array:
+def _sum_scores_by_cluster(task: TaskItems) -> Array:
     """Return the weighted scores of each cluster, shape (clusters, models + 1); the last column sums the weights."""
     return sum_by_cluster(task.clusters, np.concatenate([task.scores * task.weights, task.weights[None]]).T)
 
 
-def _draw_values(sums: Array, generator: np.random.Generator) -> Array:
+def _resample_scores(sums: Array, generator: np.random.Generator) -> Array:
     """Return the models' scores of one task in every draw, shape (draws, models)."""
     clusters = len(sums)
     parts = []

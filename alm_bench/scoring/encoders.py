@@ -37,7 +37,7 @@ _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
 @contextmanager
-def _report_load_errors(folder: Path) -> Iterator[None]:
+def _convert_load_errors(folder: Path) -> Iterator[None]:
     """Convert every error while weights are loaded into a MetricError: transformers raises errors of many kinds."""
     try:
         yield
@@ -53,7 +53,7 @@ def _load_encoder(folder: Path, name: str = "AutoModel") -> tuple[Any, Any]:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    with _report_load_errors(folder):
+    with _convert_load_errors(folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = getattr(transformers, name).from_pretrained(folder, local_files_only=True)
     return tokenizer, network.eval().to(pick_device("auto"))
@@ -101,12 +101,12 @@ def compute_bertscore(folder: Path, candidates: Sequence[str], references: Seque
     texts = list(dict.fromkeys([*candidates, *(text for each in references for text in each)]))
     vectors = dict(zip(texts, _embed_tokens(folder, texts), strict=True))
     return [
-        max(_match_tokens(vectors[candidate], vectors[reference]) for reference in each)
+        max(_compute_matching_f1(vectors[candidate], vectors[reference]) for reference in each)
         for candidate, each in zip(candidates, references, strict=True)
     ]
 
 
-def _match_tokens(candidate: Array, reference: Array) -> float:
+def _compute_matching_f1(candidate: Array, reference: Array) -> float:
     """Return the F1 of greedy matching of two lists of normalised token embeddings."""
     if not len(candidate) or not len(reference):
         return 0.0
@@ -157,7 +157,7 @@ def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
     import torch
     import transformers
 
-    with _report_load_errors(folder):
+    with _convert_load_errors(folder):
         checkpoints = sorted(folder.glob("*.ckpt"))
         if len(checkpoints) != 1:
             raise MetricError(f"not computed: {folder} holds {len(checkpoints)} files *.ckpt, expected one")
@@ -203,7 +203,7 @@ def _read_pooling(folder: Path) -> tuple[str, int | None]:
 
     A folder without a pooling configuration is pooled by the mean. Raises MetricError for other poolings and modules.
     """
-    with _report_load_errors(folder):
+    with _convert_load_errors(folder):
         modules = _read_json(folder / "modules.json") or []
         kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
         if others := set(kinds) - {"Transformer", "Pooling", "Normalize"}:

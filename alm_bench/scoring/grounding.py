@@ -11,9 +11,9 @@ import numpy as np
 from alm_bench.core import HasTextBaselines, Metric, MetricError, Scored, ScoresItems, Task
 from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows_with_reference
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clips, split
+from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
 
@@ -72,7 +72,7 @@ def build_chainless_effect(left_out: int, reason: str) -> Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ItemPair:
     """One item on clean clips and on changed clips, or with and without a changed chain of thought."""
 
     clean: Scored
@@ -87,7 +87,9 @@ class Pair:
         return float(np.mean([_get_answer(row) != _get_answer(self.clean) for row in self.noisy]))
 
 
-def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
+def compute_effects(
+    task: Task, pairs: Sequence[ItemPair], keeps_evidence: bool = False
+) -> dict[str, dict[str, Effect]]:
     """Compute the effect of changed clips on all items, and on the items of each group.
 
     The result maps groupings of the task's card to keys, and keys to effects. The grouping `all` has one key, `all`.
@@ -98,7 +100,9 @@ def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = Fa
     return _compute_by_group(task, pairs, _ClipVerdict(keeps_evidence))
 
 
-def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerdict") -> dict[str, dict[str, Effect]]:
+def _compute_by_group(
+    task: Task, pairs: Sequence[ItemPair], find_verdict: "FindVerdict"
+) -> dict[str, dict[str, Effect]]:
     """Return the effects by grouping and key; `find_verdict` judges each of them."""
     kept = _select_scored(task, pairs)
     if not kept:
@@ -117,13 +121,13 @@ def _compute_by_group(task: Task, pairs: Sequence[Pair], find_verdict: "FindVerd
     }
 
 
-def _select_scored(task: Task, pairs: Sequence[Pair]) -> list[Pair]:
+def _select_scored(task: Task, pairs: Sequence[ItemPair]) -> list[ItemPair]:
     """Return the items with a reference answer and a score."""
     return [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
 
 
 def compute_chain_effects(
-    task: Task, pairs: Sequence[Pair], left_out: Sequence[Scored], control: Sequence[Pair] = ()
+    task: Task, pairs: Sequence[ItemPair], left_out: Sequence[Scored], control: Sequence[ItemPair] = ()
 ) -> dict[str, dict[str, Effect]]:
     """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
 
@@ -151,7 +155,7 @@ class _ItemScores:
     """
 
     name: str
-    pairs: Sequence[Pair]
+    pairs: Sequence[ItemPair]
     clean: Sequence[float]
     noise: Sequence[float]
     changed: Sequence[float]
@@ -159,10 +163,10 @@ class _ItemScores:
     bounded: bool
 
     @staticmethod
-    def from_pairs(task: Task, kept: Sequence[Pair]) -> "_ItemScores":
+    def from_pairs(task: Task, kept: Sequence[ItemPair]) -> "_ItemScores":
         """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
-        name, clean = list_main_scores(task, [pair.clean for pair in kept])
-        repeats = [list_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+        name, clean = compute_main_scores(task, [pair.clean for pair in kept])
+        repeats = [compute_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
         changed = [pair.changed for pair in kept]
         rows = [pair.clean for pair in kept]
@@ -175,7 +179,7 @@ class _ItemScores:
         """Return the effect on the items at these indices, judged by `find_verdict`."""
         rows = [self.pairs[place].clean for place in item_indices]
         clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
-        clip_ids, item_weights = list_clips(rows), compute_weights(rows)
+        clip_ids, item_weights = list_clusters(rows), compute_weights(rows)
         level = compute_share if self.bounded else compute_mean_interval
         effect = Effect(
             level(clean, clip_ids, item_weights),
@@ -270,7 +274,7 @@ class _ChainVerdict:
     not measured."""
 
     @staticmethod
-    def from_control(task: Task, control: Sequence[Pair]) -> "_ChainVerdict":
+    def from_control(task: Task, control: Sequence[ItemPair]) -> "_ChainVerdict":
         """Return the verdict for a run with unchanged chains; without such a run if `control` is empty."""
         kept = _select_scored(task, control)
         try:
@@ -286,7 +290,7 @@ class _ChainVerdict:
         ids = [row.sample.id for row in found.rows]
         if not self.control or not self.control.keys() >= set(ids):
             return judge_reasoning(found.effect.changed, found.effect.drop)
-        clips, weights = list_clips(found.rows), compute_weights(found.rows)
+        clips, weights = list_clusters(found.rows), compute_weights(found.rows)
         excess = [value - self.control[item][0] for value, item in zip(found.changed, ids, strict=True)]
         compute = compute_mean_interval if min(excess) < 0 else compute_share
         drop = compare_paired_scores(found.noise, [self.control[item][1] for item in ids], clips, weights)
@@ -296,7 +300,7 @@ class _ChainVerdict:
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
     return compute_share(
-        [float(get_selected_text(row) is not None) for row in rows], list_clips(rows), compute_weights(rows)
+        [float(get_selected_text(row) is not None) for row in rows], list_clusters(rows), compute_weights(rows)
     )
 
 

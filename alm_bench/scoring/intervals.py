@@ -156,7 +156,7 @@ def compute_share(
         return compute_wilson_interval(float(values.sum()), n)
     summands = np.stack([counts * values, counts], axis=1)
     value, low, high = compute_clustered_interval(clusters, summands, compute_weighted_mean)
-    return rate_interval(float(value[0]), float(low[0]), float(high[0]), n, distinct)
+    return build_rate_metric(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
 def compute_conditional_share(
@@ -184,7 +184,7 @@ def compute_conditional_share(
         return compute_wilson_interval(float(event[met].sum()), len(met))
     summands = counts[:, None] * np.stack([event * condition, condition], axis=1)
     value, low, high = compute_ratio_interval(summands, clusters)
-    return rate_interval(value, low, high, len(met), distinct)
+    return build_rate_metric(value, low, high, len(met), distinct)
 
 
 def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[float, float, float]:
@@ -194,12 +194,12 @@ def compute_ratio_interval(summands: Array, clusters: Sequence[Any]) -> tuple[fl
     0. A bootstrap resample whose denominator is 0 gets the ratio over all items as its value.
     """
     whole = float(summands[:, 0].sum() / summands[:, 1].sum())
-    value, low, high = compute_clustered_interval(clusters, summands, _Ratio(whole))
+    value, low, high = compute_clustered_interval(clusters, summands, _RatioStatistic(whole))
     return float(value[0]), float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True, slots=True)
-class _Ratio:
+class _RatioStatistic:
     """Statistic for `compute_clustered_interval`: the ratio of two sums.
 
     It is a dataclass and not a closure: instances with the same fallback are equal, and so are keys of the cache of
@@ -234,7 +234,7 @@ def compute_mean_interval(
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(values))
 
 
-def rate_interval(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
+def build_rate_metric(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
     """Return a rate as a metric with an interval: `low` and `high`, or Wilson's interval if the rate is 0 or 1.
 
     `low` and `high` are the bounds of the rate's bootstrap interval, `n` is the number of items and `clusters` the

@@ -49,7 +49,7 @@ def get_java_version(program: str) -> int:
     return int(found[1])
 
 
-def open_package_flags(program: str) -> list[str]:
+def list_package_flags(program: str) -> list[str]:
     """Return the command-line flags of Java that give SPICE access to the packages in `OPENED_PACKAGES`.
 
     The list is empty for Java 8, which does not deny access and does not know the flag.

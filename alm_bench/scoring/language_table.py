@@ -9,8 +9,8 @@ from alm_bench.core import Metric, MetricError, Metrics, Scored, Task
 from alm_bench.core.languages import ItemLanguages
 from alm_bench.scoring.answer_language import VERSION, Verdict, check_language
 from alm_bench.scoring.intervals import compute_share
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
-from alm_bench.scoring.multiple_choice import compute_mean, drop_skipped_rows, list_clips
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
+from alm_bench.scoring.multiple_choice import compute_mean, drop_skipped_rows, list_clusters
 from alm_bench.scoring.paired import compare_paired_scores
 
 ANSWER_LANGUAGE = "answer_language"
@@ -99,7 +99,7 @@ def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
         return {ANSWER_LANGUAGE: Metric.missing("no answer is long enough to tell its language")}
     certain = [row for row, _ in verdicts]
     values = [float(verdict == "expected") for _, verdict in verdicts]
-    return {ANSWER_LANGUAGE: compute_share(values, list_clips(certain))}
+    return {ANSWER_LANGUAGE: compute_share(values, list_clusters(certain))}
 
 
 def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, f
     """Return the name of the main score, and the score of each row that has one by the row's identity."""
     known = [row for row in rows if row.sample.has_reference and has_main_score(task, row.sample)]
     try:
-        name, values = list_main_scores(task, known)
+        name, values = compute_main_scores(task, known)
     except MetricError:  # the score of a corpus metric is not available; the answers' languages are
         return task.card.metrics[0], {}
     return name, {id(row): value for row, value in zip(known, values, strict=True)}
@@ -178,7 +178,7 @@ def _compare(
     found = compare_paired_scores(
         [scores[id(row)] for row in common],
         [scores[id(own[_get_question(row)])] for row in common],
-        list_clips(common),
+        list_clusters(common),
     )
     return found.difference, found.p
 

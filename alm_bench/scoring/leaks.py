@@ -62,7 +62,7 @@ def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
 
     known = [sample for sample in samples if sample.choices and sample.target is not None and sample.skip is None]
     found = []
-    for cue, pick in {**_CUES, "most often right elsewhere": _make_prior(known)}.items():
+    for cue, pick in {**_CUES, "most often right elsewhere": _build_prior_cue(known)}.items():
         pairs = [(sample, index) for sample in known if (index := pick(sample)) is not None]
         if not pairs:
             continue
@@ -73,7 +73,7 @@ def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
     return sorted(found, key=lambda leak: (not leak.is_suspicious, leak.p_value))
 
 
-def _find_only(sample: Sample, describe: Callable[[str], object]) -> int | None:
+def _find_odd_option(sample: Sample, describe: Callable[[str], object]) -> int | None:
     """Return the index of the option whose property `describe(option)` differs from that of all others.
 
     Returns None unless exactly one option differs and the question has at least three options.
@@ -93,14 +93,14 @@ def _describe_case(choice: str) -> str:
     return "upper" if letter.isupper() else "lower"
 
 
-def _pick_extreme(sample: Sample, sign: int) -> int | None:
+def _pick_by_length(sample: Sample, sign: int) -> int | None:
     """Return the index of the longest (`sign` 1) or the shortest (-1) option; None if several are equally long."""
     lengths = [sign * len(choice.strip()) for choice in sample.choices]
     best = max(lengths)
     return lengths.index(best) if lengths.count(best) == 1 else None
 
 
-def _pick_named(sample: Sample, text: str) -> int | None:
+def _pick_mentioned(sample: Sample, text: str) -> int | None:
     """Return the index of the option that occurs in a text as whole words; None unless exactly one does."""
     plain = f" {_LETTERS_ONLY.sub(' ', text.casefold())} "
     names = [_LETTERS_ONLY.sub(" ", normalise_choice(sample, index)).strip() for index in range(len(sample.choices))]
@@ -111,23 +111,29 @@ def _pick_named(sample: Sample, text: str) -> int | None:
 def _pick_by_file_name(sample: Sample) -> int | None:
     """Return the index of the only option that occurs in the file names of the clips, else None."""
     stems = " ".join(re.sub(r"(?<=[a-z])(?=\d|[A-Z])", " ", PurePosixPath(ref.id).stem) for ref in sample.audio)
-    return _pick_named(sample, stems)
+    return _pick_mentioned(sample, stems)
 
 
 _CUES: Mapping[str, Pick] = {
-    "only one in another letter case": lambda sample: _find_only(sample, _describe_case),
-    "only one with or without a full stop": lambda sample: _find_only(sample, lambda one: one.strip().endswith(".")),
-    "only one with or without a digit": lambda sample: _find_only(sample, lambda one: any(map(str.isdigit, one))),
-    "only one with or without quotes": lambda sample: _find_only(sample, lambda one: any(q in one for q in "\"'“”")),
-    "only one with or without blanks around it": lambda sample: _find_only(sample, lambda one: one != one.strip()),
-    "longest": lambda sample: _pick_extreme(sample, 1),
-    "shortest": lambda sample: _pick_extreme(sample, -1),
+    "only one in another letter case": lambda sample: _find_odd_option(sample, _describe_case),
+    "only one with or without a full stop": lambda sample: _find_odd_option(
+        sample, lambda one: one.strip().endswith(".")
+    ),
+    "only one with or without a digit": lambda sample: _find_odd_option(sample, lambda one: any(map(str.isdigit, one))),
+    "only one with or without quotes": lambda sample: _find_odd_option(
+        sample, lambda one: any(q in one for q in "\"'“”")
+    ),
+    "only one with or without blanks around it": lambda sample: _find_odd_option(
+        sample, lambda one: one != one.strip()
+    ),
+    "longest": lambda sample: _pick_by_length(sample, 1),
+    "shortest": lambda sample: _pick_by_length(sample, -1),
     "named by the clip's file name": _pick_by_file_name,
-    "named by the question": lambda sample: _pick_named(sample, sample.fields.get("question", "")),
+    "named by the question": lambda sample: _pick_mentioned(sample, sample.fields.get("question", "")),
 }
 
 
-def _make_prior(samples: Sequence[Sample]) -> Pick:
+def _build_prior_cue(samples: Sequence[Sample]) -> Pick:
     """Return the cue that selects the option text that is right most often in other questions.
 
     For each option text, the rate is the share of the other questions with this option in which it is right. The cue

@@ -23,23 +23,23 @@ def normalise_log_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]
     return found
 
 
-def select_likeliest(sample: Sample, values: Sequence[float]) -> int | None:
+def find_most_likely_option(sample: Sample, values: Sequence[float]) -> int | None:
     """Return the index of the option with the highest value; None if options with different texts share it."""
     best = [place for place, value in enumerate(values) if value == max(values)]
     return best[0] if len({normalise_choice(sample, place) for place in best}) == 1 else None
 
 
-def select_by_normalisation(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
+def select_by_each_metric(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
     """Return the most likely option by each metric of `normalise_log_likelihoods`, in the form of a parsed answer."""
     return {
-        metric_name: _select_most_likely(sample, metric_name, values)
+        metric_name: _build_parsed_choice(sample, metric_name, values)
         for metric_name, values in normalise_log_likelihoods(likelihoods).items()
     }
 
 
-def _select_most_likely(sample: Sample, metric_name: str, values: Sequence[float]) -> Parsed:
+def _build_parsed_choice(sample: Sample, metric_name: str, values: Sequence[float]) -> Parsed:
     """Return the most likely option by one metric, or the status `ambiguous` if there are several."""
-    place = select_likeliest(sample, values)
+    place = find_most_likely_option(sample, values)
     if place is None:
         return Parsed("ambiguous", metric_name)
     return Parsed("ok", metric_name, place, sample.choices[place])

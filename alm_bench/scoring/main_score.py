@@ -16,7 +16,7 @@ def has_main_score(task: Task, sample: Sample) -> bool:
     return isinstance(task, ScoresItems) or get_main_score_name(task) in task.grade(sample, "", _NO_ANSWER)
 
 
-def list_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
+def compute_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
     """Return the name of the main score and its value for each row.
 
     Raises MetricError if the task's method `item_scores` raises it, because a metric cannot be computed.
@@ -25,10 +25,10 @@ def list_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[floa
         name, values = task.item_scores(rows)
         return name, [float(value) for value in values]
     name = get_main_score_name(task)
-    return name, [score_item(task, name, row) for row in rows]
+    return name, [get_item_score(task, name, row) for row in rows]
 
 
-def score_item(task: Task, name: str, row: Scored) -> float:
+def get_item_score(task: Task, name: str, row: Scored) -> float:
     """Return the value of the metric `name` for one item.
 
     A failed call gets the value of an empty answer: 0, or the value that the task's grade gives for an error rate.

@@ -12,12 +12,12 @@ from alm_bench.core.types import Metrics, Parsed, Sample, Scored
 from alm_bench.scoring.blind import FIRST, UNIFORM, Values, select_rows_with_reference
 from alm_bench.scoring.blind import compute_baseline_scores as compute_baseline_scores
 from alm_bench.scoring.classification import divide
-from alm_bench.scoring.intervals import Array, compute_clustered_interval, rate_interval
+from alm_bench.scoring.intervals import Array, build_rate_metric, compute_clustered_interval
 from alm_bench.scoring.multiple_choice import (
     compute_choice_metrics,
     compute_weights,
     is_correct_set,
-    list_clips,
+    list_clusters,
     normalise_choice,
 )
 
@@ -28,7 +28,7 @@ OPTION_METRICS = ("option_precision", "option_recall", "option_f1")
 """Names of the metrics over single options."""
 
 
-def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
+def grade_option_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
     """Return `accuracy`: 1 if exactly the correct options are selected, else 0. Empty if answers are withheld."""
     if sample.targets is None:
         return {}
@@ -48,16 +48,16 @@ def compute_multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
 
 def _compute_option_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics over single options, with intervals that resample clips."""
-    found, clusters = build_corpus(rows), list_clips(rows)
+    found, clusters = build_corpus_statistic(rows), list_clusters(rows)
     value, low, high = compute_clustered_interval(clusters, found.counts, found.statistic)
     distinct = len(set(clusters))
     return {
-        name: rate_interval(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
+        name: build_rate_metric(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
         for i, name in enumerate(found.names)
     }
 
 
-def build_corpus(rows: Sequence[Scored]) -> Corpus:
+def build_corpus_statistic(rows: Sequence[Scored]) -> Corpus:
     """Return the counts of each item and the statistic that computes `OPTION_METRICS` from their sums.
 
     The counts are the numbers of correct, selected, and both correct and selected options. They serve for intervals of

@@ -41,7 +41,7 @@ def drop_skipped_rows(rows: Sequence[Scored]) -> list[Scored]:
     return [row for row in rows if row.status != "skipped"]
 
 
-def list_clips(rows: Sequence[Scored]) -> list[str]:
+def list_clusters(rows: Sequence[Scored]) -> list[str]:
     """Return the cluster of each row for resampling: its clip, or its question if the task names no clip."""
     return [row.sample.groups.get("clip", row.sample.question) for row in rows]
 
@@ -77,7 +77,7 @@ def has_score(name: str, rows: Sequence[Scored]) -> bool:
 
 def compute_mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
     """Return the mean of one value in 0..1 per row, with its interval; every question has the same weight."""
-    return compute_share(values, list_clips(rows), compute_weights(rows))
+    return compute_share(values, list_clusters(rows), compute_weights(rows))
 
 
 def compute_answered_share(rows: Sequence[Scored]) -> Metric:
@@ -176,7 +176,7 @@ def compute_option_order_metrics(rows: Sequence[Scored]) -> Metrics:
     several = [part for part in shown.values() if len(part) > 1 and len(part) == _count_option_orders(part[0])]
     if not several:
         return {}
-    where = list_clips([part[0] for part in several])
+    where = list_clusters([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
     agreement = compute_share([_compute_agreement(part) for part in several], where)
     return {"circular_accuracy": compute_share(right, where), "consistency": agreement}
@@ -199,7 +199,7 @@ def get_selected_text(row: Scored) -> str | None:
 
     Duplicate options give the same text. Returns None if no option is selected.
     """
-    if row.parsed is None or not row.parsed.selects:
+    if row.parsed is None or not row.parsed.selects_option:
         return None
     indices = row.parsed.indices or ()
     if row.parsed.index is not None:
@@ -208,14 +208,14 @@ def get_selected_text(row: Scored) -> str | None:
 
 
 def compute_by_group(
-    rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
+    rows: Sequence[Scored], groupings: Iterable[str], compute: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
     """Compute metrics on the rows of each group: a mapping from grouping to key to metrics, with sorted keys.
 
-    `metrics` computes the metrics of some rows.
+    `compute` computes the metrics of some rows.
     """
     parts = split(rows, groupings)
-    return {grouping: {key: metrics(part) for key, part in keys.items()} for grouping, keys in parts.items()}
+    return {grouping: {key: compute(part) for key, part in keys.items()} for grouping, keys in parts.items()}
 
 
 def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:

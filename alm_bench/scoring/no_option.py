@@ -41,9 +41,9 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
     if not written:
         return None
     reasons = Counter(
-        explain_no_option(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects
+        explain_no_option(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects_option
     )
-    rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects) for _, _, parsed in written])
+    rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects_option) for _, _, parsed in written])
     return NoOption(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
 
@@ -59,12 +59,12 @@ def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:
     letters = {chr(ord("a") + index) for index in range(len(options))}
     if bare in named | letters:
         return SYMBOLS
-    if any(_contains_attached(said, option) for option in named | set(options)):
+    if any(_contains_attached_option(said, option) for option in named | set(options)):
         return EXTRA
     return OFF_LIST
 
 
-def _contains_attached(text: str, option: str) -> bool:
+def _contains_attached_option(text: str, option: str) -> bool:
     """Return True if a text contains an option within a longer word, and is not much longer than the option."""
     if len(option) < SHORTEST or len(text) > 2 * len(option) + 20:
         return False

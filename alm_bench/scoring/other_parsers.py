@@ -62,7 +62,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RuleAccuracy:
     """Accuracy of a model's answers by one rule, and the accuracy of empty texts and of refusals by the same rule."""
 
     rule: Rule
@@ -78,14 +78,17 @@ class Row:
     """Accuracy if all texts were refusals."""
 
 
-def compute_matrix(answers: Sequence[Answer]) -> list[Row]:
+def compute_rule_accuracies(answers: Sequence[Answer]) -> list[RuleAccuracy]:
     """Return one row per rule of `RULES`, with the accuracy of the same answers by each rule."""
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
-    return [Row(rule, *(_average(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
+    return [
+        RuleAccuracy(rule, *(_average_scores(rule.earns(part)) for part in (answers, silent, refusing)))
+        for rule in RULES
+    ]
 
 
-def _average(earned: Scores) -> Metric:
+def _average_scores(earned: Scores) -> Metric:
     """Return the mean of the scores, without excluded items.
 
     It has no interval if a score is neither 0 nor 1, since that is the expected score of a guess.
@@ -96,17 +99,17 @@ def _average(earned: Scores) -> Metric:
     return compute_wilson_interval(sum(kept), len(kept))
 
 
-def _score_each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
+def _build_item_rule(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
     """Return a function that scores a list of answers, each by the function `earns` alone."""
     return lambda answers: [earns(answer) for answer in answers]
 
 
-def _score_selection(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
+def _build_selection_rule(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
     """Return a function that scores a list of answers: 1.0 if `picks` selects the correct option, else 0.0.
 
     `picks` returns the index of the selected option, None if there is none.
     """
-    return _score_each(lambda answer: float(answer.is_correct(picks(answer))))
+    return _build_item_rule(lambda answer: float(answer.is_correct(picks(answer))))
 
 
 def _select_by_parser(answer: Answer) -> int | None:
@@ -114,7 +117,7 @@ def _select_by_parser(answer: Answer) -> int | None:
     return parse_choice(answer.text, answer.choices, answer.answer_tags).index
 
 
-def _score_official(answer: Answer) -> float:
+def _score_mmau_official(answer: Answer) -> float:
     """Score an answer by the official MMAU rule."""
     return float(is_officially_correct(answer.text, answer.sample.gold or "", answer.choices))
 
@@ -128,7 +131,7 @@ def _select_before_bracket(answer: Answer) -> int:
 _STATED = re.compile(r"ANSWER\s*:\s*([A-Z])", re.IGNORECASE)
 
 
-def _select_evalscope(answer: Answer) -> int:
+def _select_by_evalscope(answer: Answer) -> int:
     """Select the letter after "ANSWER:", else a single capital letter, else option A."""
     if match := _STATED.search(answer.text):
         return ascii_uppercase.index(match[1].upper())
@@ -215,28 +218,28 @@ RULES: tuple[Rule, ...] = (
     Rule(
         f"alm-bench, {PARSER}",
         "the last explicit statement, else the conclusion; never a guess",
-        _score_selection(_select_by_parser),
+        _build_selection_rule(_select_by_parser),
     ),
     Rule(
         "MMAU, official",
         "bags of words: all of the gold's, none that only other options have",
-        _score_each(_score_official),
+        _build_item_rule(_score_mmau_official),
     ),
-    Rule("Mellow's authors", "the text before the first `)`", _score_selection(_select_before_bracket)),
-    Rule("EvalScope", "`ANSWER: X`, else a lone capital, else always A", _score_selection(_select_evalscope)),
+    Rule("Mellow's authors", "the text before the first `)`", _build_selection_rule(_select_before_bracket)),
+    Rule("EvalScope", "`ANSWER: X`, else a lone capital, else always A", _build_selection_rule(_select_by_evalscope)),
     Rule(
         "lmms-eval, MMAU",
         "the first capital in brackets, before a blank or a point, else a random letter",
-        _score_each(_score_lmms_mmau),
+        _build_item_rule(_score_lmms_mmau),
     ),
     Rule(
         "lmms-eval, MMAR",
         "the last such capital, else, over five words, the last option's text, else random",
-        _score_each(_score_lmms_mmar),
+        _build_item_rule(_score_lmms_mmar),
     ),
     Rule("MMSU", "first or second-last character; empty takes the letter before; others are left out", _score_mmsu),
-    Rule("MuChoMusic", "the one capital of A to D that occurs anywhere", _score_selection(_select_capital)),
-    Rule("letter alone", "a single letter in any brackets", _score_selection(_select_single_letter)),
-    Rule("containment", "the one option whose text the output holds", _score_selection(_select_contained)),
+    Rule("MuChoMusic", "the one capital of A to D that occurs anywhere", _build_selection_rule(_select_capital)),
+    Rule("letter alone", "a single letter in any brackets", _build_selection_rule(_select_single_letter)),
+    Rule("containment", "the one option whose text the output holds", _build_selection_rule(_select_contained)),
 )
 """All rules; the first is the rule of this package."""

@@ -135,7 +135,7 @@ def compare_paired_scores(
         p = test.compute_p_value(0.0)
         if (bounds := test.compute_interval(p)) is not None:
             metric = replace(metric, low=bounds[0], high=bounds[1])
-    return Difference(ours, theirs, metric, won, lost, p, _compute_detectable(sums))
+    return Difference(ours, theirs, metric, won, lost, p, _compute_detectable_difference(sums))
 
 
 def compute_discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
@@ -160,7 +160,7 @@ def compute_discordant_interval(won: int, lost: int, n: int) -> tuple[float, flo
     return share * lower, share * balance + reach
 
 
-def _compute_detectable(sums: Array) -> float | None:
+def _compute_detectable_difference(sums: Array) -> float | None:
     """Return the smallest true difference that is found with 80 % power; None if no item differs.
 
     `sums` has shape (clusters, 2): sums of differences and of weights. The normal approximation at the observed scatter
@@ -171,7 +171,7 @@ def _compute_detectable(sums: Array) -> float | None:
     return quantiles * scatter or None
 
 
-def compare_corpora(
+def compare_corpus_metrics(
     first: Corpus, second: Corpus, clusters: Sequence[Hashable], seed: int = 0
 ) -> dict[str, Difference]:
     """Compare two systems by corpus metrics (precision, F1), and return the differences by metric name.

@@ -27,7 +27,7 @@ Values = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class PairFigures:
+class PairMetrics:
     """Metrics of a run's pairs, over all pairs or over the pairs of one group.
 
     If any two conditions form a pair (`first` is None), every pair is counted in both directions, and all items with
@@ -91,9 +91,9 @@ class _Pair:
     weight: float = 1.0
 
 
-def compute_pairs(
+def analyse_pairs(
     rows: Sequence[Scored], spec: PairSpec, groupings: Sequence[str] = (), scores: Sequence[float] | None = None
-) -> list[PairFigures]:
+) -> list[PairMetrics]:
     """Return the metrics over all pairs, followed by the metrics of each group.
 
     The groups are the keys of `groupings`. A pair belongs to a group if both of its items have the key.
@@ -112,7 +112,7 @@ def compute_pairs(
         pairs = _find_pairs([rows[index] for index in indices], spec)
         if pairs:
             part_rows, part_scores = [rows[index] for index in indices], [given[index] for index in indices]
-            found.append(_compute_figures(part_rows, part_scores, spec, pairs, (grouping, key)))
+            found.append(_analyse_group(part_rows, part_scores, spec, pairs, (grouping, key)))
     return found
 
 
@@ -125,7 +125,7 @@ def compute_pair_metrics(
     """
     found = {}
     for spec in specs:
-        for figures in compute_pairs(rows, spec, scores=scores):
+        for figures in analyse_pairs(rows, spec, scores=scores):
             found[spec.name] = figures.given_right
     return found
 
@@ -156,7 +156,7 @@ def _find_pairs(rows: Sequence[Scored], spec: PairSpec) -> list[_Pair]:
     """Return the pairs that `spec` declares among the rows, in order of the first appearance of their keys."""
     conditions: dict[str, dict[str, list[int]]] = {}
     for index, row in enumerate(rows):
-        key, condition = _read_key(row, spec.by), _read_key(row, spec.grouping)
+        key, condition = _get_key(row, spec.by), _get_key(row, spec.grouping)
         if key is not None and condition is not None:
             conditions.setdefault(key, {}).setdefault(condition, []).append(index)
     found = []
@@ -170,7 +170,7 @@ def _find_pairs(rows: Sequence[Scored], spec: PairSpec) -> list[_Pair]:
     return found
 
 
-def _read_key(row: Scored, grouping: str) -> str | None:
+def _get_key(row: Scored, grouping: str) -> str | None:
     """Return a row's key in a grouping; None without one. Every task has groupings `question` and `option order`."""
     if grouping == "question":
         return row.sample.question
@@ -179,13 +179,13 @@ def _read_key(row: Scored, grouping: str) -> str | None:
     return row.sample.groups.get(grouping)
 
 
-def _compute_figures(
+def _analyse_group(
     rows: Sequence[Scored],
     scores: Sequence[float],
     spec: PairSpec,
     pairs: Sequence[_Pair],
     part: tuple[str, str],
-) -> PairFigures:
+) -> PairMetrics:
     weights = compute_question_weights([row.sample.question for row in rows])
     clusters, pair_weights = [pair.key for pair in pairs], [pair.weight for pair in pairs]
 
@@ -198,7 +198,7 @@ def _compute_figures(
     ordered = spec.first is not None
     used = {index for pair in pairs for index in (*pair.first, *pair.second)}
     same = _compare_answers(rows, pairs)
-    return PairFigures(
+    return PairMetrics(
         name=spec.name,
         title=spec.title,
         first=spec.first,

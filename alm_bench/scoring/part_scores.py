@@ -152,7 +152,8 @@ def _score_translations(read: Read) -> Metrics:
     if not found:
         reason = "no output has this part in full, with a reference"
         return dict.fromkeys(("translation_chrf", "translation_bleu"), Metric.missing(reason))
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     language = str(found[0][0].sample.metadata.get("core language", "en"))
     tokenizer = "zh" if language == "zh" else "char" if language in UNSPACED else "13a"

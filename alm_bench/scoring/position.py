@@ -10,11 +10,11 @@ import numpy as np
 from alm_bench.core.types import Metric, Scored
 from alm_bench.scoring.blind import select_rows_with_reference
 from alm_bench.scoring.intervals import Array, sum_by_cluster
-from alm_bench.scoring.multiple_choice import compute_mean_score, list_clips
+from alm_bench.scoring.multiple_choice import compute_mean_score, list_clusters
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PositionCounts:
     """Counts at one option position."""
 
     letter: str
@@ -48,7 +48,7 @@ class ChiSquare:
 
 
 @dataclass(frozen=True, slots=True)
-class Positions:
+class PositionBias:
     """Position bias over the items with the most common number of options.
 
     Both tests are score tests over clips or questions, since the answers to several orders of one question are
@@ -62,7 +62,7 @@ class Positions:
     n: int
     """Number of items."""
 
-    positions: Sequence[Position]
+    positions: Sequence[PositionCounts]
     """Counts at each position, in order."""
 
     accuracy_test: ChiSquare
@@ -72,7 +72,7 @@ class Positions:
     """Test of an even distribution of wrong answers over the other positions."""
 
 
-def analyse_positions(rows: Sequence[Scored]) -> Positions | None:
+def analyse_positions(rows: Sequence[Scored]) -> PositionBias | None:
     """Compute the position bias of a run.
 
     Questions with several correct options are left out. Returns None if some position never has the correct option,
@@ -91,8 +91,8 @@ def analyse_positions(rows: Sequence[Scored]) -> Positions | None:
     for place in range(count):
         there = [row for row, gold in zip(kept, golds, strict=True) if gold == place]
         accuracy = compute_mean_score(there, "accuracy")
-        table.append(Position(ascii_lowercase[place], len(there), chosen_indices.count(place), accuracy))
-    return Positions(
+        table.append(PositionCounts(ascii_lowercase[place], len(there), chosen_indices.count(place), accuracy))
+    return PositionBias(
         count,
         len(kept),
         table,
@@ -111,7 +111,7 @@ def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], count: int) -> 
     right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(count)[list(golds)]
     if right.all() or not right.any():
         return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
-    return _score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
+    return _run_score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
 
 
 def _test_wrong_choices(
@@ -131,10 +131,10 @@ def _test_wrong_choices(
         every[[chosen_indices[n] or 0 for n in wrong]],
         (1 - every[[golds[n] for n in wrong]]) / (count - 1),
     )
-    return _score_test([rows[n] for n in wrong], chosen - elsewhere)
+    return _run_score_test([rows[n] for n in wrong], chosen - elsewhere)
 
 
-def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
+def _run_score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
     """Test the hypothesis that the expected sum of `departures` over all items is the same at all positions.
 
     `departures`, shape (items, positions), holds observed minus expected values. Their covariance is estimated over
@@ -142,7 +142,7 @@ def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
     """
     from scipy.stats import chi2
 
-    sums = sum_by_cluster(list_clips(rows), departures)
+    sums = sum_by_cluster(list_clusters(rows), departures)
     sums -= sums.mean(axis=1, keepdims=True)
     total, covariance = sums.sum(axis=0), sums.T @ sums
     rank = int(np.linalg.matrix_rank(covariance, tol=1e-9, hermitian=True))

@@ -43,8 +43,8 @@ def estimate_rate(
     here, there = labelled_clusters, other_clusters
     if not len(rest):
         rest, weight, there = f, 0.0, here
-    label_errors, score_errors = _cluster_errors(y, here), _cluster_errors(f, here)
-    other_errors = _cluster_errors(rest, there)
+    label_errors, score_errors = _compute_cluster_errors(y, here), _compute_cluster_errors(f, here)
+    other_errors = _compute_cluster_errors(rest, there)
     score_variance = float(score_errors @ score_errors + other_errors @ other_errors)
     if weight is None:
         weight = float(label_errors @ score_errors) / score_variance if score_variance > 0 else 0.0
@@ -59,7 +59,7 @@ def estimate_rate(
     return Metric(value, value - reach, value + reach, len(y))
 
 
-def _cluster_errors(values: Array, clusters: Sequence[Hashable] | None) -> Array:
+def _compute_cluster_errors(values: Array, clusters: Sequence[Hashable] | None) -> Array:
     """Return the contribution of each cluster to the error of the mean; the sum of their squares is its variance."""
     errors: Array = (values - values.mean()) / len(values)
     return errors if clusters is None else sum_by_cluster(clusters, errors)

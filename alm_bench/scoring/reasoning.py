@@ -10,7 +10,7 @@ from alm_bench.core.types import Metric, Scored
 from alm_bench.parsing.reasoning import count_words
 from alm_bench.scoring.chains import find_chain, get_output_text
 from alm_bench.scoring.intervals import compute_mean_interval
-from alm_bench.scoring.multiple_choice import compute_mean, compute_weights, list_clips
+from alm_bench.scoring.multiple_choice import compute_mean, compute_weights, list_clusters
 
 Answered = tuple[Scored, Mapping[str, Any]]
 """A row with the further values that the adapter returned with the answer (`Output.extra`)."""
@@ -79,7 +79,7 @@ def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], 
     if not known:
         return Metric.missing(missing)
     some = [row for row, _ in known]
-    return compute_mean_interval([length for _, length in known], list_clips(some), compute_weights(some))
+    return compute_mean_interval([length for _, length in known], list_clusters(some), compute_weights(some))
 
 
 def keeps_format(text: str, format: str) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
-from alm_bench.scoring.captions import Captions, compute_caption_scores
+from alm_bench.scoring.captions import CaptionMetrics, compute_caption_scores
 from alm_bench.scoring.metrics import LAST, get_computable_spec, get_metric_spec, is_computable, list_default_metrics
-from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
+from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clusters
 
 TEXT_PARSER = "text@1"
 """Name and version of the parser of sentences, which strips white space and the opening words that a prompt asked
@@ -84,18 +84,18 @@ def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> Tas
     answer_texts = list_sentences(kept)
     names = [row.sample.id for row in kept]
     found = compute_caption_scores(
-        answer_texts, [list_references(row.sample) for row in kept], list_clips(kept), metrics, names
+        answer_texts, [list_references(row.sample) for row in kept], list_clusters(kept), metrics, names
     )
     figures = {**found.corpus, "answered": compute_answered_share(kept)}
-    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables=describe_computation(found))
+    return TaskScore(figures, blind=_compute_baseline_metrics(kept, metrics), tables=describe_computation(found))
 
 
-def describe_computation(found: Captions) -> dict[str, Any]:
+def describe_computation(captions: CaptionMetrics) -> dict[str, Any]:
     """Return how caption metrics were computed, for the run's tables: the keys `tokenizer` and `weights`.
 
     A key is left out if no tokeniser, or no weights, were used.
     """
-    used = {"tokenizer": found.tokenizer, "weights": found.weights}
+    used = {"tokenizer": captions.tokenizer, "weights": captions.weights}
     return {name: value for name, value in used.items() if value}
 
 
@@ -168,10 +168,10 @@ def pick_mismatched_references(rows: Sequence[Scored]) -> list[str] | None:
     return answer_texts
 
 
-def _score_baseline(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
+def _compute_baseline_metrics(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
     """Return the corpus metrics of the text-only baseline."""
     answer_texts = pick_mismatched_references(rows)
     if answer_texts is None:
         return {}
     known = [list_references(row.sample) for row in rows]
-    return {BLIND_OTHER: compute_caption_scores(answer_texts, known, list_clips(rows), metrics).corpus}
+    return {BLIND_OTHER: compute_caption_scores(answer_texts, known, list_clusters(rows), metrics).corpus}

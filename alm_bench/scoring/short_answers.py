@@ -25,7 +25,7 @@ from alm_bench.parsing.numbers import parse_single_number
 from alm_bench.parsing.plain import parse_number, parse_yes_no
 from alm_bench.parsing.text import SINGLES, Span, Token, fold, iterate_tokens, normalise_text
 from alm_bench.parsing.yes_no import read_yes_or_no
-from alm_bench.scoring.wordnet import are_synonyms, share_compound
+from alm_bench.scoring.wordnet import are_synonyms, is_part_of_compound
 
 RULE = "short@1"
 """Name and version of the rules. The version is raised with every change that can change a grade."""
@@ -53,7 +53,7 @@ def contains_reference(answer: str, references: Sequence[str], question: str | N
 
     `question` helps to choose among several numbers and to understand sentences that imply yes or no.
     """
-    return any(_asserts(answer, reference, question) for reference in references)
+    return any(_asserts_reference(answer, reference, question) for reference in references)
 
 
 def _split_words(text: str) -> list[str]:
@@ -68,7 +68,7 @@ def _compute_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
     return 2 * shared / (len(answer) + len(reference)) if shared else 0.0
 
 
-def _asserts(answer: str, reference: str, question: str | None) -> bool:
+def _asserts_reference(answer: str, reference: str, question: str | None) -> bool:
     """Return True if an answer asserts one reference."""
     number = parse_single_number(fold(reference))
     if number is not None and (parsed := parse_number(answer, question)).status in ("ok", "ambiguous"):
@@ -99,15 +99,19 @@ def _list_sentences(document: Document) -> Iterator[Span]:
             yield max(start, framed[-1][0]), min(end, framed[-1][1])
 
 
-def _asserts_words(document: Document, span: Span, wanted: Sequence[str], deniable: bool) -> bool:
-    """Return True if the sentence at `span` contains every word of `wanted`, in any form that `_means` accepts.
+def _asserts_words(document: Document, span: Span, reference_words: Sequence[str], deniable: bool) -> bool:
+    """Return True if the sentence at `span` contains every word of `reference_words`, in any form that
+    `_is_equivalent_word` accepts.
 
     If `deniable` is True, words that the sentence denies are not counted.
     """
     said = list(iterate_tokens(document.plain.replace("-", " "), *span))
     return all(
-        any(_means(token.text, word) and not (deniable and _is_denied(document, span, token)) for token in said)
-        for word in wanted
+        any(
+            _is_equivalent_word(token.text, word) and not (deniable and _is_denied(document, span, token))
+            for token in said
+        )
+        for word in reference_words
     )
 
 
@@ -123,10 +127,11 @@ def _is_denied(document: Document, span: Span, token: Token) -> bool:
     return condition is not None and contrast is None
 
 
-def _asserts_characters(document: Document, span: Span, wanted: str) -> bool:
-    """Return True if a sentence in a script without spaces contains the characters `wanted`, and does not deny them."""
-    start = document.plain.find(wanted, *span)
-    return start >= 0 and not document.is_denied(start, start + len(wanted))
+def _asserts_characters(document: Document, span: Span, reference_text: str) -> bool:
+    """Return True if a sentence in a script without spaces contains the characters `reference_text`, and does not deny
+    them."""
+    start = document.plain.find(reference_text, *span)
+    return start >= 0 and not document.is_denied(start, start + len(reference_text))
 
 
 def _list_content_words(reference: str) -> tuple[str, ...]:
@@ -137,11 +142,11 @@ def _list_content_words(reference: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=65536)
-def _means(word: str, wanted: str) -> bool:
+def _is_equivalent_word(word: str, wanted: str) -> bool:
     """Return True if `word` of an answer means `wanted` of the reference.
 
     That is the case for the same word, an inflected form, a compound with it, or a synonym.
     """
     if build_stem_key(word) == build_stem_key(wanted):
         return True
-    return word not in FUNCTION_WORDS and (are_synonyms(word, wanted) or share_compound(word, wanted))
+    return word not in FUNCTION_WORDS and (are_synonyms(word, wanted) or is_part_of_compound(word, wanted))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import MetricError, StoreError
-from alm_bench.core.files import cache_folder, hash_json
+from alm_bench.core.files import get_cache_folder, hash_json
 from alm_bench.scoring import java
 from alm_bench.scoring.spice_engine import JAR
 
@@ -75,7 +75,7 @@ def find_spice_folder() -> Path:
     Raises MetricError with the folder that was searched if a jar is missing.
     """
     named = os.environ.get(HOME)
-    places = [Path(named)] if named else [cache_folder("spice")]
+    places = [Path(named)] if named else [get_cache_folder("spice")]
     for place in places:
         if all((place / jar).is_file() for jar in CORENLP):
             return place.resolve()
@@ -98,7 +98,7 @@ def compute_spice(
     """
     progress = _PROGRESS.get()
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
-    with _cache() as cache:
+    with _open_cache() as cache:
         found: dict[Item, float] = {}
         for item in dict.fromkeys(items):
             if (value := _read_cached_score(cache, item)) is not None:
@@ -191,7 +191,7 @@ def _run_spice(items: Sequence[Item], folder: Path) -> list[float | str]:
     """
     pack = java.find_pycocoevalcap_folder("spice")
     jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
-    parses = cache_folder("spice") / "parses"
+    parses = get_cache_folder("spice") / "parses"
     texts = {text for item in items for text in (item[0], *item[1])}
     try:
         parses.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ def _run_spice(items: Sequence[Item], folder: Path) -> list[float | str]:
         told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
         input_path.write_text(json.dumps(told), encoding="utf-8")
         command = [
-            *java.open_package_flags(java.find_java()),
+            *java.list_package_flags(java.find_java()),
             "-cp",
             os.pathsep.join(map(str, jars)),
             "edu.anu.spice.SpiceScorer",
@@ -226,9 +226,9 @@ def _read_cached_score(cache: DiskCache, item: Item) -> float | None:
 
 
 @contextmanager
-def _cache() -> Iterator[DiskCache]:
+def _open_cache() -> Iterator[DiskCache]:
     """Open the cache of scores. Raises MetricError if it cannot be used."""
     try:
-        yield DiskCache(cache_folder("spice") / "scores.sqlite", "scores")
+        yield DiskCache(get_cache_folder("spice") / "scores.sqlite", "scores")
     except StoreError as error:
         raise MetricError(str(error)) from error

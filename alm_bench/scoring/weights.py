@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from alm_bench.core.errors import MetricError, UsageError
-from alm_bench.core.files import cache_folder, compute_sha256
+from alm_bench.core.files import compute_sha256, get_cache_folder
 
 ALL_PARTS = "weights"
 """Option of a metric that names one folder with all of its weights."""
@@ -102,9 +102,9 @@ SOURCES: Mapping[str, WeightSource] = {
 """Weights by the name of the part, which is an option of the metrics that use it (`fense:sbert=FOLDER`)."""
 
 
-def default_folder(part: str) -> Path:
+def get_default_folder(part: str) -> Path:
     """Return the folder that `data get metric` writes the weights `part` to (a key of `SOURCES`)."""
-    return cache_folder("metrics") / part
+    return get_cache_folder("metrics") / part
 
 
 def parse_weights(metric: str, parts: tuple[str, ...], options: str) -> dict[str, Path]:
@@ -133,7 +133,7 @@ def find_weights(metric: str, part: str, folder: Path | None = None) -> Path:
 
     Raises MetricError, with advice, if the folder does not contain weights.
     """
-    path = default_folder(part) if folder is None else folder
+    path = get_default_folder(part) if folder is None else folder
     if path.is_dir() and any(_list_hashed_files(path)):
         return path
     source = SOURCES[part]

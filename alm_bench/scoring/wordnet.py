@@ -38,20 +38,20 @@ SHORTEST_REST = 3
 @cache
 def _load_meanings() -> Mapping[str, frozenset[str]]:
     """Return the ids of the sets of synonyms that contain each base form. Raises MetricError if the jar is missing."""
-    return {word: frozenset(ids.split()) for word, ids in _read_pairs("synsets")}
+    return {word: frozenset(ids.split()) for word, ids in _read_entries("synsets")}
 
 
 @cache
 def _load_irregular_forms() -> Mapping[str, tuple[str, ...]]:
     """Return the base forms of irregular inflected forms (`teeth`: `tooth`)."""
     found: dict[str, tuple[str, ...]] = {}
-    for base, forms in _read_pairs("exceptions"):
+    for base, forms in _read_entries("exceptions"):
         for form in forms.split():
             found[form] = (*found.get(form, ()), base)
     return found
 
 
-def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
+def _read_entries(name: str) -> Iterator[tuple[str, str]]:
     """Yield the entries of the jar's table `name`: a word, and the text of the line below it.
 
     Raises MetricError if the jar cannot be read.
@@ -87,7 +87,7 @@ def are_synonyms(one: str, other: str) -> bool:
     return not _look_up_meanings(one).isdisjoint(_look_up_meanings(other))
 
 
-def share_compound(one: str, other: str) -> bool:
+def is_part_of_compound(one: str, other: str) -> bool:
     """Return True if one word begins or ends the other, and the rest is a word, too (`rain`, `rainfall`)."""
     short, long = sorted((one, other), key=len)
     known = _load_meanings()

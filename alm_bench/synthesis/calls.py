@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import Adapter, Decoding, Estimate, Output, Request, StoreError, UsageError
-from alm_bench.core.files import hash_json, report_write_errors
+from alm_bench.core.files import hash_json, translate_write_errors
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.core.usage import COST, USAGE, parse_money
 from alm_bench.runner.executors.local import call_stream
-from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict, predict_bisecting
 
 BATCH = 8
 """Default number of requests that a model without a stream gets at once."""
@@ -50,7 +50,7 @@ class CallStore:
             )
         if read_only:
             return
-        with report_write_errors(path):
+        with translate_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if torn:
                 os.truncate(path, len(content) - len(torn))
@@ -73,7 +73,7 @@ class CallStore:
             self._answers[key] = replace(output, extra=usage)
         assert self._file is not None, "the store is open for writing"
         data = "".join(lines).encode()
-        with report_write_errors(self.path):
+        with translate_write_errors(self.path):
             written = 0
             while written < len(data):
                 written += os.write(self._file, data[written:])
@@ -207,6 +207,6 @@ class TextModel:
         if self._adapter.abilities.stream:
             yield from call_stream(self._adapter, affordable, self._decoding)
             return
-        predict = make_predict(self._adapter, self._decoding)
+        predict = build_predict(self._adapter, self._decoding)
         while some := list(itertools.islice(affordable, self._batch)):
             yield list(zip(some, predict_bisecting(predict, some), strict=True))

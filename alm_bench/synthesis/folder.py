@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.synthesis.pipeline import Dropped, FilterResult
 from alm_bench.synthesis.rows import dump_rows, to_json_row
@@ -25,7 +25,7 @@ def write_folder(folder: Path, result: FilterResult, card: Mapping[str, Any]) ->
     from alm_bench.reports import render
     from alm_bench.reports.synthesis import build_card_blocks, render_card_page
 
-    with report_write_errors(folder):
+    with translate_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     splits = sorted({row.split for row in (*result.rows, *(one.row for one in result.dropped))})
     written = []

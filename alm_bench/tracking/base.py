@@ -40,11 +40,11 @@ class Tracker:
 
     def track_run(self, summary: RunSummary) -> None:
         """Log the metrics of a scored run as one experiment, named as the run's folder."""
-        with self.open(RUNS_PROJECT, summary.run, describe_run(summary)) as log:
+        with self.open(RUNS_PROJECT, summary.run, collect_run_settings(summary)) as log:
             log(list_values(summary), 0)
 
 
-def describe_run(summary: RunSummary) -> dict[str, Any]:
+def collect_run_settings(summary: RunSummary) -> dict[str, Any]:
     """Return the settings of a run as JSON values."""
     names = ("task", "model", "data", "revision", "split", "condition", "options", "answer_by", "parser", "fingerprint")
     entry: dict[str, Any] = to_json(summary)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioRef, DataError, DataRoot
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.data import read_csv, read_text
 from alm_bench.data.class_labels import read_class_labels
 
@@ -80,7 +80,9 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
     label_names = {label.name for _, labels in found for label in labels}
     known = read_class_labels(classes, "mid") if classes is not None else sorted(label_names)
     if unknown := sorted(label_names.difference(known)):
-        raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {rank_names(unknown[0], known)}")
+        raise DataError(
+            f"{path}: label {unknown[0]!r} is not in {classes}; known: {format_similar_names(unknown[0], known)}"
+        )
     return TagFile({root.audio(*_list_file_names(name)): labels for name, labels in found}, known)
 
 

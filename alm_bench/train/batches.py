@@ -15,7 +15,7 @@ from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
 from alm_bench.train.features import LogMels, compute_logmel
-from alm_bench.train.sources import ClipKey, Source, clip_key
+from alm_bench.train.sources import ClipKey, Source, build_clip_key
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Corpus:
 
     def __post_init__(self) -> None:
         """Compute the fields `place` and `starts`."""
-        self.place = {clip_key(ref): place for place, ref in enumerate(self.clips)}
+        self.place = {build_clip_key(ref): place for place, ref in enumerate(self.clips)}
         self.starts = np.cumsum([0, *(len(source.rows) for source in self.sources)])
 
     @property
@@ -54,7 +54,7 @@ class Corpus:
 
 def collect_clips(sources: Sequence[Source]) -> list[AudioRef]:
     """Return the clips of all sources without duplicates, in order of appearance."""
-    return list({clip_key(ref): ref for source in sources for ref in source.clips}.values())
+    return list({build_clip_key(ref): ref for source in sources for ref in source.clips}.values())
 
 
 class StageData:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from alm_bench.core import StoreError, UsageError
 from alm_bench.core.errors import describe_error
-from alm_bench.core.files import LOCK, PID, lock_folder, replace_atomically, report_write_errors, write_atomically
+from alm_bench.core.files import LOCK, PID, lock_folder, replace_atomically, translate_write_errors, write_atomically
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
 from alm_bench.mellow.config import MellowConfig
@@ -81,7 +81,7 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(cuda, device)
 
 
-class Folder:
+class TrainingFolder:
     """Folder of a training run. It contains `config.json`, `log.jsonl` (one line per logged step), `state/` (the state
     to resume from), and the Mellow folders `last/` and `best/`."""
 
@@ -109,7 +109,7 @@ class Folder:
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
         """Check that `config` may be trained or restarted in this folder. Raises UsageError otherwise."""
-        with report_write_errors(self.path):
+        with translate_write_errors(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()
         stored_table = read_config_table(self.path) if CONFIG in there else None
         if fresh and self.path.is_dir() and (stored_table is None or LOG not in there):
@@ -136,7 +136,7 @@ class Folder:
     def _remove_run(self) -> None:
         """Remove all files of a run except its config and log, the state first. Folders that are empty afterwards are
         removed."""
-        with report_write_errors(self.path):
+        with translate_write_errors(self.path):
             for name, patterns in OWN_FILES.items():
                 folder = self.path / name
                 for file in [file for pattern in patterns for file in folder.glob(pattern)]:
@@ -150,7 +150,7 @@ class Folder:
         The first version of this program moved weights while saving. If it was killed during the move, the weights are
         restored.
         """
-        with report_write_errors(self.path):
+        with translate_write_errors(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):
                     if not (self.path / name).exists() and all((part / file).is_file() for file in _MELLOW):
@@ -170,7 +170,7 @@ class Folder:
         become null."""
         non_finite_keys = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
         finite = {key: None if key in non_finite_keys else value for key, value in entry.items()}
-        with report_write_errors(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
+        with translate_write_errors(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
@@ -213,10 +213,10 @@ class Folder:
         entry = {"position": asdict(position), "tensors": name, "values": _extract_tensors(values, "", tensors, {})}
         with replace_atomically(state / name) as temporary:
             write_tensors(temporary, tensors, {"position": json.dumps(asdict(position))})
-        with report_write_errors(self.path / LOG), (self.path / LOG).open("a") as file:
+        with translate_write_errors(self.path / LOG), (self.path / LOG).open("a") as file:
             os.fsync(file.fileno())  # the log lines of all saved steps must be on disk before the state
         write_atomically(state / VALUES, json.dumps(entry))
-        with report_write_errors(self.path):
+        with translate_write_errors(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
             for folder in OLDER_STATE_FOLDERS:
                 for older in OLDER_STATE_FILES:
@@ -385,20 +385,20 @@ def _convert_recipe_to_table(config: TrainConfig) -> dict[str, Any]:
     return plain
 
 
-def _find_differences(a: Any, b: Any, where: str = "") -> set[str]:
-    """Return the dotted keys at which two JSON values differ. `where`: dotted key of both values in the whole
+def _find_differences(a: Any, b: Any, key_prefix: str = "") -> set[str]:
+    """Return the dotted keys at which two JSON values differ. `key_prefix`: dotted key of both values in the whole
     document."""
     if isinstance(a, dict) and isinstance(b, dict):
         return {
             found
             for key in {*a, *b}
-            for found in _find_differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
+            for found in _find_differences(a.get(key), b.get(key), f"{key_prefix}.{key}".lstrip("."))
         }
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         return {
             found
             for i, (x, y) in enumerate(zip(a, b, strict=True))
-            for found in _find_differences(x, y, f"{where}.{i}")
+            for found in _find_differences(x, y, f"{key_prefix}.{i}")
         }
     # A setting that an older version did not have is empty in this version.
-    return set() if a == b or not (a or b) else {where}
+    return set() if a == b or not (a or b) else {key_prefix}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.train.grpo_config import GrpoConfig, check_grpo
 from alm_bench.train.parts_config import PartsConfig
 
@@ -405,7 +405,9 @@ def _find_recipe(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     if not path.is_file():
         bundled = [file.stem for file in CONFIGS.glob("*.toml")]
-        raise UsageError(f"no training config {name!r}; known besides a .toml file: {rank_names(name, bundled)}")
+        raise UsageError(
+            f"no training config {name!r}; known besides a .toml file: {format_similar_names(name, bundled)}"
+        )
     return path
 
 
@@ -472,7 +474,7 @@ def build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) ->
     fields = {item.name: item for item in dataclasses.fields(cls)}
     for key in values:
         if key not in fields:
-            raise UsageError(f"{location}: unknown key {key!r}; known: {rank_names(key, fields)}")
+            raise UsageError(f"{location}: unknown key {key!r}; known: {format_similar_names(key, fields)}")
     for key, item in fields.items():
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if required and key not in values:

@@ -18,9 +18,9 @@ from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.escape import escape_csv
 from alm_bench.core.files import hash_json, write_atomically
 from alm_bench.data import read_csv
-from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.loader import AudioPipeline, load_batches
-from alm_bench.train.features import clip_audio_key
+from alm_bench.train.features import build_audio_key
 from alm_bench.train.objectives.grpo import format_prompt
 from alm_bench.train.rewards import build_question, create_reward
 from alm_bench.train.sources import Row
@@ -78,7 +78,7 @@ class DrawStore:
 
     def build_key(self, prompt: str, clips: Sequence[AudioRef], seed: int) -> str:
         """Return the key of the answer that is drawn to a prompt about clips with a seed."""
-        return hash_json([self._model, self._decoding, prompt, [clip_audio_key(clip) for clip in clips], seed])
+        return hash_json([self._model, self._decoding, prompt, [build_audio_key(clip) for clip in clips], seed])
 
     def load(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the answers that were drawn before, by key. Raises StoreError."""
@@ -159,7 +159,7 @@ def _draw_answers(
                 raise DataError(f"row {one.request.prompt!r:.80}: {reason}")
         for draw in range(draws):
             asked = [one for one in loaded if keys[one.index][draw] not in known]
-            predict = make_predict(adapter, replace(decoding, seed=decoding.seed + draw))
+            predict = build_predict(adapter, replace(decoding, seed=decoding.seed + draw))
             drawn = {}
             for one, output in zip(asked, predict_bisecting(predict, [one.request for one in asked]), strict=True):
                 if output.text is None and output.refusal is None:

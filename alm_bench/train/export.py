@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import WEIGHTS, build_uninitialised_network, read_folder_tokenizer, save_folder
 from alm_bench.mellow.model import Mellow
@@ -17,8 +17,8 @@ from alm_bench.train.checkpoint import (
     EXPORTED,
     LAST,
     STATE,
-    Folder,
     Position,
+    TrainingFolder,
     read_config_table,
     translate_state_errors,
 )
@@ -38,7 +38,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     if table is None:
         raise UsageError(f"{run} is no folder of a training run (it has no {CONFIG} of one)")
     config = build_config(table, str(run / CONFIG))
-    saved = Folder(run).restore()
+    saved = TrainingFolder(run).restore()
     if saved is None:
         raise UsageError(f"{run} has no saved state to export{_suggest_remedy(run)}")
     position, values = saved
@@ -59,7 +59,7 @@ def find_training(name: str, out: Path = OUT) -> Path:
         if (path / CONFIG).is_file():
             return path
     known = [file.parent.name for file in out.glob(f"*/{CONFIG}")]
-    listed = rank_names(name, known, limit=6) if known else "none"
+    listed = format_similar_names(name, known, limit=6) if known else "none"
     raise UsageError(f"no training run {name!r} (no {CONFIG} there); runs in {out}: {listed}")
 
 

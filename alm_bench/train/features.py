@@ -41,7 +41,7 @@ class LogMels:
         return torch.from_numpy(self.values[np.asarray(indices)].astype(np.float32))
 
 
-def clip_audio_key(ref: AudioRef) -> list[str | int]:
+def build_audio_key(ref: AudioRef) -> list[str | int]:
     """Return a key of a clip's audio without decoding it: the path, size and modification time of a file, the
     parameters of a synthesised clip, or the hash of a clip that is stored within a table. The key includes the clip's
     id, on which a random crop depends. Raises AudioError."""
@@ -68,7 +68,7 @@ def load_cached_logmels(
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
     shape = [getattr(config, name) for name in LOGMEL_SETTINGS]
-    path = cache / f"logmel-{hash_json([shape, asdict(policy), [clip_audio_key(ref) for ref in refs]])[:16]}.npy"
+    path = cache / f"logmel-{hash_json([shape, asdict(policy), [build_audio_key(ref) for ref in refs]])[:16]}.npy"
     if not path.is_file():
         with replace_atomically(path, "ALM_BENCH_CACHE") as partial:
             values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))
@@ -100,7 +100,7 @@ def _compute_logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolic
 
 
 @torch.inference_mode()
-def encode_all(
+def encode_clips(
     encoder: Encoder, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
 ) -> EncoderOutput:
     """Return the outputs of a frozen encoder for the first `count` clips, computed in batches of `batch` clips.

@@ -12,7 +12,7 @@ from alm_bench.core.files import compute_sha256
 from alm_bench.core.rng import create_item_generator
 from alm_bench.train.config import FOLDS
 from alm_bench.train.own_data import write_questions
-from alm_bench.train.sources import Row, Source, clip_key
+from alm_bench.train.sources import Row, Source, build_clip_key
 
 HELD_OUT = "held_out.jsonl"
 """Name of the file of held-out questions in the folder of a run."""
@@ -95,8 +95,8 @@ def divide_source(source: Source, seed: int) -> Holdout:
             f"training data {source.config.name}: found {len(groups)} clips or groups of clips that share questions, "
             f"too few to hold out part {fold} of {folds}: add clips, name a [[validation]] source, or set folds = 1"
         )
-    parts = [_select_rows(source, [flag is wanted for flag in is_held_out]) for wanted in (False, True)]
-    return Holdout(*parts, seed=seed, folds=folds, fold=fold, untested=untested)
+    kept = _select_rows(source, [not flag for flag in is_held_out])
+    return Holdout(kept, _select_rows(source, is_held_out), seed=seed, folds=folds, fold=fold, untested=untested)
 
 
 def _select_rows(source: Source, is_kept: Sequence[bool]) -> Source:
@@ -117,14 +117,14 @@ def _group_rows(rows: Sequence[Row]) -> list[list[int]]:
             key = parent[key]
         return key
 
-    contents = _hash_contents({clip_key(clip): clip for row in rows for clip in row.clips})
+    contents = _hash_contents({build_clip_key(clip): clip for row in rows for clip in row.clips})
     for row in rows:
-        first, *others = (contents[clip_key(clip)] for clip in row.clips)
+        first, *others = (contents[build_clip_key(clip)] for clip in row.clips)
         for other in others:
             parent[find(other)] = find(first)
     groups: dict[Hashable, list[int]] = {}
     for index, row in enumerate(rows):
-        groups.setdefault(find(contents[clip_key(row.clips[0])]), []).append(index)
+        groups.setdefault(find(contents[build_clip_key(row.clips[0])]), []).append(index)
     return list(groups.values())
 
 

@@ -25,14 +25,14 @@ from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.checkpoint import (
     BEST,
     LAST,
-    Folder,
     Position,
+    TrainingFolder,
     get_random_state,
     restore_random_state,
     translate_state_errors,
 )
 from alm_bench.train.config import StageConfig, TrainConfig
-from alm_bench.train.features import encode_all
+from alm_bench.train.features import encode_clips
 from alm_bench.train.holdout import write_held_out_questions
 from alm_bench.train.lora import list_adapters, merge_lora
 from alm_bench.train.mixture import list_rows
@@ -41,7 +41,7 @@ from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
 from alm_bench.train.sampler import StepRows
-from alm_bench.train.schedule import GradientClipping, rate
+from alm_bench.train.schedule import GradientClipping, compute_learning_rate
 from alm_bench.train.setup import TrainingSetup
 
 Observer = Callable[[dict[str, Any]], None]
@@ -121,7 +121,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, prepared: TrainingSetup, observe: Observer, fresh: bool = False) -> None:
         """Create a trainer. `observe` is called with the log entry of every step. `fresh`: start over if a run of this
         name exists; otherwise that run is resumed."""
-        self.folder, self.fresh = Folder(config.out / config.name), fresh
+        self.folder, self.fresh = TrainingFolder(config.out / config.name), fresh
         config = replace(config, precision=pick_precision(config, None if fresh else self.folder.read_precision()))
         self.config, self.prepared, self.observe = config, prepared, observe
         # The objective `tags` does not use the encoder's `head`, and unused parameters must be declared to DDP.
@@ -201,7 +201,7 @@ class Trainer:
             if self._is_due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
                 entry |= self._validate(stage)
             if self._is_due(self.config.answer_every, step):
-                entry |= self._measure(stage)
+                entry |= self._compute_objective_metrics(stage)
             logged = self._is_due(self.config.log_every, step) or last or (number == 0 and step < FIRST_STEPS_LOGGED)
             if self.accelerator.is_main_process and logged:
                 self.folder.log(entry)
@@ -240,7 +240,7 @@ class Trainer:
         kind = load_objective_classes().get(config.objective)
         adapter_names = list_adapters(self.model) if kind.trains_lora else []
         parameters = _select_trainable(self.model, [*config.train, *adapter_names])
-        self._train_mode(config)
+        self._set_train_mode(config)
         encoded = self._encode_clips_once(config, kind)
         steps = kind.rows(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
@@ -269,7 +269,7 @@ class Trainer:
             return None
         if config.silent not in self._encoded:
             encoder, corpus = self.model.encoder, self.prepared.corpus
-            self._encoded[config.silent] = encode_all(
+            self._encoded[config.silent] = encode_clips(
                 encoder, corpus.logmels, len(corpus.clips), 64, self._build_autocast(), config.silent
             )
         return self._encoded[config.silent]
@@ -297,7 +297,7 @@ class Trainer:
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
         """Take one optimiser step. Returns its log entry. Raises AlmBenchError if the loss is not finite."""
-        learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
+        learning = compute_learning_rate(stage.config, step, stage.total, stage.steps.per_epoch)
         for group in stage.optimizer.param_groups:
             group["lr"] = learning
         batches = self.build_micro_batches(stage, step)
@@ -374,7 +374,7 @@ class Trainer:
             with self._build_autocast():
                 summed += float(objective(batch.to(self.accelerator.device)))
             units += batch.units
-        self._train_mode(stage.config)
+        self._set_train_mode(stage.config)
         value = self._sum_over_processes(summed) / self._sum_over_processes(units)
         is_best = stage.number + 1 == len(self.config.stage) and (
             self.position.best is None or value < self.position.best
@@ -384,7 +384,7 @@ class Trainer:
             self._save_weights(BEST, model)
         return {"validation_loss": value}
 
-    def _train_mode(self, config: StageConfig) -> None:
+    def _set_train_mode(self, config: StageConfig) -> None:
         """Set the network to training mode, but a frozen encoder to evaluation mode."""
         self.model.train()
         if _freezes_encoder(config):
@@ -396,7 +396,7 @@ class Trainer:
         return StageData(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
 
     @torch.no_grad()
-    def _measure(self, stage: Stage) -> Mapping[str, Any]:
+    def _compute_objective_metrics(self, stage: Stage) -> Mapping[str, Any]:
         """Return the additional metrics of the objective on validation rows, such as the share of exact answers."""
         corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
@@ -405,7 +405,7 @@ class Trainer:
         data = self.load_validation_data(corpus, stage.config)
         objective.set_up(data, self.config.seed)
         measured = objective.measure(data, self.config.answer_rows, self._build_autocast())
-        self._train_mode(stage.config)
+        self._set_train_mode(stage.config)
         return measured
 
     def _save(self, stage: Stage | None) -> None:

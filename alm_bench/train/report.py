@@ -54,7 +54,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
         write_atomically(path, encode_picture(draw_panels(f"Losses of {path.parent.name}", charts, columns=2), "png"))
 
 
-def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
+def build_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """Return the model card (README.md) of the weights: network, training data, recipe and losses."""
     data: list[Row] = [
         [source.config.name, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
@@ -176,7 +176,7 @@ def write_report(folder: Path, config: TrainConfig, model: Mellow, corpus: Corpu
     """Write the pictures of losses and rows and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")
     draw_selections(config, corpus, log, folder / "rows.png")
-    write_atomically(folder / "README.md", write_model_card(config, model, corpus.sources, log))
+    write_atomically(folder / "README.md", build_model_card(config, model, corpus.sources, log))
 
 
 class TensorBoardWriter:

@@ -69,9 +69,9 @@ class Steps:
         self._batch, self._seed = min(batch, sum(len(group.rows) for group in groups)), seed
         self._epoch = -1
         self._batches: list[Indices] = []
-        self.per_epoch = len(self._epoch_batches(0))
+        self.per_epoch = len(self._build_epoch_batches(0))
 
-    def _epoch_batches(self, epoch: int) -> list[Indices]:
+    def _build_epoch_batches(self, epoch: int) -> list[Indices]:
         """Return the batches of an epoch. The last epoch is cached."""
         if epoch != self._epoch:
             rows = sample_epoch_rows(self._groups, self._seed, epoch)
@@ -83,7 +83,7 @@ class Steps:
         """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
         # Every epoch has the same number of rows, and therefore of batches.
         epoch, place = divmod(step, self.per_epoch)
-        return self._epoch_batches(epoch)[place]
+        return self._build_epoch_batches(epoch)[place]
 
 
 class OrderedSteps(Steps):

@@ -10,7 +10,7 @@ NORM_HISTORY = 100
 """Number of gradient norms over which the published clipping rule averages."""
 
 
-def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
+def compute_learning_rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
     """Return the learning rate of step `step` (from 0) of `total`. `per_epoch`: steps per epoch.
 
     `cosine` rises linearly over the share `warmup` of the steps and then falls to 0 with every step. `constant` rises

@@ -24,7 +24,7 @@ from alm_bench.train.features import load_cached_logmels
 from alm_bench.train.holdout import Holdout, divide_source, is_divisible
 from alm_bench.train.lora import add_lora
 from alm_bench.train.objectives import check_objectives
-from alm_bench.train.sources import Source, clip_key, read_source
+from alm_bench.train.sources import Source, build_clip_key, read_source
 
 Report = Callable[[str, int, int], None]
 """Called with the name of a preparation step, the amount done, and the total."""
@@ -198,7 +198,7 @@ def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> tor
 
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
     scenes = {
-        clip_key(ref): root.get_scene(ref.id)
+        build_clip_key(ref): root.get_scene(ref.id)
         for source, root in zip(sources, roots, strict=True)
         for row in source.rows
         for ref in row.clips

@@ -26,7 +26,7 @@ DIFFICULTIES = ("easy", "medium", "hard")
 """Difficulties of rows, in ascending order."""
 
 
-def clip_key(ref: AudioRef) -> ClipKey:
+def build_clip_key(ref: AudioRef) -> ClipKey:
     """Return a key that identifies a clip over all sources. The id alone does not: two folders may both contain
     `train/a.wav`."""
     return ref.id, ref.path, ref.content
@@ -82,7 +82,7 @@ class Source:
     def clips(self) -> list[AudioRef]:
         """Clips without duplicates, in order of appearance."""
         tagged = self.tagged.clips if self.tagged is not None else ()
-        found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
+        found = {build_clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
     def select(self, is_kept: Sequence[bool]) -> None:

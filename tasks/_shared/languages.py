@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 
 ALL = "all"
 """Value of a language option that selects every language."""
@@ -21,7 +21,7 @@ def select_languages(value: str, known: Sequence[str], option: str) -> tuple[str
     for code in codes:
         if code not in known:
             raise UsageError(
-                f"{option}: unknown language {code!r}; known: {rank_names(code, known)} (or {ALL}, or A+B)"
+                f"{option}: unknown language {code!r}; known: {format_similar_names(code, known)} (or {ALL}, or A+B)"
             )
     if not codes:
         raise UsageError(f"{option} names no language; known: {', '.join(known)}")

@@ -170,11 +170,11 @@ def _read_questions(path: Path, data: DataRoot) -> Iterator[Question]:
         )
 
 
-def _check_part(row: Mapping[str, Any], code: str, where: str) -> Mapping[str, str]:
+def _check_part(row: Mapping[str, Any], code: str, location: str) -> Mapping[str, str]:
     """Return the part of a row for the language `code`. Raises DataError if a field is missing."""
     part = row.get(code)
     if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in ("audio", "question", "answer")):
-        raise DataError(f"{where}: {code} is {part!r:.80}, expected an object with audio, question and answer")
+        raise DataError(f"{location}: {code} is {part!r:.80}, expected an object with audio, question and answer")
     return part
 
 

@@ -39,7 +39,7 @@ from alm_bench.scoring.multiple_choice import (
     compute_by_group,
     compute_mean,
     drop_skipped_rows,
-    list_clips,
+    list_clusters,
 )
 from alm_bench.scoring.sentences import (
     SCORING,
@@ -139,14 +139,16 @@ class ClothoAqa:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         scorable = drop_skipped_rows(rows)
-        values, blind = _compute_metrics(scorable), _baseline_metrics(scorable)
+        values, blind = _compute_metrics(scorable), _compute_baseline_metrics(scorable)
         open_rows = [row for row in scorable if not is_binary(row.sample)]
         groups = compute_by_group(scorable, self.card.groups, _compute_metrics) if self.options.languages()[1:] else {}
         if self.options.metrics is None or not open_rows:
             return TaskScore({**values, "answered": compute_answered_share(scorable)}, groups, blind)
         asked = self.options.list_metrics()
         captions, tables = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
-        baseline, _ = _compute_caption_metrics(open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked)
+        baseline, _ = _compute_caption_metrics(
+            open_rows, [_find_most_frequent_answer(open_rows)] * len(open_rows), asked
+        )
         # The task's own metrics of the same name remain: they know the question and the answer as it was written.
         blind[BLIND_WORD] = {**baseline, **blind[BLIND_WORD]}
         return TaskScore({**captions, **values, "answered": compute_answered_share(scorable)}, groups, blind, tables)
@@ -158,7 +160,7 @@ class ClothoAqa:
         """
         if not rows:
             return {}
-        said = _most_frequent_answer(rows)
+        said = _find_most_frequent_answer(rows)
         return {BLIND_YES: [grade_answer(row.sample, said)["binary_accuracy"] for row in rows]}
 
 
@@ -227,7 +229,7 @@ def normalise_answer(text: str) -> str:
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
-def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
+def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
     """Return the rows that each metric is computed on, by metric name."""
     binary = [row for row in rows if is_binary(row.sample)]
     return {
@@ -240,14 +242,14 @@ def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
 
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     values = {}
-    for name, part in _rows_by_metric(rows).items():
+    for name, part in _group_rows_by_metric(rows).items():
         values[name] = (
             compute_mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
         )
     return values
 
 
-def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
+def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of each text-only baseline, by its name: one for yes/no questions, one for other questions.
 
     A baseline gives the same answer to all questions: the most frequent one among the references."""
@@ -257,9 +259,9 @@ def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     for name, part in ((BLIND_YES, binary), (BLIND_WORD, open_rows)):
         if not part:
             continue
-        said = _most_frequent_answer(part)
+        said = _find_most_frequent_answer(part)
         table[name] = {}
-        for metric_name, counts in _rows_by_metric(part).items():
+        for metric_name, counts in _group_rows_by_metric(part).items():
             if counts:
                 table[name][metric_name] = compute_mean(
                     counts, [grade_answer(row.sample, said)[metric_name] for row in counts]
@@ -267,7 +269,7 @@ def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     return table
 
 
-def _most_frequent_answer(rows: Sequence[Scored]) -> str:
+def _find_most_frequent_answer(rows: Sequence[Scored]) -> str:
     """Return the most frequent answer of all annotators to these questions."""
     said: Counter[str] = Counter(answer for row in rows for answer in row.sample.target)
     return said.most_common(1)[0][0]
@@ -280,7 +282,7 @@ def _compute_caption_metrics(
 
     Returns the metrics, whose names get the prefix `open_`, and tables that name the tokenizer and the weights.
     """
-    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
+    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clusters(rows), metrics)
     found = replace(found, weights={f"open_{name}": used for name, used in found.weights.items()})
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, describe_computation(found)
 

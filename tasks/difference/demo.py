@@ -3,13 +3,13 @@ each pair is described in three levels of detail (tiers)."""
 
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import CAPTIONS, TIERS, describe_difference, draw_pairs, write_captions
-from alm_bench.demo.scene import Scene, stream
+from alm_bench.demo.scene import Scene, create_generator
 from alm_bench.tasks._shared.demo import build_audiocaps_captions, build_clotho_entailment
 
 
 def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[str, Scene], count: int) -> None:
     """Add one file per tier, with `count` pairs of clips that are the same in all three files."""
-    drawn = draw_pairs(stream("pairs", source), sorted(scenes), count)
+    drawn = draw_pairs(create_generator("pairs", source), sorted(scenes), count)
     for tier, asked in TIERS.items():
         rows = [
             {

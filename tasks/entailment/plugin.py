@@ -23,13 +23,13 @@ from alm_bench.core import (
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, compute_baseline_accuracies, compute_baseline_scores
-from alm_bench.scoring.classification import build_corpus, compute_classification_metrics, count_confusions
+from alm_bench.scoring.classification import build_corpus_statistic, compute_classification_metrics, count_confusions
 from alm_bench.scoring.multiple_choice import (
     compute_answered_share,
     compute_choice_metrics,
     compute_companion_metrics,
     drop_skipped_rows,
-    list_clips,
+    list_clusters,
     list_complete_baselines,
 )
 from alm_bench.tasks._shared.clips import list_clip_paths
@@ -130,7 +130,7 @@ class Entailment:
             return TaskScore(compute_choice_metrics(rows))
         predicted = _list_predicted_labels(scorable)
         metrics = compute_classification_metrics(
-            _list_reference_labels(scorable), predicted, list_clips(scorable), RECALLS
+            _list_reference_labels(scorable), predicted, list_clusters(scorable), RECALLS
         )
         return TaskScore(
             metrics={**metrics, "answered": compute_answered_share(scorable), **compute_companion_metrics(scorable)},
@@ -147,7 +147,7 @@ class Entailment:
         return compute_baseline_scores(rows, {BLIND_LABEL: [_get_option_index(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        return build_corpus(_list_reference_labels(rows), _list_predicted_labels(rows), RECALLS)
+        return build_corpus_statistic(_list_reference_labels(rows), _list_predicted_labels(rows), RECALLS)
 
 
 def _list_reference_labels(rows: Sequence[Scored]) -> list[int]:
@@ -191,7 +191,7 @@ def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     }
     table = compute_baseline_accuracies(rows, {UNIFORM: compute_baseline_scores(rows, {})[UNIFORM]})
     return table | {
-        name: compute_classification_metrics(golds, labels, list_clips(rows), RECALLS)
+        name: compute_classification_metrics(golds, labels, list_clusters(rows), RECALLS)
         for name, labels in predicted.items()
     }
 

@@ -4,7 +4,7 @@ import json
 
 from alm_bench.demo.dataset import Demo, DemoData, Row
 from alm_bench.demo.mcq import Question
-from alm_bench.tasks._shared.choice_demo import ITEMS, create_choice_rows, letter_choices
+from alm_bench.tasks._shared.choice_demo import ITEMS, create_choice_rows, pair_fields_with_choices
 from alm_bench.tasks._shared.lettered import CHOICE_FIELDS
 
 
@@ -14,7 +14,7 @@ def _create_row(question: Question) -> Row:
         "task_name": question.skill.lower().replace(" ", "_"),
         "audio_path": f"audio/{question.id}.wav",
         "question": question.question,
-        **dict(letter_choices(question, CHOICE_FIELDS)),
+        **dict(pair_fields_with_choices(question, CHOICE_FIELDS)),
         "answer_gt": question.choices[question.gold],
         "category": "Reasoning" if question.category == "Reasoning" else "Perception",
         "sub-category": "Linguistics" if question.domain == "speech" else "Paralinguistics",

@@ -9,7 +9,7 @@ from alm_bench.parsing import parse_choice, parse_choices, parse_number, parse_y
 from alm_bench.parsing.text import normalise_text
 from alm_bench.parsing.yes_no import read_whole_answer
 from alm_bench.scoring.blind import UNIFORM, score_choice_baselines
-from alm_bench.scoring.multi_select import compute_multi_select_baselines, grade_set
+from alm_bench.scoring.multi_select import compute_multi_select_baselines, grade_option_set
 from alm_bench.scoring.multiple_choice import is_correct_option
 from alm_bench.scoring.sentences import parse_text
 
@@ -60,14 +60,16 @@ def grade_answer(sample: Sample, parsed: Parsed) -> dict[str, float]:
     """Return the scores of an answer by metric name; empty if the correct answer is withheld.
 
     The accuracy of a yes/no answer is the share of references that equal it. A number or a short text is right if it
-    equals any reference. Questions with several correct options have further scores (`grade_set`).
+    equals any reference. Questions with several correct options have further scores (`grade_option_set`).
     """
     if not sample.has_reference:
         return {}
     kind = find_kind(sample)
     if kind == CHOICE:
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
-    return grade_set(sample, parsed) if kind == SEVERAL else {"accuracy": _grade_text(sample, kind, parsed.value)}
+    return (
+        grade_option_set(sample, parsed) if kind == SEVERAL else {"accuracy": _grade_text(sample, kind, parsed.value)}
+    )
 
 
 def _grade_text(sample: Sample, kind: str, value: str | None) -> float:
@@ -99,8 +101,8 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
         CHOICE: score_choice_baselines,
         SEVERAL: compute_multi_select_baselines,
         YES_NO: _score_yes_no,
-        NUMBER: _score_frequent,
-        OPEN: _score_frequent,
+        NUMBER: _score_most_frequent,
+        OPEN: _score_most_frequent,
     }
     table: dict[str, list[float]] = {}
     for kind, places in by_kind.items():
@@ -118,7 +120,7 @@ def _score_yes_no(rows: Sequence[Scored]) -> dict[str, list[float]]:
     return {UNIFORM: [0.5 * sum(pair) for pair in zip(*table.values(), strict=True)], **table}
 
 
-def _score_frequent(rows: Sequence[Scored]) -> dict[str, list[float]]:
+def _score_most_frequent(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """Return the accuracy of each row under the baseline that always gives the most frequent reference of the rows."""
     kind = find_kind(rows[0].sample)
     counts = Counter(normalise_text(text) for row in rows for text in set(row.sample.target))

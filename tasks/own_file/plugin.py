@@ -75,7 +75,7 @@ class Options:
 
 
 @lru_cache(maxsize=16)
-def _fetch(dataset: str) -> Path:
+def _download_dataset(dataset: str) -> Path:
     """Download a hub data set, once per process, and return its folder."""
     return fetch_hub_root(dataset).path
 
@@ -86,7 +86,7 @@ def find_path(name: str) -> Path:
     Raises DataError.
     """
     if name.startswith(HUB):
-        return _fetch(name.removeprefix(HUB))
+        return _download_dataset(name.removeprefix(HUB))
     return Path(name).expanduser()
 
 
@@ -183,7 +183,7 @@ class FileTask:
         groups.
         """
         found = self.read(split)
-        options = {"map": self.settings.describe_map(), "kind": self.settings.kind or ""}
+        options = {"map": self.settings.format_map(), "kind": self.settings.kind or ""}
         options["group_by"] = join_names(found.groups)
         return {name: value for name, value in options.items() if value}
 

@@ -4,7 +4,7 @@ sound by sound). No other task uses the scenes of these test rows."""
 import json
 from itertools import islice
 
-from alm_bench.demo.attribute_questions import DESCRIBE, write_transcript
+from alm_bench.demo.attribute_questions import DESCRIBE, compose_transcript
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.mcq import iterate_questions
 from alm_bench.demo.scene import hash_name
@@ -23,7 +23,7 @@ def create_test_rows(clips: int) -> DatasetRows:
             path = place.format(hash_name("reasonaqa", item.id)[:11])
             dataset.scenes[path] = item.scene
             dataset.rows.append(create_choice_row(dataset, item, path, f"{collection}_MCQ.json"))
-            text, answer = [compose_caption(dataset.scenes, path)], write_transcript(item.scene)
+            text, answer = [compose_caption(dataset.scenes, path)], compose_transcript(item.scene)
             dataset.rows.append(build_row(f"{collection}_Detail.json", [path], text, DESCRIBE, answer, item.difficulty))
     return dataset
 

@@ -14,7 +14,7 @@ from alm_bench.core import Corpus, DataRoot, Metric, Metrics, NoOptions, Parsed,
 from alm_bench.core.vectors import decode_vector
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.intervals import compute_share
-from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
+from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clusters
 from alm_bench.scoring.retrieval import (
     CUTOFFS,
     QueryScore,
@@ -62,8 +62,8 @@ class Retrieval:
         metrics: Metrics = {}
         expected: Metrics = {}
         for direction, queries, candidates in _split_by_direction(kept):
-            metrics |= _average(direction, queries, rank_queries(queries, candidates))
-            expected |= _expect(direction, queries, candidates)
+            metrics |= _compute_direction_metrics(direction, queries, score_queries(queries, candidates))
+            expected |= _compute_expected_metrics(direction, queries, candidates)
         return TaskScore(
             {**metrics, "answered": compute_answered_share(kept)}, blind={BASELINE: expected} if kept else {}
         )
@@ -78,13 +78,13 @@ class Retrieval:
         places = {row.sample.id: number for number, row in enumerate(rows)}
         columns: dict[str, dict[int, float]] = {}
         for direction, queries, candidates in _split_by_direction(kept):
-            for name, values in _list_values(direction, rank_queries(queries, candidates)).items():
+            for name, values in _list_query_scores(direction, score_queries(queries, candidates)).items():
                 queried = (places[row.sample.id] for row in queries)
                 columns[name] = dict(zip(queried, values, strict=True))
         counts = np.zeros((len(rows), len(columns), 2))
         for column, scores in enumerate(columns.values()):
             counts[list(scores), column] = [(score, 1.0) for score in scores.values()]
-        return Corpus(list(columns), counts, _divide)
+        return Corpus(list(columns), counts, _divide_sums)
 
 
 def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
@@ -105,7 +105,7 @@ def _pair_with_relevant(queries: Sequence[Scored], candidates: Sequence[Scored])
         yield row, [id for id in row.sample.target if id in known]
 
 
-def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+def _divide_sums(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
     """Divide sums of scores by sums of weights. `sums` has shape (..., metrics, 2), the result shape (..., metrics).
 
     A mean is 0 if the sum of its weights is 0.
@@ -122,7 +122,7 @@ def _drop_captions_without_clip(rows: Sequence[Scored]) -> list[Scored]:
     return [row for row in rows if row.sample.groups["kind"] == CLIP or row.sample.groups["clip"] in present]
 
 
-def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> list[QueryScore]:
+def score_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> list[QueryScore]:
     """Rank the candidates by similarity to each query, and return the score of each query's ranking, in order.
 
     A query without an embedding (a failed call) has the score 0. A candidate without one is in no ranking.
@@ -133,38 +133,38 @@ def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> lis
     nothing = QueryScore(dict.fromkeys(CUTOFFS, 0.0), 0.0)
     if not embedded or not asked:
         return [nothing] * len(queries)
-    similarities = compute_similarities(_stack([row for row, _ in asked]), _stack(embedded))
+    similarities = compute_similarities(_stack_embeddings([row for row, _ in asked]), _stack_embeddings(embedded))
     found = {}
     for (row, ids), line in zip(asked, similarities, strict=True):
         found[row.sample.id] = score_query(line, [places[id] for id in ids if id in places], len(ids))
     return [found.get(row.sample.id, nothing) for row in queries]
 
 
-def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
+def _stack_embeddings(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
     """Return the embeddings of rows, shape (rows, width). Rows without one are left out."""
     vectors = [decode_vector(row.embedding) for row in rows if row.embedding is not None]
     return np.stack(vectors).astype(np.float64)
 
 
-def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
+def _compute_direction_metrics(direction: str, queries: Sequence[Scored], scores: Sequence[QueryScore]) -> Metrics:
     """Return the metrics of one direction: means of the scores over the queries, with intervals over clips."""
-    values = _list_values(direction, scores)
+    values = _list_query_scores(direction, scores)
     if not queries:
         return {name: Metric.missing("no items") for name in values}
-    return {name: compute_share(each, list_clips(queries)) for name, each in values.items()}
+    return {name: compute_share(each, list_clusters(queries)) for name, each in values.items()}
 
 
-def _expect(direction: str, queries: Sequence[Scored], candidates: Sequence[Scored]) -> Metrics:
+def _compute_expected_metrics(direction: str, queries: Sequence[Scored], candidates: Sequence[Scored]) -> Metrics:
     """Return the expected metrics of a random ranking; {} without queries."""
     if not queries:
         return {}
     relevant = [len(ids) for _, ids in _pair_with_relevant(queries, candidates)]
     scores = [score_random_ranking(len(candidates), count) for count in relevant]
-    values = _list_values(direction, scores)
+    values = _list_query_scores(direction, scores)
     return {name: Metric(float(np.mean(each)), n=len(queries)) for name, each in values.items()}
 
 
-def _list_values(direction: str, scores: Sequence[QueryScore]) -> dict[str, list[float]]:
+def _list_query_scores(direction: str, scores: Sequence[QueryScore]) -> dict[str, list[float]]:
     """Return the score of each query by metric name: recalls and mean average precision at 10."""
     recalls = {f"{direction}_recall_{k}": [score.recall[k] for score in scores] for k in CUTOFFS}
     return {**recalls, f"{direction}_map_10": [score.average_precision for score in scores]}

@@ -13,7 +13,7 @@ from alm_bench.core.rng import create_item_generator
 from alm_bench.data.readers import check_unique_ids, read_json
 from alm_bench.scoring.blind import LONGEST
 from alm_bench.scoring.intervals import compute_share
-from alm_bench.scoring.multiple_choice import compute_weights, drop_skipped_rows, list_clips, normalise_choice
+from alm_bench.scoring.multiple_choice import compute_weights, drop_skipped_rows, list_clusters, normalise_choice
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.rul_muchomusic.official import find_official_option
 
@@ -37,7 +37,10 @@ class RulMuchoMusic(OfficialChoiceTask):
         return option is not None and sample.choices[option] == sample.gold
 
     def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
-        return {**super().compute_metrics(rows), "pi_weighted_accuracy": _weight_by_index(drop_skipped_rows(rows))}
+        return {
+            **super().compute_metrics(rows),
+            "pi_weighted_accuracy": _compute_weighted_accuracy(drop_skipped_rows(rows)),
+        }
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of the baselines of multiple choice.
@@ -49,16 +52,16 @@ class RulMuchoMusic(OfficialChoiceTask):
         return {**super().blind_scores(rows), LONGEST: longest} if rows else {}
 
 
-def _check_question(row: Any, where: str) -> Mapping[str, Any]:
+def _check_question(row: Any, location: str) -> Mapping[str, Any]:
     if not isinstance(row, dict):
-        raise DataError(f"{where}: found {type(row).__name__}, expected an object")
+        raise DataError(f"{location}: found {type(row).__name__}, expected an object")
     for key in ("question", "correct_answer"):
         if not isinstance(row.get(key), str):
-            raise DataError(f"{where}: {key} is {row.get(key)!r}, expected a text")
+            raise DataError(f"{location}: {key} is {row.get(key)!r}, expected a text")
     if not isinstance(row.get("distractors"), list) or not row["distractors"]:
-        raise DataError(f"{where}: distractors is {row.get('distractors')!r}, expected a list of texts")
+        raise DataError(f"{location}: distractors is {row.get('distractors')!r}, expected a list of texts")
     if not isinstance(row.get("PI"), float | int) or not 0 <= row["PI"] <= 1:
-        raise DataError(f"{where}: PI is {row.get('PI')!r}, expected a number from 0 to 1")
+        raise DataError(f"{location}: PI is {row.get('PI')!r}, expected a number from 0 to 1")
     return row
 
 
@@ -80,7 +83,7 @@ def _create_sample(key: str, row: Mapping[str, Any], data: DataRoot) -> Sample:
     )
 
 
-def _weight_by_index(rows: Sequence[Scored]) -> Metric:
+def _compute_weighted_accuracy(rows: Sequence[Scored]) -> Metric:
     """Return the accuracy in which each question has its perceptual index as weight."""
     if not rows:
         return Metric.missing("no items")
@@ -88,7 +91,7 @@ def _weight_by_index(rows: Sequence[Scored]) -> Metric:
     combined = [index * weight for index, weight in zip(indices, compute_weights(rows), strict=True)]
     if not sum(combined):
         return Metric.missing("all questions have the perceptual index 0")
-    return compute_share([row.scores.get("accuracy", 0.0) for row in rows], list_clips(rows), combined)
+    return compute_share([row.scores.get("accuracy", 0.0) for row in rows], list_clusters(rows), combined)
 
 
 def _is_strictly_longest(sample: Sample) -> bool:

@@ -15,7 +15,7 @@ from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks._shared.shards import PARQUET, name_shards
-from alm_bench.tasks.sakura.readers import clip_id, read_annotations, read_hub_rows
+from alm_bench.tasks.sakura.readers import build_clip_id, read_annotations, read_hub_rows
 
 HOPS = ("single", "multi")
 
@@ -39,7 +39,7 @@ class Sakura(OfficialChoiceTask):
 
         Raises DataError if no track has a file.
         """
-        declared = [file for file in self.card.files if self.options.track in ("all", _track(file))]
+        declared = [file for file in self.card.files if self.options.track in ("all", _get_track(file))]
         found = {role: path for file in declared for role, path in _find_files(data, file)}
         return found or {declared[0].role: data.locate(declared[0])}
 
@@ -64,7 +64,7 @@ class Sakura(OfficialChoiceTask):
                     yield _create_sample(track, name, hop, row, clip)
 
 
-def _track(file: DataFile) -> str:
+def _get_track(file: DataFile) -> str:
     """Return the track of a file, which is the end of its role."""
     return file.role.rpartition("-")[2]
 
@@ -75,9 +75,9 @@ def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
     Only paths that contain the track's name are used, since the files of all tracks have the same name.
     """
     paths = data.locate_all(file) if data.has(file) else ()
-    named = [path for path in paths if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1])]
+    named = [path for path in paths if any(part.startswith(_get_track(file)) for part in path.absolute().parts[:-1])]
     if file.role.startswith(PARQUET):
-        yield from name_shards(named, f"-{_track(file)}").items()
+        yield from name_shards(named, f"-{_get_track(file)}").items()
     elif named:
         yield file.role, data.locate(file)
 
@@ -86,7 +86,7 @@ def _find_clip(
     data: DataRoot, track: str, name: str, stored: Mapping[str, tuple[Mapping[str, str], AudioRef]]
 ) -> AudioRef:
     """Return the clip's own file, or its bytes in the hub's parquet files (`stored`) if there is no such file."""
-    clip = data.audio(clip_id(track, name), f"sakura/data/{track}/audio/{name}", f"{track}/audio/{name}")
+    clip = data.audio(build_clip_id(track, name), f"sakura/data/{track}/audio/{name}", f"{track}/audio/{name}")
     if clip.read is None and name in stored and not is_file(clip.path):
         return stored[name][1]
     return clip

@@ -26,12 +26,12 @@ def read_annotations(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         yield PurePosixPath(key).name, _check_row(row, f"{path}: {key}")
 
 
-def _check_row(row: Any, where: str) -> Mapping[str, str]:
+def _check_row(row: Any, location: str) -> Mapping[str, str]:
     if not isinstance(row, dict):
-        raise DataError(f"{where}: found {type(row).__name__}, expected an object with {', '.join(COLUMNS)}")
+        raise DataError(f"{location}: found {type(row).__name__}, expected an object with {', '.join(COLUMNS)}")
     for column in COLUMNS:
         if not isinstance(row.get(column), str):
-            raise DataError(f"{where}: {column} is {row.get(column)!r}, expected a text")
+            raise DataError(f"{location}: {column} is {row.get(column)!r}, expected a text")
     return row
 
 
@@ -39,9 +39,9 @@ def read_hub_rows(shards: Sequence[Path], track: str) -> Iterator[tuple[str, Map
     """Yield base name, row and clip for each row of the hub's parquet files. Raises DataError."""
     for number, row in enumerate(read_parquet(shards, COLUMNS, clip="audio")):
         name = PurePosixPath(str(row.values.get("file") or row.name or f"{number:06d}.wav")).name
-        yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.get_audio_ref(clip_id(track, name))
+        yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.get_audio_ref(build_clip_id(track, name))
 
 
-def clip_id(track: str, name: str) -> str:
+def build_clip_id(track: str, name: str) -> str:
     """Return the id of a clip: its path below the data root in the layout of the card."""
     return f"sakura/{track}/audio/{name}"

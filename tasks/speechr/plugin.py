@@ -37,7 +37,7 @@ class SpeechR(BenchmarkTask):
             choices,
             None if target is None else choices[target],
             (row.find_named_clip("speechr", path),),
-            {"set": name_set(values["id"]), "reasoning": folders[-2] if len(folders) > 1 else None},
+            {"set": get_benchmark_name(values["id"]), "reasoning": folders[-2] if len(folders) > 1 else None},
             select_values(values, SPOKEN),
             target=target,
         )
@@ -58,7 +58,7 @@ def read_label(label: object, options: int) -> int | None:
     return label - 1
 
 
-def name_set(id: str) -> str:
+def get_benchmark_name(id: str) -> str:
     """Return the name of the text benchmark that the row with this id comes from, as the authors' script does.
 
     For example, `Boolq-0` comes from `Boolq`, `moral-easy-3` from `moral-easy`.

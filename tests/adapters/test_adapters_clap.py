@@ -11,7 +11,7 @@ import torch
 from small_world import alm, cle, refusal, stored, tone
 
 from alm_bench.adapters._shared.probe import TEXT_ONLY_PROBE
-from alm_bench.core import CheckpointError, Decoding, Labelled, Request, Runtime
+from alm_bench.core import CheckpointError, Decoding, LabelledRequest, Request, Runtime
 from alm_bench.plugins import catalogue
 
 RATE = 48_000
@@ -123,7 +123,7 @@ def test_what_it_cannot_do_is_said(zero_shot: Any) -> None:
     assert two.error == "clap compares one clip with texts, this item has 2"
 
 
-def labelled(model: Any, count: int) -> list[Labelled]:
+def labelled(model: Any, count: int) -> list[LabelledRequest]:
     """Statements about one clip, labelled by how near they are to it: a third each."""
     clip = wave(0)
     texts = [f"a {'very ' * (i % 5)}{word} {i}" for i, word in enumerate(["dog", "rain", "flute"] * (count // 3))]
@@ -131,7 +131,7 @@ def labelled(model: Any, count: int) -> list[Labelled]:
     rank = np.argsort(np.argsort(near)) * 3 // count
     targets = [(1, 2, 0)[place] for place in rank]
     return [
-        Labelled(Request(f"{i}", text, choices=VERDICTS, waves=(clip,)), target)
+        LabelledRequest(Request(f"{i}", text, choices=VERDICTS, waves=(clip,)), target)
         for i, (text, target) in enumerate(zip(texts, targets, strict=True))
     ]
 
@@ -156,7 +156,7 @@ def test_thresholds_are_fitted_and_recorded(zero_shot: Any) -> None:
 
 def test_without_rows_and_with_options_that_differ_there_is_nothing_to_fit(zero_shot: Any) -> None:
     assert zero_shot.fit(iter(())) is zero_shot
-    rows = [Labelled(asked("x"), 0), Labelled(asked("y", choices=("other", "options")), 0)]
+    rows = [LabelledRequest(asked("x"), 0), LabelledRequest(asked("y", choices=("other", "options")), 0)]
     assert zero_shot.fit(iter(rows)) is zero_shot
     other = zero_shot.fit(iter(labelled(zero_shot, 6)))
     (output,) = other.generate([asked("x")], Decoding())
@@ -204,7 +204,12 @@ def test_the_probe_and_its_twin_by_command(clap: Path, tones: Path, tmp_path: Pa
     command = ("run", "--model", "clap-probe", "--model-arg", f"path={clap}", "--tasks", "cle", "--data", tones)
     ran = alm(*command, "--out", tmp_path, "--json")
     assert ran.status == 0, ran.err
-    assert set(ran.run["identity"]["settings"]) >= {"C", "coefficients", "validated", "text-only coefficients"}
+    assert set(ran.run["identity"]["settings"]) >= {
+        "C",
+        "coefficients",
+        "compute_validation_accuracy",
+        "text-only coefficients",
+    }
     alone = alm(*command, "--model-arg", "hears=text", "--out", tmp_path, "--json")
     assert alone.status == 0, alone.err
     assert alone.run["identity"]["label"].startswith("clap-probe[tiny-clap@")
@@ -221,7 +226,7 @@ def test_the_probe_relates_clip_and_text(clap: Path) -> None:
         heard, said = (int(x) for x in rng.integers(2, size=2))
         text = f"{('rain falls', 'a dog is barking')[said]} {i % 7}"
         request = Request(f"{i}", text, choices=VERDICTS[:2], waves=(clips[heard],))
-        rows.append(Labelled(request, int(heard != said)))
+        rows.append(LabelledRequest(request, int(heard != said)))
     model = created("clap-probe", clap).fit(iter(rows[:60]))
     outputs = model.generate([row.request for row in rows[60:]], Decoding())
     right = [output.text == VERDICTS[row.target] for output, row in zip(outputs, rows[60:], strict=True)]

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from alm_bench.adapters.hf.families import checkpoints, family, find_order
+from alm_bench.adapters.hf.families import family, find_clip_order, list_checkpoints
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Runtime
 from alm_bench.plugins import catalogue
 
-TEXT_FIRST = next(known for known in checkpoints().values() if family(known.family).text_first)
-CLIP_FIRST = next(known for known in checkpoints().values() if not family(known.family).text_first)
+TEXT_FIRST = next(known for known in list_checkpoints().values() if family(known.family).text_first)
+CLIP_FIRST = next(known for known in list_checkpoints().values() if not family(known.family).text_first)
 
 
 def openai(model: str, **options: str) -> Any:
@@ -19,10 +19,10 @@ def openai(model: str, **options: str) -> Any:
 def test_a_server_of_a_known_checkpoint_gets_the_order_of_its_training() -> None:
     name = TEXT_FIRST.path.partition("/")[2]
     for model in (TEXT_FIRST.path, TEXT_FIRST.path.lower(), name):
-        assert find_order(model) == OpenAIOptions(model).clip_order == "text-first"
+        assert find_clip_order(model) == OpenAIOptions(model).clip_order == "text-first"
         assert openai(model).identity.settings["order"] == "text-first"
     for model in (CLIP_FIRST.path, "gpt-4o-audio-preview", f"another/{name}", ""):
-        assert find_order(model) == "clip-first"
+        assert find_clip_order(model) == "clip-first"
     assert "order" not in openai(CLIP_FIRST.path).identity.settings
 
 

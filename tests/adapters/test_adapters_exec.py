@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from small_world import Ran, alm, mmau, only_run, questions, soon, stored
 
-from alm_bench.adapters.exec.wire import read_hello, request_line
+from alm_bench.adapters.exec.wire import encode_request, read_hello
 from alm_bench.core import AdapterError, AudioRef, Decoding, Request, Runtime, UsageError
 from alm_bench.plugins import catalogue
 
@@ -477,13 +477,13 @@ def test_a_worker_is_told_how_to_decode_if_it_can() -> None:
     first = {"alm_bench": 1, "name": "tester", "audio": None}
     hello = read_hello(json.dumps({**first, "decodings": ["greedy", "beam"]}).encode())
     assert hello.decodings == ("greedy", "beam")
-    assert read_hello(json.dumps(first).encode()).decodings == ("greedy", "nucleus")
+    assert read_hello(json.dumps(first).encode()).decodings == ("greedy", "sample_nucleus")
     for decoding, own in (
         (Decoding("beam", beams=3), {"beams": 3, "length_penalty": 1.0}),
         (Decoding("top-k", top_k=7), {"top_k": 7}),
         (Decoding(), {}),
     ):
-        told = json.loads(request_line(Request("a", "What?"), [], decoding))["decoding"]
+        told = json.loads(encode_request(Request("a", "What?"), [], decoding))["decoding"]
         assert told == {
             "method": decoding.method, "max_new_tokens": 64, "top_p": 0.8, "temperature": 1.0, "seed": 0, **own
         }  # fmt: skip
@@ -495,7 +495,7 @@ def test_a_worker_is_given_a_beginning_if_it_can_continue_one() -> None:
     assert not read_hello(json.dumps(first).encode()).continuation
     with pytest.raises(UsageError, match="has continuation 'yes', expected true or false"):
         read_hello(json.dumps({**first, "continuation": "yes"}).encode())
-    lines = [request_line(Request("a", "What?", prefix=prefix), [], Decoding()) for prefix in ("", "<think>")]
+    lines = [encode_request(Request("a", "What?", prefix=prefix), [], Decoding()) for prefix in ("", "<think>")]
     assert [json.loads(line).get("prefix") for line in lines] == [None, "<think>"]
 
 

@@ -292,18 +292,18 @@ def test_checkpoints_without_a_template_or_an_end(tiny: Path, tmp_path: Path) ->
 def test_the_table_knows_the_families_that_transformers_knows() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    from alm_bench.adapters.hf.families import _document, checkpoints, family
+    from alm_bench.adapters.hf.families import _load_document, family, list_checkpoints
 
-    assert set(_document()["families"]) <= set(CONFIG_MAPPING_NAMES)
-    assert set(_document()["transcribers"]["types"]) <= set(CONFIG_MAPPING_NAMES)
-    known = checkpoints()
+    assert set(_load_document()["families"]) <= set(CONFIG_MAPPING_NAMES)
+    assert set(_load_document()["transcribers"]["types"]) <= set(CONFIG_MAPPING_NAMES)
+    known = list_checkpoints()
     assert {
         "qwen2-audio", "r1-aqa", "qwen2.5-omni", "qwen3-omni", "audio-flamingo-3", "music-flamingo", "voxtral",
         "granite-speech", "phi-4-multimodal", "gemma-3n", "gemma-4", "nemotron-3-nano-omni",
         "granite-speech-4.1-2b-plus", "granite-4.0-1b-speech", "music-flamingo-2601",
     } <= set(known)  # fmt: skip
     for checkpoint in known.values():
-        assert checkpoint.family in _document()["families"]
+        assert checkpoint.family in _load_document()["families"]
         assert checkpoint.path.count("/") == 1
     assert (
         "8.4B parameters, Apache-2.0, clips up to 30 s (Qwen/Qwen2-Audio-7B-Instruct)" in known["qwen2-audio"].summary
@@ -314,9 +314,9 @@ def test_the_table_knows_the_families_that_transformers_knows() -> None:
 def test_model_types_by_the_names_of_a_checkpoints_own_code() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    from alm_bench.adapters.hf.families import _document, has_own_model_types, resolve_model_types
+    from alm_bench.adapters.hf.families import _load_document, has_own_model_types, resolve_model_types
 
-    aliases = _document()["aliases"]
+    aliases = _load_document()["aliases"]
     assert set(aliases.values()) <= set(CONFIG_MAPPING_NAMES)
     assert not set(aliases) & set(CONFIG_MAPPING_NAMES)
     (own, known), *_ = aliases.items()
@@ -336,9 +336,9 @@ def test_known_models_are_listed() -> None:
 
 
 def test_the_documentation_lists_every_checkpoint() -> None:
-    from alm_bench.adapters.hf.families import checkpoints
+    from alm_bench.adapters.hf.families import list_checkpoints
 
     page = (Path(__file__).resolve().parents[2] / "docs/adapters/huggingface.md").read_text(encoding="utf-8")
-    for name, known in checkpoints().items():
+    for name, known in list_checkpoints().items():
         memory = f"{known.parameters:g} x 2 = {2 * known.parameters:.1f} GB"
         assert f"| `{name}` | {known.path} | {known.licence} | {memory} |" in page

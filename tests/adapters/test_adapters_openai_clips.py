@@ -18,7 +18,7 @@ from alm_bench.adapters.openai.clips import EncodedClip, read_fitting_file
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import AudioError, AudioRef, Decoding, Request, Runtime
 from alm_bench.core.wav import encode_wav, is_plain_wav
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.loader import AudioPipeline, load_batch
 from alm_bench.runner.strategy import apply_strategy
 
@@ -124,7 +124,7 @@ def test_what_counts_as_a_plain_wav_file() -> None:
 
 def pipeline(condition: str = "clean", **values: Any) -> tuple[AudioPipeline, OpenAIOptions]:
     asked = options(**values)
-    return AudioPipeline.from_adapter(OpenAIAdapter(asked, Runtime()), read_condition(condition)), asked
+    return AudioPipeline.from_adapter(OpenAIAdapter(asked, Runtime()), create_condition(condition)), asked
 
 
 def test_two_clips_of_which_one_fits_arrive_in_their_order(tmp_path: Path) -> None:

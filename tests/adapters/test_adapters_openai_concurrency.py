@@ -14,7 +14,7 @@ from alm_bench.adapters.openai import call_queue
 from alm_bench.adapters.openai.call_queue import CallQueue
 from alm_bench.adapters.openai.client import Reply, find_proxy
 from alm_bench.adapters.openai.concurrency import FIRST_LIMIT, MAX_LIMIT, ConcurrencyLimit
-from alm_bench.adapters.openai.retries import choose_wait, is_busy, is_retried, parse_retry_after
+from alm_bench.adapters.openai.retries import choose_wait, is_busy, parse_retry_after, should_retry
 from alm_bench.core import Decoding, Output, Request, Runtime, UnreachableError
 from alm_bench.plugins import catalogue
 
@@ -142,8 +142,8 @@ def test_answers_that_came_with_an_error_that_ends_the_run_are_handed_on_first()
     assert queue.has_room
     queue.start(Request("r4", "?"), [b""], None)
     assert not queue.has_room
-    queue.collect(wait=True)
-    assert queue.is_due
+    queue.collect_answers(wait=True)
+    assert queue.has_due_answers
     assert queue.error is error
     assert (queue.failures, queue.last_failure) == (0, "500")
     assert not queue.is_empty
@@ -157,15 +157,15 @@ def test_a_few_answers_wait_for_others_and_take_room(monkeypatch: pytest.MonkeyP
     calls: Any = EndedCalls(*[Output("A")] * 4)
     queue = CallQueue(calls)
     queue.start(Request("r0", "?"), [b""], None)
-    queue.collect(wait=False)
-    assert queue.is_due, "no call is open"
+    queue.collect_answers(wait=False)
+    assert queue.has_due_answers, "no call is open"
     calls.take_ended = lambda timeout: []
     for request in requests(3):
         queue.start(request, [b""], None)
-    assert not queue.is_due, "one of four"
+    assert not queue.has_due_answers, "one of four"
     assert not queue.has_room, "it is not stored yet"
     clock.now += call_queue.GATHERING_SECONDS
-    assert queue.is_due, "it has waited"
+    assert queue.has_due_answers, "it has waited"
     queue.take_answers()
     assert queue.has_room
 
@@ -200,13 +200,13 @@ def reply(status: int, text: str = "", **headers: str) -> Reply:
 
 
 def test_which_replies_are_retried() -> None:
-    assert [status for status in (200, 400, 404, 408, 409, 422, 429, 500, 503) if is_retried(reply(status))] == [
+    assert [status for status in (200, 400, 404, 408, 409, 422, 429, 500, 503) if should_retry(reply(status))] == [
         *(408, 409, 429, 500, 503)
     ]
-    assert not is_retried(reply(500, x_should_retry="false"))
-    assert is_retried(reply(400, x_should_retry="true"))
+    assert not should_retry(reply(500, x_should_retry="false"))
+    assert should_retry(reply(400, x_should_retry="true"))
     spent = '{"error": {"code": "insufficient_quota"}}'
-    assert not is_retried(reply(429, spent))
+    assert not should_retry(reply(429, spent))
     assert [is_busy(reply(status)) for status in (429, 503, 500)] == [True, True, False]
     assert not is_busy(reply(429, spent))
 

@@ -12,7 +12,7 @@ from small_world import alm, mmau, stored
 
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.adapters.openai.reply import parse_reply
-from alm_bench.adapters.openai.streamed import NoReplyError, assemble
+from alm_bench.adapters.openai.streamed import NoReplyError, join_chunks
 from alm_bench.core import AudioRef, Decoding, Output, Request, Runtime
 from alm_bench.plugins import catalogue
 
@@ -107,7 +107,7 @@ def test_a_policy_in_a_stream_is_a_refusal() -> None:
 
 def test_pieces_that_hold_nothing_are_passed_over() -> None:
     odd: list[object] = [{"choices": []}, {"choices": None}, {"choices": [{"delta": None}]}, {"choices": ["x"]}]
-    assert assemble(events(*odd, piece("stop", content="B")))["choices"][0]["message"]["content"] == "B"
+    assert join_chunks(events(*odd, piece("stop", content="B")))["choices"][0]["message"]["content"] == "B"
 
 
 def test_a_spoken_answer_is_its_transcript() -> None:

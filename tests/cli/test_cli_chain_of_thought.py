@@ -9,7 +9,7 @@ from small_world import alm, mmau, refusal, stored
 
 from alm_bench import evaluate, noise_ablation
 from alm_bench.core import Abilities, Request, UsageError
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 
 ALL = "cot:none,cot:swap,cot:truncate@70,cot:filler,cot:same"
 CONTINUES = Abilities(continuation=True)
@@ -191,7 +191,7 @@ def test_who_cannot_continue_is_refused_in_one_line() -> None:
 @pytest.mark.parametrize("name", ["cot", "cot:half", "cot:truncate@", "cot:truncate@100", "cot:none@50"])
 def test_unknown_changes_of_a_chain(name: str) -> None:
     with pytest.raises(UsageError, match=r"known: .*cot:truncate@50.* \(cot takes "):
-        read_condition(name)
+        create_condition(name)
 
 
 def test_figures_of_a_run_and_of_runs_compared() -> None:

@@ -18,7 +18,7 @@ from small_world import HEADER, alm, hypotheses, mmau, questions, refusal, tone
 from alm_bench.data.corenlp import RESOURCES
 from alm_bench.plugins import catalogue
 from alm_bench.scoring.metrics import is_computable
-from alm_bench.scoring.weights import SOURCES, default_folder
+from alm_bench.scoring.weights import SOURCES, get_default_folder
 
 GITHUB = "/microsoft/AudioEntailment/HEAD/data/CLE"
 CLOTHO = "/records/4783391/files/clotho_audio_evaluation.7z"
@@ -534,7 +534,7 @@ def test_weights_of_a_metric_are_fetched_on_request(
     assert ran.status == 0, ran.err
     assert "about 270 MB, licence Apache-2.0" in ran.err, "size and licence before the download"
     assert {row["state"] for row in ran.json["files"]} == {"fetched"}
-    folder = default_folder("sbert")
+    folder = get_default_folder("sbert")
     assert (folder / "1_Pooling/config.json").read_text() == "content of 1_Pooling/config.json"
     assert is_computable("sbert_similarity")
     again = alm("data", "get", "metric", "sbert_similarity", "--json")

@@ -9,7 +9,7 @@ from small_world import alm, mmau, model, outputs, questions, refusal, replay
 
 from alm_bench.core import Parsed, Sample, Scored, Task
 from alm_bench.plugins import catalogue
-from alm_bench.scoring.grounding import Pair, compute_effects
+from alm_bench.scoring.grounding import ItemPair, compute_effects
 
 # Hears which of the tones it is, and knows what was asked of it: right on clean clips, lost in noise.
 LISTENS = """
@@ -199,7 +199,7 @@ def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     assert aqa["score"] == "binary_accuracy"
     assert 30 <= aqa["clean"]["n"] < 80, "open questions are not yes or no"
     rows = [Scored(Sample(f"q{n}", {}, target=0), "ok", "", None, {"accuracy": n % 2}) for n in range(40)]
-    effect = compute_effects(cast(Task, Unblind()), [Pair(row, [row]) for row in rows])["all"]["all"]
+    effect = compute_effects(cast(Task, Unblind()), [ItemPair(row, [row]) for row in rows])["all"]["all"]
     assert (effect.verdict, effect.reason) == (None, "no text-only baseline is known item by item")
 
 
@@ -250,7 +250,7 @@ def test_figures_by_hand() -> None:
     for n in range(200):
         sample = Sample(f"q{n}", {}, choices=("a", "b"), target=n % 2, gold="ab"[n % 2])
         rows = [Scored(sample, "ok", "", None, {"accuracy": float(right)}) for right in (n % 10 < 8, n % 10 < 3)]
-        found.append(Pair(rows[0], [rows[1]]))
+        found.append(ItemPair(rows[0], [rows[1]]))
     effect = compute_effects(task, found)["all"]["all"]
     assert (effect.clean.value, effect.noise.value, effect.drop.value) == pytest.approx((0.8, 0.3, 0.5))
     assert effect.retention.value == pytest.approx(3 / 8)
@@ -259,5 +259,5 @@ def test_figures_by_hand() -> None:
     assert (effect.retention.low, effect.retention.high) == pytest.approx(
         np.quantile(ratios, [0.025, 0.975]), abs=0.015
     )
-    nothing = [Pair(pair.noisy[0], pair.noisy) for n, pair in enumerate(found) if n % 10 >= 3]
+    nothing = [ItemPair(pair.noisy[0], pair.noisy) for n, pair in enumerate(found) if n % 10 >= 3]
     assert compute_effects(task, nothing)["all"]["all"].retention.reason == "the clean score is 0"

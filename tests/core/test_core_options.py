@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from alm_bench.core import NoOptions, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.files import compute_sha256, write_atomically
 from alm_bench.core.options import PluginOption, fill_options, split_pair
 from alm_bench.core.prompt import PromptTemplate
@@ -117,9 +117,9 @@ def test_no_pairs(pair: str) -> None:
 
 
 def test_known_names_are_sorted_by_likeness_and_cut() -> None:
-    assert rank_names("mellwo", ["replay", "blind", "mellow", "mellow"]).split(", ")[0] == "mellow"
-    assert rank_names("item1", [f"item{i}" for i in range(30)], limit=3).endswith(", ... (30 in all)")
-    assert rank_names("x", []) == ""
+    assert format_similar_names("mellwo", ["replay", "blind", "mellow", "mellow"]).split(", ")[0] == "mellow"
+    assert format_similar_names("item1", [f"item{i}" for i in range(30)], limit=3).endswith(", ... (30 in all)")
+    assert format_similar_names("x", []) == ""
 
 
 def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

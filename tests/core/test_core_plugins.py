@@ -11,7 +11,7 @@ from small_world import alm, mmau, only_run, refusal, stored
 from alm_bench import plugins
 from alm_bench.core import AblationCard, UsageError
 from alm_bench.plugins import catalogue, read_cards
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -213,7 +213,7 @@ def test_cards_of_this_repository_are_complete() -> None:
         for card in read_cards(toml):
             if isinstance(card, AblationCard):
                 assert set(card.bases) <= catalogue().tasks.keys()
-                assert [read_condition(name).name for name in card.conditions] == list(card.conditions)
+                assert [create_condition(name).name for name in card.conditions] == list(card.conditions)
                 continue
             entry = catalogue().task(card.name)
             assert (entry.card.version, entry.card.files) == (card.version, card.files)

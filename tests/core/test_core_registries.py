@@ -12,7 +12,7 @@ from small_world import alm, model, outputs, refusal, replay, stored, tone, writ
 
 import alm_bench as ab
 from alm_bench.records.models import RunSummary
-from alm_bench.runner.conditions import condition_classes, condition_version
+from alm_bench.runner.conditions import condition_version, load_condition_classes
 from alm_bench.scoring import metrics
 from alm_bench.train.objectives import load_objective_classes
 
@@ -88,7 +88,7 @@ SOUNDS = ("a dog barks at night", "rain falls on a roof", "a man speaks to us", 
 
 
 def clear_registries() -> None:
-    for cached in (metrics._load_registry, condition_classes, load_objective_classes):
+    for cached in (metrics._load_registry, load_condition_classes, load_objective_classes):
         cached.cache_clear()
 
 
@@ -283,7 +283,7 @@ def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pyt
         (
             "backwards",
             "class Backwards: pass\n",
-            lambda: condition_classes().broken["reversed"],
+            lambda: load_condition_classes().broken["reversed"],
             "acme_alm.backwards:Backwards is the class Backwards, expected a subclass of "
             "alm_bench.runner.conditions.base.Condition",
         ),
@@ -342,4 +342,4 @@ def test_the_help_of_the_ablation_names_no_condition(site: Path) -> None:
     """Names in a help text would be those of the package alone."""
     said = " ".join(alm("noise-ablation", "--help").out.split())
     assert "`alm-bench ls conditions` lists them" in said
-    assert not [name for name in condition_classes().entries if len(name) > 4 and f"{name}," in said]
+    assert not [name for name in load_condition_classes().entries if len(name) > 4 and f"{name}," in said]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alm_bench.core.secrets import find_secrets, hide, hide_in_text, is_secret_name, replace_secrets
+from alm_bench.core.secrets import find_secrets, hide_in_text, hide_secrets, is_secret_name, replace_secrets
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from alm_bench.core.secrets import find_secrets, hide, hide_in_text, is_secret_n
 )
 def test_names_of_secrets(name: str) -> None:
     assert is_secret_name(name)
-    assert hide({name: "abc"}) == {name: "[set]"}
+    assert hide_secrets({name: "abc"}) == {name: "[set]"}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_names_of_secrets(name: str) -> None:
 )
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
-    assert hide({name: "abc"}) == {name: "abc"}
+    assert hide_secrets({name: "abc"}) == {name: "abc"}
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_names_of_other_things(name: str) -> None:
     ],
 )
 def test_what_is_stored(name: str, value: Any, hidden: Any) -> None:
-    stored = hide(value, name)
+    stored = hide_secrets(value, name)
     if isinstance(hidden, str) and hidden.startswith("{") and stored != hidden:
         assert json.loads(stored) == json.loads(hidden)
     else:
         assert stored == hidden
     assert "s3cr" not in json.dumps(stored)
-    assert hide(stored, name) == stored
+    assert hide_secrets(stored, name) == stored
 
 
 @pytest.mark.parametrize(

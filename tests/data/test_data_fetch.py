@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from file_server import Server, in_seconds, serving
 
-from alm_bench.core import Fetch, FetchError, StoreError
+from alm_bench.core import DownloadSource, FetchError, StoreError
 from alm_bench.data.fetch import MAX_PAUSE, MAX_TRIES, PIECE, Fetcher
 
 BODY = bytes(range(256)) * 4_000  # about 1 MB: several pieces
@@ -291,11 +291,13 @@ ZENODO = "https://zenodo.org/records/77/files/a%20b.csv?download=1"
 def test_zenodo_is_asked_for_its_checksums_once(world: World) -> None:
     world.server.record(77, {"a b.csv": "md5:abc", "c.csv": "md5:def"})
     fetcher = world.fetcher()
-    assert fetcher.find_checksum(Fetch("a", url=ZENODO)) == "md5:abc"
-    assert fetcher.find_checksum(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:abc"
-    assert fetcher.find_checksum(Fetch("c", url=ZENODO.replace("a%20b", "c"))) == "md5:def"
-    assert fetcher.find_checksum(Fetch("d", url=ZENODO.replace("a%20b", "d"), checksum="md5:card")) == "md5:card"
-    assert fetcher.find_checksum(Fetch("x", url=URL)) is None
+    assert fetcher.find_checksum(DownloadSource("a", url=ZENODO)) == "md5:abc"
+    assert fetcher.find_checksum(DownloadSource("a", url=ZENODO, checksum="md5:card")) == "md5:abc"
+    assert fetcher.find_checksum(DownloadSource("c", url=ZENODO.replace("a%20b", "c"))) == "md5:def"
+    assert (
+        fetcher.find_checksum(DownloadSource("d", url=ZENODO.replace("a%20b", "d"), checksum="md5:card")) == "md5:card"
+    )
+    assert fetcher.find_checksum(DownloadSource("x", url=URL)) is None
     assert world.server.count("/api/records/77") == 1
 
 
@@ -306,8 +308,8 @@ def test_without_its_list_the_cards_checksum_stands(world: World, answer: Any) -
     elif answer is not None:
         world.server.put("/api/records/77", answer)
     fetcher = world.fetcher()
-    assert fetcher.find_checksum(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:card"
-    assert fetcher.find_checksum(Fetch("a", url=ZENODO)) is None
+    assert fetcher.find_checksum(DownloadSource("a", url=ZENODO, checksum="md5:card")) == "md5:card"
+    assert fetcher.find_checksum(DownloadSource("a", url=ZENODO)) is None
     assert len(world.pauses) == (MAX_TRIES - 1 if answer == 503 else 0)
 
 

@@ -141,11 +141,11 @@ def test_odd_totals(tmp_path: Path, total: str) -> None:
 
 
 def test_a_list_of_checksums_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.core import Fetch
+    from alm_bench.core import DownloadSource
 
     with answering(reply(), last=b"x" * 65536) as url:
         fetcher = Fetcher({"https://zenodo.org": url}, pause=lambda seconds: None)
-        source = Fetch("a.zip", url="https://zenodo.org/records/1/files/a.zip", checksum="md5:0")
+        source = DownloadSource("a.zip", url="https://zenodo.org/records/1/files/a.zip", checksum="md5:0")
         assert fetcher.find_checksum(source) == "md5:0", "the card's, where the record's cannot be had"
 
 

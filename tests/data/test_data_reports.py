@@ -12,7 +12,7 @@ import soundfile
 
 from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
 from alm_bench.core.files import compute_sha256
-from alm_bench.data import LocalRoot, clip_size, compute_cached_sha256, hash_manifest, inspect
+from alm_bench.data import LocalRoot, compute_cached_sha256, get_clip_size, hash_manifest, inspect
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -68,17 +68,17 @@ def test_the_manifest_depends_on_everything_else(tmp_path: Path) -> None:
 
 def test_the_size_of_a_clip_tells_whether_it_is_there_and_the_same(tmp_path: Path) -> None:
     clip = AudioRef("c", put(tmp_path / "c", "12"))
-    assert clip_size(clip) == 2
+    assert get_clip_size(clip) == 2
     put(clip.path, "123")
-    assert clip_size(clip) == 3
-    assert clip_size(AudioRef("c", tmp_path / "gone")) is None
+    assert get_clip_size(clip) == 3
+    assert get_clip_size(AudioRef("c", tmp_path / "gone")) is None
 
 
 def test_a_clip_in_a_cell_is_not_read_for_its_size(tmp_path: Path) -> None:
     def never() -> bytes:
         raise AssertionError("the clip was fetched")
 
-    assert clip_size(AudioRef("a", put(tmp_path / "x", "1"), never)) is None
+    assert get_clip_size(AudioRef("a", put(tmp_path / "x", "1"), never)) is None
 
 
 def card(folder: Path) -> TaskCard:

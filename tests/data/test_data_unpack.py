@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alm_bench.core import FetchError, StoreError
-from alm_bench.data.unpack import can_unpack, unpack
+from alm_bench.data.unpack import check_can_unpack, unpack
 
 FILES = {
     "evaluation/a.wav": b"A" * 5_000,
@@ -142,12 +142,12 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, packed: Packer, suffix: s
 
 
 def test_archives_that_cannot_be_opened_are_met_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    can_unpack("clips.zip")
+    check_can_unpack("clips.zip")
     with pytest.raises(FetchError, match=r"clips\.rar: archives are \.zip, \.7z, \.tar\.gz, \.tgz"):
-        can_unpack("clips.rar")
+        check_can_unpack("clips.rar")
     monkeypatch.setitem(__import__("sys").modules, "py7zr", None)
     with pytest.raises(FetchError, match=r"pip install 'alm-bench\[data\]'"):
-        can_unpack("clips.7z")
+        check_can_unpack("clips.7z")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

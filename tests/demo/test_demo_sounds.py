@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from alm_bench.demo import EVENT_TYPES, TAGS, Scene, build_scene, build_training_rows, compute_frame_tags, synthesise
-from alm_bench.demo.scene import build_event, stream, vary
+from alm_bench.demo.scene import build_event, create_generator, draw_factor
 from alm_bench.tasks.mmau.demo import build_mmau_items
 
 RATE = 32_000
@@ -25,14 +25,14 @@ def summary(mel: np.ndarray) -> np.ndarray:
 
 def alone(tag: str, split: str, index: int) -> Scene:
     """One event somewhere, of any usual pitch, pace, loudness and length, over any usual background."""
-    rng = stream("alone", split, tag, index)
+    rng = create_generator("alone", split, tag, index)
     only = build_event(
         tag,
         rng.uniform(0, 5),
         rng.uniform(2.5, 4),
         gain=rng.uniform(-4, 1),
-        pitch=vary(rng, 0.75, 1.33),
-        tempo=vary(rng, 0.75, 1.33),
+        pitch=draw_factor(rng, 0.75, 1.33),
+        tempo=draw_factor(rng, 0.75, 1.33),
     )
     return Scene(rng.getrandbits(62), (only,), -rng.uniform(50, 64))
 

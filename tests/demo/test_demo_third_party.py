@@ -15,7 +15,7 @@ from small_world import alm, refusal
 from alm_bench.core import UsageError
 from alm_bench.demo import create_demo_root
 from alm_bench.plugins import TaskEntry, catalogue
-from alm_bench.resolve import find_demo, resolve_data
+from alm_bench.resolve import get_demo_root, resolve_data
 
 DEMO = """
 from alm_bench.demo import Demo, DemoData
@@ -59,7 +59,7 @@ def test_a_task_of_another_package_brings_its_demo_data(package: Path) -> None:
 def test_a_task_without_demo_data_says_so(package: Path) -> None:
     entry = TaskEntry(replace(catalogue().task("mmau").card, name="acme"), "acme_demo")
     with pytest.raises(UsageError, match="task acme has no demo data: name a folder with --data"):
-        find_demo(entry)
+        get_demo_root(entry)
     assert resolve_data(entry, "test-mini", "auto", {}).kind == "real"
 
 

@@ -11,7 +11,7 @@ from scripted_judge import read_prompts, verdict, write_judge
 from sklearn.metrics import cohen_kappa_score
 from small_world import alm, model, only_run, refusal
 
-from alm_bench.calibration import describe_agreement
+from alm_bench.calibration import compute_answer_agreement
 from alm_bench.data.outputs.labelled import LabelledAnswer
 from alm_bench.records.judged_summary import summarise_judgements
 from alm_bench.records.judgement import Judgement, JudgeNotes
@@ -64,7 +64,7 @@ def test_kappa_is_that_of_the_judges_error_rates() -> None:
     labels = [1.0] * 60 + [0.0] * 40
     scores = [0.0] * 6 + [1.0] * 54 + [1.0] * 8 + [0.0] * 32
     answers = [LabelledAnswer("", ("x",), label, clip=str(n % 20)) for n, label in enumerate(labels)]
-    found = describe_agreement(answers, scores).all
+    found = compute_answer_agreement(answers, scores).all
     agree, said = 0.6 * 0.9 + 0.4 * 0.8, 0.6 * 0.9 + 0.4 * 0.2
     chance = 0.6 * said + 0.4 * (1 - said)
     assert found.accuracy.value == pytest.approx(agree)

@@ -106,6 +106,7 @@ def test_a_model_does_not_judge_itself(tmp_path: Path) -> None:
     assert "does not judge its own answers" in refusal(alm("score", folder, "--judge", f"{judge},label=org/model[x]"))
     assert read_prompts(script) == []
     assert "judgements" not in stored(folder)[0]
+    assert (folder / "summary.json").is_file(), "the run is as finished as before"
 
 
 def test_a_dry_run_counts_the_calls_of_the_judge(tmp_path: Path) -> None:

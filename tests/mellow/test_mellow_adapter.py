@@ -24,12 +24,12 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import select_clip_pair
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
-from alm_bench.resolve import find_demo
-from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.resolve import get_demo_root
+from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
-SAMPLED = Decoding(method="nucleus", max_new_tokens=8, seed=1)
+SAMPLED = Decoding(method="sample_nucleus", max_new_tokens=8, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
         prepare=True,
         max_clips=2,
         event_presence=True,
-        decodings=("greedy", "nucleus", "top-k", "beam"),
+        decodings=("greedy", "sample_nucleus", "top-k", "beam"),
     )
 
 
@@ -324,7 +324,7 @@ def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves:
     asked = [ask([wave], f"q{i}", "What is it?" + " a) dog b) rain" * i) for i, wave in enumerate(waves[:3])]
     wanted = texts(bundled, *asked)
     broken = ask([np.float32(1e30) * waves[0]], "broken", "What is it?" + " a) dog b) rain" * 5)
-    outputs = predict_bisecting(make_predict(bundled, DECODING), [asked[0], broken, *asked[1:]])
+    outputs = predict_bisecting(build_predict(bundled, DECODING), [asked[0], broken, *asked[1:]])
     assert [output.text for output in outputs] == [wanted[0], None, *wanted[1:]]
     assert "samples lie far beyond -1..1" in (outputs[1].error or "")
     assert texts(bundled, *asked) == wanted
@@ -357,7 +357,7 @@ def test_text_ends_before_the_stop_token(waves: list[Wave], monkeypatch: pytest.
     adapter = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
     words = adapter.answerer.tokenizer.encode("a) dog ", add_special_tokens=False).ids
     script = iter([*words, adapter.answerer.model.config.prompt.stop])
-    monkeypatch.setattr("alm_bench.mellow.generate.choose", lambda *_: torch.tensor([next(script)]))
+    monkeypatch.setattr("alm_bench.mellow.generate.choose_tokens", lambda *_: torch.tensor([next(script)]))
     output = adapter.generate([ask(waves[:1])], DECODING)[0]
     assert output.text == "a) dog "  # raw, the published model's last blank included
     assert not output.truncated
@@ -396,7 +396,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
 
 
 def test_the_likeliest_option_is_the_one_that_it_writes(bundled: MellowAdapter) -> None:
-    demo = find_demo(catalogue().task("mmau"))
+    demo = get_demo_root(catalogue().task("mmau"))
     samples = list(islice(catalogue().task("mmau").create().samples(demo, "test-mini"), 16))
     prompt = catalogue().task("mmau").load_prompts()["native"]
     assert bundled.audio is not None

@@ -13,10 +13,10 @@ from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.packed_linear import can_pack
-from alm_bench.mellow.sampling import nucleus
+from alm_bench.mellow.sampling import sample_nucleus
 
 GREEDY = Decoding(max_new_tokens=20)
-NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)
+NUCLEUS = Decoding(method="sample_nucleus", max_new_tokens=20, top_p=0.9, seed=5)
 ITEMS = ["a", "b", "c", "d"]
 
 
@@ -170,7 +170,7 @@ def test_nucleus_draws_from_the_smallest_set_that_reaches_top_p() -> None:
     logits = probabilities.log().expand(20_000, 4)
 
     def shares(top_p: float, temperature: float = 1.0) -> list[float]:
-        counts = torch.bincount(nucleus(logits, waits, top_p, temperature), minlength=4)
+        counts = torch.bincount(sample_nucleus(logits, waits, top_p, temperature), minlength=4)
         return (counts / 20_000).tolist()
 
     assert shares(1.0) == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.01)
@@ -193,7 +193,7 @@ def test_the_set_of_a_large_vocabulary_is_the_smallest(top_p: float, spread: flo
         ranked = np.argsort(-row)
         size = 6000 if top_p == 1 else int((row[ranked].cumsum() < top_p).sum()) + 1
         expected.append(min(ranked[:size], key=lambda token: wait[token] / row[token]))
-    found = nucleus(torch.from_numpy(logits), torch.from_numpy(waits), top_p, 1.0)
+    found = sample_nucleus(torch.from_numpy(logits), torch.from_numpy(waits), top_p, 1.0)
     assert found.tolist() == expected
 
 
@@ -208,7 +208,7 @@ def test_a_large_vocabulary_is_not_sorted_whole(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.Tensor, "topk", counted)
     logits = torch.from_numpy(np.random.default_rng(2).standard_normal((2, 6000)))
     for sharpness in (8, 1):
-        nucleus(sharpness * logits, torch.ones(2, 6000), 0.9, 1.0)
+        sample_nucleus(sharpness * logits, torch.ones(2, 6000), 0.9, 1.0)
     assert looked == [64, 64, 512, 4096]
 
 
@@ -217,8 +217,8 @@ def test_a_large_vocabulary_is_not_sorted_whole(monkeypatch: pytest.MonkeyPatch)
     [
         ({"max_new_tokens": 0}, "at least 1"),
         ({"max_new_tokens": 400}, "at most 228"),
-        ({"method": "nucleus", "temperature": 0.0}, "temperature above 0"),
-        ({"method": "nucleus", "top_p": 1.5}, "top_p in 0..1"),
+        ({"method": "sample_nucleus", "temperature": 0.0}, "temperature above 0"),
+        ({"method": "sample_nucleus", "top_p": 1.5}, "top_p in 0..1"),
     ],
 )
 def test_impossible_decoding_is_refused(
@@ -251,7 +251,7 @@ def summed_loss(model: Mellow, sequence: torch.Tensor, answer: list[int]) -> flo
 def test_the_loss_of_a_batch_is_the_sum_of_its_rows(tiny: Mellow, prefix: torch.Tensor) -> None:
     rows = [row[start:] for row, start in zip(prefix, (0, 3, 17, 40), strict=True)]
     answers = [[5, 9, 0], [7, 0], [8, 30, 31, 32, 0], [0]]
-    total, count = tiny.answer_loss(rows, answers)
+    total, count = tiny.compute_answer_loss(rows, answers)
     assert count == 11
     single = [summed_loss(tiny, row, answer) for row, answer in zip(rows, answers, strict=True)]
     assert total.item() == pytest.approx(sum(single), rel=1e-5)

@@ -4,7 +4,7 @@ from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.encoder import EncodedClip
-from alm_bench.mellow.htsat import HTSAT, merge_windows, shift_mask, split_into_windows
+from alm_bench.mellow.htsat import HTSAT, build_shift_mask, merge_windows, split_into_windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
 from alm_bench.mellow.model import Mellow, build_untrained
@@ -79,7 +79,7 @@ def test_windows_and_back() -> None:
 
 
 def test_only_shifted_neighbours_are_masked() -> None:
-    mask = shift_mask(16, 8, 4)
+    mask = build_shift_mask(16, 8, 4)
     assert mask.shape == (4, 64, 64)
     assert not mask[0].any()
     assert mask[1, 0, 3] == 0  # same row of the last column's window, before its seam

@@ -173,10 +173,10 @@ def test_loss_of_an_answer(reference: Reference) -> None:
     ids = reference.tokenizer.encode(ANSWER, add_special_tokens=False).ids
     assert [ids, ids] == reference.expected["answer_ids"].tolist()
     with torch.inference_mode():
-        summed, count = reference.model.answer_loss(list(reference.prefix), [ids, ids])
-        longer, _ = reference.model.answer_loss(list(reference.prefix), [ids, [*ids, *ids]])
+        summed, count = reference.model.compute_answer_loss(list(reference.prefix), [ids, ids])
+        longer, _ = reference.model.compute_answer_loss(list(reference.prefix), [ids, [*ids, *ids]])
     assert count == 2 * len(ids)
-    assert summed.item() / count == pytest.approx(float(reference.expected["answer_loss"]), abs=1e-4)
+    assert summed.item() / count == pytest.approx(float(reference.expected["compute_answer_loss"]), abs=1e-4)
     assert longer.item() > summed.item()
 
 
@@ -185,7 +185,7 @@ def test_the_loss_is_that_of_padded_answers(reference: Reference) -> None:
     short, pad = ids[-3:], PUBLISHED.prompt.pad
     padded = torch.tensor([[*ids, pad], short + [pad] * (len(ids) - 2)])
     with torch.inference_mode():
-        summed, count = reference.model.answer_loss(list(reference.prefix), [ids, short])
+        summed, count = reference.model.compute_answer_loss(list(reference.prefix), [ids, short])
         expected = padded_loss(reference.model, reference.prefix, padded)
     assert count == int((padded != pad).sum())
     assert summed.item() / count == pytest.approx(expected, abs=1e-5)

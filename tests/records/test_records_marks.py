@@ -8,7 +8,7 @@ import pytest
 from small_world import alm, mmau, outputs, questions, refusal, replay, stored
 
 from alm_bench.core import Sample, UsageError
-from alm_bench.records.marks import Mark, relabel
+from alm_bench.records.marks import Mark, relabel_records
 from alm_bench.records.schema import Record
 
 
@@ -150,12 +150,12 @@ def test_captions_and_questions_with_several_right_options_are_relabelled() -> N
         Mark(run="r", task="t", id="a", kind="reference-wrong", answer="z + Y"),
         Mark(run="r", task="t", id="b", kind="reference-wrong", answer="three"),
     ]
-    found = relabel(records, marks, "t")
+    found = relabel_records(records, marks, "t")
     assert (found.records[0].sample.targets, found.records[1].sample.target) == ((1, 2), ["three"])
     assert [(change.before, change.after) for change in found.changes] == [("x", "y + z"), ("one", "three")]
     joint = Record(0, Sample("d", {}, choices=("x", "x + y"), targets=(0,)), "", "ok")
-    found = relabel([joint], [Mark(run="r", task="t", id="d", kind="reference-wrong", answer="x + y")], "t")
+    found = relabel_records([joint], [Mark(run="r", task="t", id="d", kind="reference-wrong", answer="x + y")], "t")
     assert found.records[0].sample.targets == (1,), "an option whose text contains the sign"
     number = Record(0, Sample("c", {}, target=3), "", "ok")
     with pytest.raises(UsageError, match="cannot be replaced by a text; mark it without an answer"):
-        relabel([number], [Mark(run="r", task="t", id="c", kind="reference-wrong", answer="4")], "t")
+        relabel_records([number], [Mark(run="r", task="t", id="c", kind="reference-wrong", answer="4")], "t")

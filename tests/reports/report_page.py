@@ -13,7 +13,7 @@ from alm_bench.html_report import ReportRun, read_report_run
 from alm_bench.plugins import catalogue
 from alm_bench.records.models import StoredAudioCheck
 from alm_bench.records.schema import Record
-from alm_bench.records.summary import summarise
+from alm_bench.records.summary import summarise_run
 
 OWN_SCRIPT = "window.owned = true"
 HOSTILE = (
@@ -102,7 +102,7 @@ def build_long_run(count: int) -> ReportRun:
         scores = {"accuracy": float(parsed is right), "official_accuracy": float(parsed is right)}
         records.append(Record(index, sample, question, "ok", text=parsed.value, parsed=parsed, scores=scores))
     task = catalogue().task("mmau").create()
-    return ReportRun.create(summarise(header, task, records, "long"), header, records, task)
+    return ReportRun.create(summarise_run(header, task, records, "long"), header, records, task)
 
 
 EVENT_HEAD = """

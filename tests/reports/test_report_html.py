@@ -21,11 +21,11 @@ from alm_bench.html_report import ReportOptions, build_task_charts, read_report_
 from alm_bench.html_report.clips import ClipLibrary
 from alm_bench.html_report.selection import ClipChoice, select_items
 from alm_bench.records.models import RunSummary
-from alm_bench.reports.blocks import Table, as_cell
-from alm_bench.reports.breakdowns import build_group, build_metrics
+from alm_bench.reports.blocks import Table, convert_to_cell
+from alm_bench.reports.breakdowns import build_group_table, build_metric_table
 from alm_bench.reports.html.page import ASSETS, SCRIPTS, embed_json, hash_source
 from alm_bench.reports.plots.charts import BarChart
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 
 TIER = "explain the difference in few words"
 AQA_HEADER = ["file_name", "QuestionText", "answer", "confidence"]
@@ -40,7 +40,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def list_tables(summary: RunSummary) -> list[Table]:
-    return [build_metrics(summary), *(build_group(summary, name) for name, keys in summary.groups.items() if keys)]
+    return [
+        build_metric_table(summary),
+        *(build_group_table(summary, name) for name, keys in summary.groups.items() if keys),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_the_figures_are_those_of_the_tables(task: str, families: Path, tmp_path
     for table in list_tables(found.summary):
         assert [column.title for column in table.columns] in rows
         for row in table.rows:
-            assert [as_cell(cell).text for cell in row] in rows
+            assert [convert_to_cell(cell).text for cell in row] in rows
     figures = [metric.value for metric in found.summary.metrics.values() if metric.value is not None]
     assert figures, "there is something to compare"
 
@@ -230,7 +233,7 @@ def test_noise_of_a_condition_is_the_draw_of_the_run(tmp_path: Path) -> None:
     assert clip.change is not None
     from alm_bench.audio import load
 
-    change = read_condition("snr:0", 7, 0).change(clip.name)
+    change = create_condition("snr:0", 7, 0).change(clip.name)
     expected = load(AudioRef(clip.name, clip.ref.path), AudioPolicy(), change).wave
     assert np.array_equal(load(clip.ref, clip.policy, clip.change).wave, expected)
 

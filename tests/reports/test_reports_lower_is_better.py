@@ -16,14 +16,14 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header
-from alm_bench.records.summary import summarise
+from alm_bench.records.summary import summarise_run
 from alm_bench.reports import render
 from alm_bench.reports.comparison import build_comparison, compare, select_examples
-from alm_bench.reports.leaderboard import as_csv, build_leaderboard
+from alm_bench.reports.leaderboard import build_leaderboard, render_leaderboard_csv
 from alm_bench.reports.ranking import build_sections
-from alm_bench.reports.run_report import build_run
+from alm_bench.reports.run_report import build_run_report
 from alm_bench.scoring import metrics
-from alm_bench.scoring.grounding import Pair, compute_effects
+from alm_bench.scoring.grounding import ItemPair, compute_effects
 from alm_bench.scoring.metrics import MetricSpec
 
 NAME = "errors_per_item"
@@ -47,10 +47,10 @@ class ErrorTask:
 
     def score(self, rows: list[Scored]) -> Any:
         from alm_bench.scoring.intervals import compute_mean_interval
-        from alm_bench.scoring.multiple_choice import compute_weights, list_clips
+        from alm_bench.scoring.multiple_choice import compute_weights, list_clusters
 
         kept = [row for row in rows if NAME in row.scores]
-        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clips(kept), compute_weights(kept))
+        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clusters(kept), compute_weights(kept))
         score = self._inner.score(rows)
         blind = {"no errors expected": {NAME: replace(found, value=2.0, low=None, high=None)}}
         return replace(score, metrics={NAME: found}, groups={}, blind=blind, tables={})
@@ -86,7 +86,7 @@ def made(base: Run, name: str, errors: float) -> Run:
     header = read_header(base.folder)
     header = replace_fields(header, identity=replace_fields(header.identity, label=name), fingerprint=name)
     folder = base.folder.parent / name
-    return Run(folder, summarise(header, task, list(records.values()), name), records)
+    return Run(folder, summarise_run(header, task, list(records.values()), name), records)
 
 
 def task_of(name: str) -> Any:
@@ -118,14 +118,14 @@ def test_its_heading_says_so_and_its_figures_are_no_percentages(runs: list[Run])
     assert re.search(r"\| good +\| \*\*1\.00 best\*\*", board)
     assert re.search(r"\| close +\| 1\.01 tie", board)
     assert re.search(r"\| poor +\| 2\.90 ", board)
-    card = render(build_run(runs[1].summary, "terminal"), "terminal", 80)
+    card = render(build_run_report(runs[1].summary, "terminal"), "terminal", 80)
     value = runs[1].summary.metrics[NAME].value
     assert f"errors (lower is better)  {value:.2f} [" in card
     assert "%" not in next(line for line in card.splitlines() if line.startswith("errors"))
 
 
 def test_the_csv_has_the_best_first(runs: list[Run]) -> None:
-    rows = [row for row in csv.DictReader(io.StringIO(as_csv(runs))) if row["metric"] == NAME]
+    rows = [row for row in csv.DictReader(io.StringIO(render_leaderboard_csv(runs))) if row["metric"] == NAME]
     assert list(dict.fromkeys(row["model"] for row in rows)) == ["good", "close", "poor"]
 
 
@@ -144,7 +144,9 @@ def test_a_failed_item_is_worst_and_a_drop_is_more_errors(runs: list[Run]) -> No
     task: Any = ErrorTask()
     rows = [record.to_scored() for record in good.records.values()]
     noisy = [replace(row, scores={}) for row in rows]  # each call failed
-    found = compute_effects(task, [Pair(row, [other]) for row, other in zip(rows, noisy, strict=True)])["all"]["all"]
+    found = compute_effects(task, [ItemPair(row, [other]) for row, other in zip(rows, noisy, strict=True)])["all"][
+        "all"
+    ]
     assert found.noise.value == 3.0
     assert found.drop.value == pytest.approx(3.0 - float(found.clean.value or 0))
     assert found.verdict == "grounded"

@@ -12,8 +12,8 @@ from report_page import build_long_run
 
 from alm_bench.core import Metric
 from alm_bench.reports.plots.charts import BarChart, CurveChart, LineChart
-from alm_bench.reports.plots.files import write_ablation
-from alm_bench.reports.plots.pictures import DrawnRun, build_pictures
+from alm_bench.reports.plots.files import write_ablation_picture
+from alm_bench.reports.plots.pictures import DrawnRun, build_charts
 from alm_bench.reports.plots.svg import draw_panels, draw_svg
 from alm_bench.scoring.grounding import Effect, build_missing_effect
 
@@ -35,7 +35,7 @@ def test_all_conditions_from_clean_to_noise_alone(tmp_path: Path) -> None:
     file = tmp_path / "figures/f.svg"
     effects = {"mmau": {name: effect(0.3 + 0.05 * n) for n, name in enumerate(LEVELS)}}
     effects["mmau"]["none"] = build_missing_effect("needs audio")
-    assert write_ablation(effects, LEVELS, "a $model$", file)
+    assert write_ablation_picture(effects, LEVELS, "a $model$", file)
     drawn = texts(file)
     ticks = [text for text in drawn if text in ("clean", *LEVELS)]
     assert ticks == ["clean", "snr:20", "snr:0", "gaussian", "silence"]
@@ -48,9 +48,9 @@ def test_all_conditions_from_clean_to_noise_alone(tmp_path: Path) -> None:
 def test_an_interval_is_drawn_for_each_score(tmp_path: Path) -> None:
     with_interval, without = tmp_path / "a.svg", tmp_path / "b.svg"
     one = effect(0.3)
-    write_ablation({"mmau": {"silence": one}}, LEVELS, "m", with_interval)
+    write_ablation_picture({"mmau": {"silence": one}}, LEVELS, "m", with_interval)
     bare = replace(one, clean=replace(one.clean, low=None, high=None), noise=replace(one.noise, low=None, high=None))
-    write_ablation({"mmau": {"silence": bare}}, LEVELS, "m", without)
+    write_ablation_picture({"mmau": {"silence": bare}}, LEVELS, "m", without)
 
     def lengths(file: Path) -> list[float]:
         """Return the lengths of the intervals in pixels."""
@@ -65,19 +65,21 @@ def test_an_interval_is_drawn_for_each_score(tmp_path: Path) -> None:
 
 def test_the_name_of_the_file_selects_the_format(tmp_path: Path) -> None:
     for name, start in (("f.png", b"\x89PNG"), ("f.PDF", b"%PDF-"), ("f.svg", b"<svg ")):
-        assert write_ablation({"mmau": {"silence": effect(0.3)}}, LEVELS, "m", tmp_path / name)
+        assert write_ablation_picture({"mmau": {"silence": effect(0.3)}}, LEVELS, "m", tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
 
 
 def test_one_panel_per_task_and_none_without_a_score(tmp_path: Path) -> None:
     file = tmp_path / "f.svg"
     scored = {"silence": effect(0.3)}
-    assert write_ablation(
+    assert write_ablation_picture(
         {"mmau": scored, "cle": scored, "acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", file
     )
     drawn = texts(file)
     assert ("mmau" in drawn, "cle" in drawn, "acd" in drawn) == (True, True, False)
-    assert not write_ablation({"acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", tmp_path / "none.svg")
+    assert not write_ablation_picture(
+        {"acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", tmp_path / "none.svg"
+    )
     assert not (tmp_path / "none.svg").exists()
 
 
@@ -89,7 +91,7 @@ def test_reliability_is_accuracy_by_confidence() -> None:
     likely[40] = {"text": (equal, equal, equal)}  # selects no option
     records = [replace(record, likelihood=one) for record, one in zip(run.records, likely, strict=True)]
     drawn = DrawnRun(run.summary, "m", records, run.scores)
-    (chart,) = (one for one in build_pictures([drawn]) if isinstance(one, CurveChart))
+    (chart,) = (one for one in build_charts([drawn]) if isinstance(one, CurveChart))
     ((name, points),) = chart.series
     assert name == "m"
     assert [round(confidence, 9) for confidence, _ in points] == [round(1 / 3, 9), 0.7]
@@ -104,7 +106,7 @@ def test_bins_of_a_histogram_are_round() -> None:
     run = build_long_run(12)
     records = [replace(record, text=" ".join(["word"] * (3 + 4 * record.index))) for record in run.records]
     drawn = DrawnRun(run.summary, "m", records, run.scores)
-    (chart,) = (one for one in build_pictures([drawn]) if one.name == "mmau-lengths")
+    (chart,) = (one for one in build_charts([drawn]) if one.name == "mmau-lengths")
     assert isinstance(chart, BarChart)
     assert list(chart.categories) == ["0-4", "5-9", *(f"{n}-{n + 4}" for n in range(10, 50, 5))]
     texts = [point.text for point in chart.series[0].points if point is not None]

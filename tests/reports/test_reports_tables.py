@@ -16,7 +16,7 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.reports import render
 from alm_bench.reports.figures import build_margin_cell, build_metric_cell
-from alm_bench.reports.leaderboard import as_csv, build_leaderboard
+from alm_bench.reports.leaderboard import build_leaderboard, render_leaderboard_csv
 from alm_bench.reports.ranking import build_sections
 from alm_bench.reports.renderers.markdown import render_pipe_table
 from alm_bench.reports.run_report import build_overview
@@ -74,7 +74,7 @@ def test_a_table_does_not_depend_on_the_order_of_runs(run: Run) -> None:
     ((_, rows),) = tables(runs, task_of)
     assert [row["model"] for row in rows[:3]] == ["blind[first]", "worse", "nothing"]
     assert as_markdown(runs, task_of) == as_markdown(runs[::-1], task_of)
-    assert as_csv(runs) == as_csv(runs[::-1])
+    assert render_leaderboard_csv(runs) == render_leaderboard_csv(runs[::-1])
 
 
 def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_bounds_are_shown_where_they_differ_alone(run: Run) -> None:
 
 
 def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv([run]))))
+    rows = list(csv.DictReader(io.StringIO(render_leaderboard_csv([run]))))
     found = {(row["grouping"], row["key"], row["metric"]): row for row in rows}
     assert len(found) == len(rows)
     expected = {("all", "all", name): metric for name, metric in run.summary.metrics.items()}

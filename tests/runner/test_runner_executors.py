@@ -12,8 +12,8 @@ from small_world import alm, mmau, model, refusal
 from alm_bench.core import AudioRef, DataRoot, Decoding, Request, Runtime
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.resolve import find_demo
-from alm_bench.runner.conditions import read_condition
+from alm_bench.resolve import get_demo_root
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.executors.batch import InferenceSettings
 from alm_bench.runner.executors.worker import LoadedModel, Recipe, Worker
 
@@ -22,7 +22,7 @@ HEARS = """
         heard = b"".join(wave.tobytes() for wave in request.waves)
         return f"{zlib.crc32(heard)} {os.getcwd()}"
 """
-ASKED = InferenceSettings("run", Decoding(), "generate", read_condition("clean"), threads=2)
+ASKED = InferenceSettings("run", Decoding(), "generate", create_condition("clean"), threads=2)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
-    batch = requests(find_demo(catalogue().task("mmau")))
+    batch = requests(get_demo_root(catalogue().task("mmau")))
     sent = pickle.dumps(batch)
     assert len(sent) < 20_000, "descriptions, no samples"
     one = worker(model(tmp_path / "hears.py", HEARS), tmp_path)

@@ -112,11 +112,11 @@ def test_failures_up_to_the_tolerance_are_no_failure(tmp_path: Path, tolerance: 
 
 
 def test_a_percentage_is_exact() -> None:
-    from alm_bench.runner.options import Tolerance
+    from alm_bench.runner.options import FailureTolerance
 
     for percent in range(101):
-        assert not Tolerance.read(f"{percent}%").is_exceeded(percent, 100)
-        assert Tolerance.read(f"{percent}%").is_exceeded(percent + 1, 100)
+        assert not FailureTolerance.read(f"{percent}%").is_exceeded(percent, 100)
+        assert FailureTolerance.read(f"{percent}%").is_exceeded(percent + 1, 100)
 
 
 @pytest.mark.parametrize("bad", ["-1", "x", "", "%", "101%", "-1%", "1.5", "nan%", "inf%", "5 %%"])

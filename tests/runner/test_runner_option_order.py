@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_world import alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored
 
-from alm_bench.core import Arrangement, Sample
+from alm_bench.core import OptionArrangement, Sample
 from alm_bench.runner.option_order import order_options, reorder_predictions
 
 SAMPLE = Sample("q", {}, choices=("a", "b", "c"), target=1, gold="b")
@@ -23,7 +23,7 @@ def test_circular_is_every_rotation_with_its_gold() -> None:
     assert [sample.choices for sample in moved[:3]] == [("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")]
     assert [sample.choices[sample.target] for sample in moved[:3]] == ["b"] * 3
     assert {sample.question for sample in moved[:3]} == {"q"}
-    assert moved[1].arranged == Arrangement("q", 1, 3, (1, 2, 0))
+    assert moved[1].arranged == OptionArrangement("q", 1, 3, (1, 2, 0))
 
 
 def test_shuffles_are_seeded_by_item_and_seed() -> None:

@@ -14,7 +14,7 @@ from small_world import RATE, alm, mmau, model, only_run, outputs, refusal, repl
 
 from alm_bench.audio.speech import Synthesiser
 from alm_bench.core import AudioError, AudioRef, UsageError
-from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.loader import AudioPipeline
 
 SPEAKER = """
@@ -186,7 +186,7 @@ def test_conditions_change_the_clips_and_not_the_spoken_question(tmp_path: Path)
     soundfile.write(tmp_path / "a.wav", np.full(RATE, 0.5), RATE)
     from alm_bench.core import AudioPolicy
 
-    pipeline = AudioPipeline(AudioPolicy(rate=RATE), read_condition("silence"))
+    pipeline = AudioPipeline(AudioPolicy(rate=RATE), create_condition("silence"))
     own, question = (AudioRef("a.wav", tmp_path / "a.wav", is_question=flag) for flag in (False, True))
     waves = [pipeline.clip(ref).wave for ref in (own, question)]
     assert waves[0] is not None

@@ -8,9 +8,9 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
 from alm_bench.scoring.agreement import (
+    _build_weighted_kendall,
+    _build_weighted_spearman,
     _index_clusters,
-    _weighted_kendall,
-    _weighted_spearman,
     compare_model_orders,
     compute_agreement,
     compute_pair_agreement,
@@ -43,7 +43,9 @@ def test_resampled_correlations_are_those_of_the_repeated_items() -> None:
     rows = _index_clusters(CLIPS)
     count = rows.max() + 1
     copies = RANDOM.multinomial(count, np.full(count, 1 / count), size=3).astype(float)
-    spearman, kendall = (make(SCORES, LABELS, rows)(copies) for make in (_weighted_spearman, _weighted_kendall))
+    spearman, kendall = (
+        make(SCORES, LABELS, rows)(copies) for make in (_build_weighted_spearman, _build_weighted_kendall)
+    )
     for number, drawn in enumerate(copies):
         repeated = np.repeat(np.arange(120), drawn.astype(int)[rows])
         assert spearman[number] == pytest.approx(spearmanr(SCORES[repeated], LABELS[repeated]).statistic)

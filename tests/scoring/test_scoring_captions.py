@@ -23,7 +23,7 @@ from alm_bench.scoring.metrics.cider import compute_cider
 from alm_bench.scoring.metrics.meteor import compute_from_statistics
 from alm_bench.scoring.metrics.rouge_l import compute_rouge_l
 from alm_bench.scoring.spice_engine import JAR
-from alm_bench.scoring.spice_engine.__main__ import build
+from alm_bench.scoring.spice_engine.__main__ import build_jar
 
 METRICS = list_default_metrics()
 WITHOUT_SPICE = tuple(name for name in METRICS if name not in ("spice", "spider"))
@@ -233,7 +233,7 @@ def test_spice_that_cannot_run_says_why_and_the_others_stand(
 ) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     if fault == "flags":
-        monkeypatch.setattr(java, "open_package_flags", lambda program: ["--no-such-flag"])
+        monkeypatch.setattr(java, "list_package_flags", lambda program: ["--no-such-flag"])
     else:
         monkeypatch.setenv(spice.HOME, str(tmp_path))
         for jar in spice.CORENLP if fault == "broken jar" else ():
@@ -285,7 +285,7 @@ def test_long_texts_get_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(java, "run", run)
     monkeypatch.setattr(java, "find_java", lambda: "java")
-    monkeypatch.setattr(java, "open_package_flags", lambda program: [])
+    monkeypatch.setattr(java, "list_package_flags", lambda program: [])
     for words in (20, 150):
         assert spice._run_spice([("dog " * words, ("a dog",))], tmp_path) == [0.5]
     assert given == [2048, 4096]
@@ -327,7 +327,7 @@ def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="there is no javac: the engine cannot be rebuilt")
 def test_the_committed_engine_is_what_its_source_gives(tmp_path: Path) -> None:
-    build(tmp_path / "rebuilt.jar")
+    build_jar(tmp_path / "rebuilt.jar")
     assert (tmp_path / "rebuilt.jar").read_bytes() == JAR.read_bytes()
 
 
@@ -380,5 +380,5 @@ def test_java_home_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (tmp_path / "bin/java").chmod(0o755)
     java.get_java_version.cache_clear()
     assert java.get_java_version(java.find_java()) == 8
-    assert java.open_package_flags(java.find_java()) == [], "Java 8 knows no such flag"
+    assert java.list_package_flags(java.find_java()) == [], "Java 8 knows no such flag"
     java.get_java_version.cache_clear()

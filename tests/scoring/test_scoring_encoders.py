@@ -15,7 +15,7 @@ from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import encoders
 from alm_bench.scoring.captions import compute_caption_scores
 from alm_bench.scoring.metrics import collect_weights, fense, is_computable, list_metric_specs
-from alm_bench.scoring.weights import SOURCES, default_folder, hash_weights
+from alm_bench.scoring.weights import SOURCES, get_default_folder, hash_weights
 
 CANDIDATES = ["a dog barks loudly", "rain falls", "a dog barks loudly"]
 REFERENCES = [["a dog is barking", "barking of a dog"], ["it rains on a roof"], ["wind blows", "a harp", "rain falls"]]
@@ -198,7 +198,9 @@ def test_missing_weights_say_what_to_do(tmp_path: Path, bert: Path) -> None:
     ran = alm("caption-metrics", tmp_path / "c.json", "--metrics", "fense,token_f1", "--json")
     assert ran.status == 0
     reason = ran.json["corpus"]["fense"]["reason"]
-    assert reason.startswith(f"not computed: {default_folder('sbert')} holds no weights (sbert); name a folder with")
+    assert reason.startswith(
+        f"not computed: {get_default_folder('sbert')} holds no weights (sbert); name a folder with"
+    )
     assert "fense:sbert=FOLDER, or run `alm-bench data get metric fense` (about 270 MB, licence Apache-2.0" in reason
     assert ran.json["corpus"]["token_f1"]["value"] == 0
     assert not is_computable("fense")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from scored_rows import row
 
-from alm_bench.core import Arrangement, Parsed, Sample, Scored
+from alm_bench.core import OptionArrangement, Parsed, Sample, Scored
 from alm_bench.scoring.multiple_choice import (
     compute_by_group,
     compute_choice_metrics,
@@ -13,7 +13,7 @@ from alm_bench.scoring.multiple_choice import (
     compute_mean_score,
     find_text_solver,
     is_correct_option,
-    list_clips,
+    list_clusters,
 )
 
 
@@ -92,7 +92,7 @@ def arranged(question: str, number: int, order: tuple[int, ...], said: int | Non
     """One of `count` orders of a question whose options are a, b, a's twin A and d; the gold is a."""
     options = ("a", "b", "A", "d")[: len(order)]
     moved = tuple(options[place] for place in order)
-    where = Arrangement(question, number, count, order)
+    where = OptionArrangement(question, number, count, order)
     sample = Sample(f"{question}~{number}", {}, choices=moved, target=order.index(0), arranged=where)
     parsed = None if said is None else Parsed("ok", "exact", said, moved[said])
     return Scored(sample, "ok", "text", parsed, {"accuracy": float(is_correct_option(sample, said))})
@@ -104,7 +104,7 @@ def test_arrangements_of_a_question_weigh_as_one() -> None:
         *(arranged("four", n, tuple((p + n) % 4 for p in range(4)), (4 - n) % 4, 4) for n in range(4)),  # always right
         arranged("part", 0, (1, 0), None),
     ]
-    assert list_clips(rows) == ["two"] * 2 + ["four"] * 4 + ["part"]
+    assert list_clusters(rows) == ["two"] * 2 + ["four"] * 4 + ["part"]
     assert compute_mean_score(rows, "accuracy").value == pytest.approx((1 / 2 + 1 + 0) / 3)
     found = compute_companion_metrics(rows)
     assert (found["circular_accuracy"].value, found["circular_accuracy"].n) == (0.5, 2), (

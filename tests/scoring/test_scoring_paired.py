@@ -5,12 +5,12 @@ import pytest
 from scipy.stats import beta, binomtest, permutation_test
 from sklearn.metrics import f1_score
 
-from alm_bench.scoring.classification import build_corpus
+from alm_bench.scoring.classification import build_corpus_statistic
 from alm_bench.scoring.intervals import compute_wilson_interval
 from alm_bench.scoring.paired import (
     SignFlipTest,
     adjust_by_holm,
-    compare_corpora,
+    compare_corpus_metrics,
     compare_paired_scores,
     compute_discordant_interval,
     compute_mcnemar_p_value,
@@ -167,15 +167,15 @@ def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
     good = [gold if generator.random() < 0.9 else 0 for gold in golds]
     poor = [gold if generator.random() < 0.5 else 0 for gold in golds]
     names = ("a", "b", "c")
-    first, second = build_corpus(golds, poor, names), build_corpus(golds, good, names)
-    found = compare_corpora(first, second, clips)
+    first, second = build_corpus_statistic(golds, poor, names), build_corpus_statistic(golds, good, names)
+    found = compare_corpus_metrics(first, second, clips)
     assert list(found) == ["accuracy", "precision", "recall", "f1", *names]
     values = {name: f1_score(golds, said, average="macro") for name, said in (("first", poor), ("second", good))}
     assert (found["f1"].first, found["f1"].second) == pytest.approx((values["first"], values["second"]))
     assert found["f1"].difference.low > 0  # type: ignore[operator]
     assert found["f1"].p == pytest.approx(1 / 10_000)
     assert found["a"].p > 0.05, "both say a wherever it is"
-    same = compare_corpora(first, first, clips)
+    same = compare_corpus_metrics(first, first, clips)
     assert {one.p for one in same.values()} == {1.0}
     assert {one.difference.value for one in same.values()} == {0.0}
 
@@ -185,7 +185,9 @@ def test_swapping_gives_for_accuracy_what_flipping_signs_gives() -> None:
     golds = generator.integers(0, 2, 80).tolist()
     ours, theirs = (generator.integers(0, 2, 80).tolist() for _ in range(2))
     clips = [n // 2 for n in range(80)]
-    found = compare_corpora(build_corpus(golds, ours, "xy"), build_corpus(golds, theirs, "xy"), clips)["accuracy"]
+    found = compare_corpus_metrics(
+        build_corpus_statistic(golds, ours, "xy"), build_corpus_statistic(golds, theirs, "xy"), clips
+    )["accuracy"]
     scores = [[float(a == b) for a, b in zip(golds, said, strict=True)] for said in (ours, theirs)]
     flipped = compare_paired_scores(scores[0], scores[1], clips)
     for part in ("value", "low", "high"):

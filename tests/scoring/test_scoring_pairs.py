@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from alm_bench.core import Arrangement, PairSpec, Parsed, Sample, Scored
+from alm_bench.core import OptionArrangement, PairSpec, Parsed, Sample, Scored
 from alm_bench.scoring.intervals import _compute_bounds, compute_conditional_share
 from alm_bench.scoring.multiple_choice import compute_option_order_metrics
 from alm_bench.scoring.paired import compute_mcnemar_p_value
-from alm_bench.scoring.pairs import OPTION_ORDER, compute_baseline_pair_metrics, compute_pair_metrics, compute_pairs
+from alm_bench.scoring.pairs import OPTION_ORDER, analyse_pairs, compute_baseline_pair_metrics, compute_pair_metrics
 
 SPEC = PairSpec(name="reasoning", title="hops", by="clip", grouping="type", first="single", second="multi")
 OPTIONS = ("dog", "cat", "cow")
@@ -34,7 +34,7 @@ def rows(seed: int = 0, clips: int = 60) -> tuple[list[Scored], np.ndarray]:
 
 def test_the_conditional_accuracy_and_its_interval_are_those_of_a_plain_computation() -> None:
     found, right = rows()
-    (whole,) = compute_pairs(found, SPEC)
+    (whole,) = analyse_pairs(found, SPEC)
     known = right[:, 0]
     for metric, part in ((whole.given_right, right[known, 1]), (whole.given_wrong, right[~known, 1])):
         interval = binomtest(int(part.sum()), len(part)).proportion_ci(0.95, method="wilson")
@@ -51,7 +51,7 @@ def test_the_conditional_accuracy_and_its_interval_are_those_of_a_plain_computat
 
 def test_the_difference_is_paired() -> None:
     found, right = rows()
-    difference = compute_pairs(found, SPEC)[0].difference
+    difference = analyse_pairs(found, SPEC)[0].difference
     won, lost = int((right[:, 1] & ~right[:, 0]).sum()), int((right[:, 0] & ~right[:, 1]).sum())
     assert difference is not None
     assert (difference.won, difference.lost) == (won, lost)
@@ -61,7 +61,7 @@ def test_the_difference_is_paired() -> None:
 
 def test_groups_that_both_questions_share_have_rows_of_their_own() -> None:
     found, right = rows()
-    parts = {figures.key: figures for figures in compute_pairs(found, SPEC, ("track", "type"))}
+    parts = {figures.key: figures for figures in analyse_pairs(found, SPEC, ("track", "type"))}
     assert list(parts) == ["all", "animals", "voices"]
     assert parts["animals"].pairs == 30
     assert parts["animals"].first_accuracy.value == pytest.approx(right[::2, 0].mean())
@@ -70,14 +70,14 @@ def test_groups_that_both_questions_share_have_rows_of_their_own() -> None:
 def test_items_without_a_partner_are_left_out_and_counted() -> None:
     found = [answer("a", "single", True), answer("a", "multi", True), answer("b", "single", True)]
     found += [answer("c", "single", True, status="skipped"), answer("c", "multi", True)]
-    (whole,) = compute_pairs(found, SPEC)
+    (whole,) = analyse_pairs(found, SPEC)
     assert (whole.pairs, whole.unpaired, whole.given_right.n) == (1, 2, 1)
-    assert compute_pairs(found[2:3], SPEC) == []
+    assert analyse_pairs(found[2:3], SPEC) == []
     assert compute_pair_metrics(found[2:3], [SPEC]) == {}
 
 
 def test_a_premise_that_never_holds_gives_a_reason_instead_of_a_value() -> None:
-    (whole,) = compute_pairs([answer("a", "single", False), answer("a", "multi", True)], SPEC)
+    (whole,) = analyse_pairs([answer("a", "single", False), answer("a", "multi", True)], SPEC)
     assert (whole.given_right.value, whole.given_right.reason) == (None, "no item meets the condition")
     assert whole.given_wrong.value == 1.0
 
@@ -100,7 +100,7 @@ def ordered(question: str, number: int, chosen: int) -> Scored:
         {},
         choices=tuple(OPTIONS[place] for place in order),
         target=order.index(0),
-        arranged=Arrangement(question, number, 3, order),
+        arranged=OptionArrangement(question, number, 3, order),
     )
     parsed = Parsed("ok", "test", index=order.index(chosen))
     return Scored(sample, "ok", "", parsed, {"accuracy": float(chosen == 0)})
@@ -111,7 +111,7 @@ def test_option_orders_are_pairs_too_and_agree_with_the_consistency() -> None:
     found = [
         ordered(question, number, chosen) for question, each in choices.items() for number, chosen in enumerate(each)
     ]
-    (whole,) = compute_pairs(found, OPTION_ORDER)
+    (whole,) = analyse_pairs(found, OPTION_ORDER)
     assert whole.same_answer is not None
     assert whole.same_answer.value == pytest.approx(compute_option_order_metrics(found)["consistency"].value)
     right = [[float(chosen == 0) for chosen in each] for each in choices.values()]
@@ -136,7 +136,7 @@ def test_wordings_of_one_question_are_pairs_in_both_directions() -> None:
         for item, each in chosen.items()
         for number, index in enumerate(each)
     ]
-    (whole,) = compute_pairs(found, spec)
+    (whole,) = analyse_pairs(found, spec)
     assert whole.same_answer is not None
     assert whole.same_answer.value == pytest.approx((1 + 0 + 1 / 3) / 3)
     assert whole.given_right.value == pytest.approx(2 / 3), "of three right answers two have a right partner"
@@ -149,7 +149,7 @@ def test_several_orders_of_both_questions_make_one_pair_per_clip() -> None:
         base = answer("a", "single", right).sample
         found.append(Scored(_turn(base, number), "ok", "", None, {"accuracy": float(right)}))
     found.append(answer("a", "multi", True))
-    (whole,) = compute_pairs(found, SPEC)
+    (whole,) = analyse_pairs(found, SPEC)
     assert whole.pairs == 1
     assert whole.first_accuracy.value == pytest.approx(2 / 3)
 
@@ -161,7 +161,7 @@ def _turn(sample: Sample, number: int) -> Sample:
         choices=OPTIONS,
         target=0,
         groups=sample.groups,
-        arranged=Arrangement(sample.id, number, 3, (0, 1, 2)),
+        arranged=OptionArrangement(sample.id, number, 3, (0, 1, 2)),
     )
 
 

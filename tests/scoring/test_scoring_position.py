@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import chi2_contingency, kstest
 from scored_rows import row
 
-from alm_bench.core import Arrangement, Scored
-from alm_bench.scoring.position import ChiSquare, Positions, analyse_positions
+from alm_bench.core import OptionArrangement, Scored
+from alm_bench.scoring.position import ChiSquare, PositionBias, analyse_positions
 
 Draw = np.random.Generator
 
@@ -18,7 +18,7 @@ def asked(n: int, gold: int, said: int | None, options: int = 4) -> Scored:
     return row(tuple(f"{letter}{n}" for letter in "abcd"[:options]), gold, said)
 
 
-def found(rows: list[Scored]) -> Positions:
+def found(rows: list[Scored]) -> PositionBias:
     table = analyse_positions(rows)
     assert table is not None
     return table
@@ -65,12 +65,12 @@ def rotations(draw: Draw) -> list[Scored]:
             order = tuple((place + turn) % 4 for place in range(4))
             content = favourite if draw.random() < 0.6 else int(draw.integers(4))
             one = asked(n, order.index(0), order.index(content))
-            where = Arrangement(f"q{n}", turn, 4, order)
+            where = OptionArrangement(f"q{n}", turn, 4, order)
             rows.append(replace(one, sample=replace(one.sample, arranged=where)))
     return rows
 
 
-TESTS: dict[str, Callable[[Positions], ChiSquare]] = {
+TESTS: dict[str, Callable[[PositionBias], ChiSquare]] = {
     "accuracy": lambda table: table.accuracy_test,
     "wrong": lambda table: table.wrong_test,
 }

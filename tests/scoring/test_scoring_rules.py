@@ -8,7 +8,7 @@ from answer_formats import NOTHING, RIGHT, texts
 
 from alm_bench.core import DataError, Sample
 from alm_bench.data import read_paired_outputs
-from alm_bench.scoring.other_parsers import RULES, Answer, compute_matrix
+from alm_bench.scoring.other_parsers import RULES, Answer, compute_rule_accuracies
 
 ANIMALS = ("Dog", "Cat", "Bird", "Frog")
 
@@ -101,7 +101,7 @@ def test_a_thousand_empty_outputs(shared: Path, tmp_path: Path) -> None:
     rows = json.loads(file.read_text(encoding="utf-8"))
     (tmp_path / "empty.json").write_text(json.dumps([{"id": row["id"], "model_output": ""} for row in rows]))
     answered = read_paired_outputs(tmp_path / "empty.json", annotations=file)
-    table = {row.rule.name: row for row in compute_matrix([Answer(sample, text) for sample, text in answered])}
+    table = {row.rule.name: row for row in compute_rule_accuracies([Answer(sample, text) for sample, text in answered])}
     for name, percent in (
         ("MMAU, official", 0),
         ("lmms-eval, MMAU", 25.9),
@@ -118,7 +118,7 @@ def test_a_gold_that_is_no_option_is_right_for_nobody(tmp_path: Path) -> None:
     row = {"id": "a", "model_output": "", "choices": ["Dog", "Cat"], "answer": "Cow"}
     (tmp_path / "out.json").write_text(json.dumps([row]))
     answers = [Answer(sample, text) for sample, text in read_paired_outputs(tmp_path / "out.json")]
-    assert [row.accuracy.value for row in compute_matrix(answers)] == [0, 0, 0, 0, 0, 0, None, 0, 0, 0]
+    assert [row.accuracy.value for row in compute_rule_accuracies(answers)] == [0, 0, 0, 0, 0, 0, None, 0, 0, 0]
 
 
 def test_outputs_without_questions_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import Sample, Scored
 from alm_bench.plugins import catalogue
-from alm_bench.scoring.grounding import Effect, Pair, compute_effects
+from alm_bench.scoring.grounding import Effect, ItemPair, compute_effects
 
 OPTIONS = ("a", "b", "c", "d")
 
@@ -22,7 +22,7 @@ def row(number: int, picked: int) -> Scored:
 def judged(clean: Sequence[int], noisy: Sequence[int], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
     """Effects of a model that is off by `clean` and `noisy` positions (0: right) on each item."""
     pairs = [
-        Pair(row(n, (n + a) % 4), [row(n, (n + b) % 4)]) for n, (a, b) in enumerate(zip(clean, noisy, strict=True))
+        ItemPair(row(n, (n + a) % 4), [row(n, (n + b) % 4)]) for n, (a, b) in enumerate(zip(clean, noisy, strict=True))
     ]
     return compute_effects(catalogue().task("mmau").create(), pairs, keeps_evidence)
 

@@ -9,7 +9,7 @@ from small_world import alm, only_run, outputs, refusal, replay, stored, tone, w
 from alm_bench.core import DataError, Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.scoring.grounding import Pair, compute_effects
+from alm_bench.scoring.grounding import ItemPair, compute_effects
 from alm_bench.tasks.clotho_aqa.plugin import OPEN as OPEN_METRICS
 from alm_bench.tasks.clotho_aqa.plugin import normalise_answer
 
@@ -175,8 +175,8 @@ def test_noise_has_a_verdict_by_yes_and_no(noisy: str, verdict: str) -> None:
         )
         wrong = "no" if gold == "yes" else "yes"
         said = {"always yes": "yes", "same": gold, "mostly right": wrong if n % 5 == 0 else gold}[noisy]
-        found.append(Pair(answered(binary, gold), [answered(binary, said)]))
-        found.append(Pair(answered(opened, None), [answered(opened, None)]))
+        found.append(ItemPair(answered(binary, gold), [answered(binary, said)]))
+        found.append(ItemPair(answered(opened, None), [answered(opened, None)]))
     effect = compute_effects(catalogue().task("clotho_aqa").create(), found)["all"]["all"]
     assert (effect.verdict, effect.score, effect.clean.n) == (verdict, "binary_accuracy", 40)
 

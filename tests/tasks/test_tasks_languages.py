@@ -11,7 +11,7 @@ from small_world import alm, only_run, outputs, refusal, replay, stored, tone
 from alm_bench.core.languages import ItemLanguages, normalise_language
 from alm_bench.core.prompt import load_prompts, render
 from alm_bench.core.types import Sample
-from alm_bench.reports.blocks import Table, as_cell
+from alm_bench.reports.blocks import Table, convert_to_cell
 from alm_bench.reports.languages import build_languages
 from alm_bench.scoring.answer_language import check_language, detect_language
 from alm_bench.scoring.language_table import LanguageTable
@@ -97,10 +97,10 @@ def test_the_table_of_eight_by_eight_languages_shows_a_scripted_model_to_the_las
     assert [column.title for column in matrix.columns[1:]] == [normalise_language(code) for code in LANGUAGES]
     for q, row in zip(LANGUAGES, matrix.rows, strict=True):
         for a, cell in zip(LANGUAGES, row[1:], strict=True):
-            assert as_cell(cell).forms[-1] == f"{100 * count_right(q, a) / ROWS:.1f}"
+            assert convert_to_cell(cell).forms[-1] == f"{100 * count_right(q, a) / ROWS:.1f}"
     japanese = next(row for row in listed.rows if row[:2] == ["Japanese (ja)", "French (fr)"])
     lost = 100 * (count_right("jpn", "fra") / ROWS - 1)
-    assert as_cell(japanese[4]).forms[-1] == f"{lost:+.1f}"
+    assert convert_to_cell(japanese[4]).forms[-1] == f"{lost:+.1f}"
     assert japanese[6:] == [2, 2, 2]
 
 

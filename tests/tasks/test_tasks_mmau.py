@@ -250,7 +250,7 @@ def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, d
     entry = catalogue().task("mmau")
     root: DataRoot = LocalRoot(mmau(tmp_path, 2, clips=False))
     template = entry.load_prompts()[name]
-    assert set(entry.load_prompts()) == {"native", "letters", "bare", *REASONING_SETS}
+    assert {"native", "letters", "bare", *REASONING_SETS} <= set(entry.load_prompts())
     request = render(list(entry.create().samples(root, "test-mini"))[1], template)
     assert request.prompt == expected
     assert (template.id, template.version, template.hash) == (f"mmau/{name}", 1, digest)

@@ -13,7 +13,7 @@ from alm_bench.scoring.multi_select import (
     build_option_table,
     compute_multi_select_baselines,
     compute_multi_select_metrics,
-    grade_set,
+    grade_option_set,
 )
 from alm_bench.scoring.multiple_choice import compute_chance
 
@@ -195,7 +195,7 @@ def row(
 ) -> Scored:
     sample = Sample(id_, {}, choices=choices, targets=targets)
     parsed = Parsed("ok", "several", indices=said) if said else Parsed("unparsed", "off_list")
-    return Scored(sample, "ok" if said else "unparsed", "text", parsed, grade_set(sample, parsed))
+    return Scored(sample, "ok" if said else "unparsed", "text", parsed, grade_option_set(sample, parsed))
 
 
 def test_f1_agrees_with_scikit_learn() -> None:

@@ -17,7 +17,7 @@ from alm_bench.mellow.config import PUBLISHED, LanguageModelConfig
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import build_lm
 from alm_bench.mellow.model import Mellow, build_untrained
-from alm_bench.train.checkpoint import Folder
+from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import add_lora, list_adapters, merge_lora
@@ -254,7 +254,7 @@ def test_a_resumed_lora_run_takes_the_same_steps(shrink: Callable[[str], TrainCo
 def test_a_run_of_an_older_version_is_resumed(shrink: Callable[[str], TrainConfig], tmp_path: Path) -> None:
     """Its config knows nothing of the keys that came later; they are empty in a recipe that can be the same."""
     config = replace(shrink("mellow-v0"), save_every=1)
-    folder = Folder(config.out / config.name)
+    folder = TrainingFolder(config.out / config.name)
     with folder.open(config, fresh=False):
         pass
     file = folder.path / "config.json"

@@ -13,7 +13,7 @@ import torch
 
 from alm_bench.core import AlmBenchError, CheckpointError, StoreError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, TOKENIZER, WEIGHTS
-from alm_bench.train.checkpoint import Folder, Position, get_random_state, restore_random_state
+from alm_bench.train.checkpoint import Position, TrainingFolder, get_random_state, restore_random_state
 from alm_bench.train.config import TrainConfig, load_config
 
 Recipe = Callable[..., TrainConfig]
@@ -29,7 +29,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def opened(path: Path, config: TrainConfig, fresh: bool = False) -> None:
-    with Folder(path).open(config, fresh):
+    with TrainingFolder(path).open(config, fresh):
         pass
 
 
@@ -78,7 +78,7 @@ def test_fresh_of_an_empty_folder_is_one_line(config: TrainConfig, tmp_path: Pat
 def test_fresh_removes_what_the_run_wrote_and_nothing_else(config: TrainConfig, tmp_path: Path) -> None:
     run = tmp_path / "run"
     opened(run, config)
-    folder = Folder(run)
+    folder = TrainingFolder(run)
     folder.save(Position(0, 2), {"model": {"a": torch.ones(2)}})
     folder.log({"stage": 0, "step": 0, "loss": 1.0})
     written = [f"last/{name}" for name in (CONFIG, WEIGHTS, TOKENIZER)]
@@ -166,13 +166,13 @@ def test_a_state_with_code_is_refused_and_not_run(tmp_path: Path, name: str) -> 
     (folder / "position.json").write_text('{"stage": 0, "step": 2, "best": null}')
     torch.save({"model": {}, "random": Evil(mark)}, folder / "tensors.pt")
     with pytest.raises(CheckpointError, match="nothing of it was executed") as error:
-        Folder(tmp_path / "run").restore()
+        TrainingFolder(tmp_path / "run").restore()
     assert "\n" not in str(error.value)
     assert not mark.exists()
 
 
 def test_a_pickle_beside_a_state_is_not_opened(tmp_path: Path) -> None:
-    folder, mark = Folder(tmp_path), tmp_path / "it-ran"
+    folder, mark = TrainingFolder(tmp_path), tmp_path / "it-ran"
     folder.save(Position(0, 2), {"model": {"a": torch.ones(2)}})
     torch.save(Evil(mark), tmp_path / "state/tensors.pt")
     (tmp_path / "state/position.json").write_text('{"stage": 9, "step": 9, "best": null}')
@@ -196,8 +196,8 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
         "random": get_random_state(),
     }
     drawn = torch.rand(3), random.random()
-    Folder(tmp_path).save(Position(1, 4, float("nan")), values)
-    restored = Folder(tmp_path).restore()
+    TrainingFolder(tmp_path).save(Position(1, 4, float("nan")), values)
+    restored = TrainingFolder(tmp_path).restore()
     assert restored is not None
     position, found = restored
     assert (position.stage, position.step) == (1, 4)
@@ -225,24 +225,24 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_state_is_one_line(tmp_path: Path, name: str, content: str | None) -> None:
-    Folder(tmp_path).save(Position(0, 2), {"model": {"a": torch.ones(2)}})
+    TrainingFolder(tmp_path).save(Position(0, 2), {"model": {"a": torch.ones(2)}})
     path = tmp_path / "state" / name
     assert path.is_file()
     path.unlink()
     if content is not None:
         path.write_text(content)
     with pytest.raises(StoreError) as error:
-        Folder(tmp_path).restore()
+        TrainingFolder(tmp_path).restore()
     assert "\n" not in str(error.value)
 
 
 def test_tensors_of_another_save_are_not_taken(tmp_path: Path) -> None:
     for step, name in ((2, "a"), (4, "b")):
-        Folder(tmp_path / name).save(Position(0, step), {"model": {"a": torch.ones(2)}})
+        TrainingFolder(tmp_path / name).save(Position(0, step), {"model": {"a": torch.ones(2)}})
     file = "state/tensors-1.safetensors"
     (tmp_path / "a" / file).write_bytes((tmp_path / "b" / file).read_bytes())
     with pytest.raises(StoreError, match="is no whole state"):
-        Folder(tmp_path / "a").restore()
+        TrainingFolder(tmp_path / "a").restore()
 
 
 def older_state(folder: Path, step: int, position: bool = True) -> None:
@@ -264,7 +264,7 @@ def older_state(folder: Path, step: int, position: bool = True) -> None:
 def test_states_of_the_first_version_are_recovered(tmp_path: Path, steps: dict[str, int | None], expected: int) -> None:
     for name, step in steps.items():
         older_state(tmp_path / name, step or 0, position=step is not None)
-    folder = Folder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     restored = folder.restore()
     assert restored is not None
     assert restored[0].step == expected
@@ -287,19 +287,19 @@ def test_weights_that_the_first_version_was_moving_are_put_back(config: TrainCon
 def test_what_a_killed_save_left_is_removed(config: TrainConfig, tmp_path: Path) -> None:
     run = tmp_path / "run"
     opened(run, config)
-    Folder(run).save(Position(0, 2), {"model": {"a": torch.ones(2)}})
+    TrainingFolder(run).save(Position(0, 2), {"model": {"a": torch.ones(2)}})
     for name in ("state/.tensors-0.safetensors.abc", "state/.tmpAbC123", "best/.model.safetensors.abc"):
         (run / name).parent.mkdir(exist_ok=True)
         (run / name).write_text("half")
     opened(run, config)
     assert not [path for path in run.rglob(".*") if path.name not in (".lock", ".pid")]
-    assert Folder(run).restore() is not None
+    assert TrainingFolder(run).restore() is not None
 
 
 def test_a_line_that_no_run_wrote_is_named(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"stage": 0, "step": 0}\n{"stage": 0}\n')
     with pytest.raises(StoreError, match=r"log\.jsonl: line 2 is no line of a training log"):
-        Folder(tmp_path).read_log()
+        TrainingFolder(tmp_path).read_log()
 
 
 @pytest.fixture

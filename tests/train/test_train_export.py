@@ -11,7 +11,7 @@ import torch
 
 from alm_bench.core import AlmBenchError
 from alm_bench.mellow.checkpoint import load_folder
-from alm_bench.train.checkpoint import Folder, Position
+from alm_bench.train.checkpoint import Position, TrainingFolder
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.export import export_weights
 from alm_bench.train.loop import Trainer
@@ -46,7 +46,7 @@ def test_an_interrupted_run_becomes_a_model(recipe: Recipe, tmp_path: Path, monk
     ran = small_world.alm("train", "export", run, "--to", "weights", "--json")
     assert ran.status == 0, ran.err
     assert ran.json == {"folder": "weights", "stage": 0, "step": 4}
-    saved = Folder(run).restore()
+    saved = TrainingFolder(run).restore()
     assert saved is not None
     exported = load_folder(tmp_path / "weights")[0].state_dict()
     assert all(torch.equal(exported[name], value) for name, value in saved[1]["model"].items())
@@ -80,7 +80,7 @@ def test_a_finished_run_is_exported_as_its_last_weights(recipe: Recipe, tmp_path
 def test_a_moving_average_and_adapters_are_exported_as_they_are_judged(recipe: Recipe, tmp_path: Path) -> None:
     config = recipe(steps=6, ema="0.5", lora="{r=2, alpha=4, targets=['q_proj']}")
     trainer = interrupted(config, tmp_path, 4)
-    saved = Folder(config.out / config.name).restore()
+    saved = TrainingFolder(config.out / config.name).restore()
     assert saved is not None
     average = {name: value for name, value in saved[1]["average"].items() if name.startswith("module.")}
     trainer.model.load_state_dict({name.removeprefix("module."): value for name, value in average.items()})
@@ -128,9 +128,9 @@ def test_what_cannot_be_exported_is_one_line(recipe: Recipe, tmp_path: Path) -> 
     interrupted(config, tmp_path, 2)
     run = config.out / config.name
     assert "has no saved state to export: a run saves one every `save_every` steps" in said(run)
-    Folder(run).save(Position(0, 2), {"model": {"mapper.c2l.weight": torch.ones(2)}})
+    TrainingFolder(run).save(Position(0, 2), {"model": {"mapper.c2l.weight": torch.ones(2)}})
     assert "describes a network of" in said(run), "larger than what was saved"
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "llama"}')
-    Folder(run).save(Position(0, 3), {"model": prepare(config, tmp_path, lambda *_: None).model.state_dict()})
+    TrainingFolder(run).save(Position(0, 3), {"model": prepare(config, tmp_path, lambda *_: None).model.state_dict()})
     assert "is no Mellow network, and it is not overwritten" in said(run, tmp_path / "other")

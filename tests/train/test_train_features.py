@@ -12,9 +12,9 @@ import torch
 from alm_bench.core import AudioError, AudioRef
 from alm_bench.demo import build_training_rows, create_training_root
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.features import LogMels, clip_audio_key
+from alm_bench.train.features import LogMels, build_audio_key
 from alm_bench.train.setup import TrainingSetup, prepare
-from alm_bench.train.sources import clip_key
+from alm_bench.train.sources import build_clip_key
 
 Recipe = Callable[..., TrainConfig]
 
@@ -63,7 +63,7 @@ def test_two_roots_of_one_recipe_keep_their_clips(
     for row in (0, 12):
         source, index = corpus.locate_row(row)
         ref = source.rows[index].clips[0]
-        assert corpus.clips[corpus.place[clip_key(ref)]].path == ref.path
+        assert corpus.clips[corpus.place[build_clip_key(ref)]].path == ref.path
 
 
 def test_a_changed_clip_is_heard_anew(recipe: Recipe, reasonaqa: Path, louder: Path, tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_demo_clips_of_one_name_are_told_apart_by_their_scenes() -> None:
     differing = {name for name in shared if few.scenes[name] != many.scenes[name]}
     assert differing, "the names tell the scenes apart: this test shows nothing"
     for name in shared:
-        same = clip_audio_key(small.audio(name)) == clip_audio_key(large.audio(name))
+        same = build_audio_key(small.audio(name)) == build_audio_key(large.audio(name))
         assert same == (name not in differing)
-        assert (clip_key(small.audio(name)) == clip_key(large.audio(name))) == same
+        assert (build_clip_key(small.audio(name)) == build_clip_key(large.audio(name))) == same
 
 
 def test_a_clip_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"clip a\.wav: cannot read .*: No such file"):
-        clip_audio_key(AudioRef("a.wav", tmp_path / "a.wav"))
+        build_audio_key(AudioRef("a.wav", tmp_path / "a.wav"))

@@ -15,7 +15,7 @@ from alm_bench.mellow.config import MellowConfig
 from alm_bench.mellow.generate import Context, Engine
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.train import log_probabilities
-from alm_bench.train.checkpoint import Folder
+from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.grpo_batch import GrpoBatch, build_token_batch
 from alm_bench.train.log_probabilities import compute_log_probs
@@ -98,7 +98,7 @@ def test_packed_answers_have_the_log_probabilities_of_single_ones(
     total = float(gradient.norm())
     model.zero_grad()
     sequences = [context for context, group in zip(contexts, ANSWERS, strict=True) for _ in group]
-    loss, _ = model.answer_loss(sequences, [answer for group in ANSWERS for answer in group])
+    loss, _ = model.compute_answer_loss(sequences, [answer for group in ANSWERS for answer in group])
     loss.backward()
     assert float(gradient.norm()) == 0 or total == pytest.approx(
         float(model.lm.get_input_embeddings().weight.grad.norm()),
@@ -117,7 +117,7 @@ def test_draws_depend_on_their_ids_alone(model: Mellow) -> None:
     """Neither on the size of the batch, nor on the other draws of the group."""
     contexts = build_contexts(model)
     items = [[f"0/{row}/{draw}" for draw in range(3)] for row in range(3)]
-    decoding = Decoding("nucleus", 5, 1.0, 1.0, seed=4)
+    decoding = Decoding("sample_nucleus", 5, 1.0, 1.0, seed=4)
     together = draw_groups(model, contexts, items, decoding)
     assert draw_groups(model, contexts[1:2], [items[1][1:]], decoding) == [together[1][1:]]
     other = draw_groups(model, contexts, items, replace(decoding, seed=5))
@@ -192,7 +192,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
 
     with pytest.raises(StopError):
         start(parts, tmp_path, stop).run()
-    state = Folder(parts.out / "parts").restore()
+    state = TrainingFolder(parts.out / "parts").restore()
     assert state is not None
     assert state[0].step == (4 if "stage__0__grpo__updates" in changes else 3)
     start(parts, tmp_path).run()

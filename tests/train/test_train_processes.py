@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from alm_bench.mellow.checkpoint import load_folder
-from alm_bench.train.checkpoint import Folder
+from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import TrainConfig
 
 ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -92,7 +92,7 @@ def test_killed_at_every_point_of_a_save_and_resumed(
         for ours, theirs in zip(killed["log"], found["whole"], strict=True):
             assert ours == pytest.approx(theirs, abs=1e-6), killed["point"]
         run = tmp_path / f"out/killed-{number}"
-        state = Folder(run).restore()
+        state = TrainingFolder(run).restore()
         assert state is not None
         last = load_folder(run / "last")[0].state_dict()
         assert all(torch.equal(last[name], value) for name, value in state[1]["model"].items()), killed["point"]

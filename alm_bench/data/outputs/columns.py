@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.options import split_pair
 from alm_bench.data.outputs.row import MISSING, RawRow, get_first_value, look_up, parse_list_text
 
@@ -36,7 +36,9 @@ class ColumnNames:
         given = dict(split_pair(pair if "=" in pair else f"{first}={pair}", flag) for pair in pairs)
         for role in given:
             if role not in known:
-                raise UsageError(f"{flag} {role}=...: unknown role {role!r}; known: {rank_names(role, known)}")
+                raise UsageError(
+                    f"{flag} {role}=...: unknown role {role!r}; known: {format_similar_names(role, known)}"
+                )
         return cls(known, given)
 
     def find(self, row: RawRow, role: str) -> Any:

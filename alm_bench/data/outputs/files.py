@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import get_first_line, rank_names
+from alm_bench.core.errors import format_similar_names, get_first_line
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
@@ -106,7 +106,8 @@ def _find_rows(
     if default is not None:
         return default
     raise DataError(
-        f"{path}: found an object with {rank_names('', map(str, document)) or 'nothing'}, and no list of rows {advice}"
+        f"{path}: found an object with {format_similar_names('', map(str, document)) or 'nothing'}, and no list of "
+        f"rows {advice}"
     )
 
 

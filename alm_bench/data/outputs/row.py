@@ -144,7 +144,7 @@ def get_first_value(row: RawRow, names: Sequence[str]) -> Any:
     return next((row[name] for name in names if row.get(name) not in (None, "")), MISSING)
 
 
-def read_text_value(value: Any) -> str | None:
+def parse_model_text(value: Any) -> str | None:
     """Convert a cell to the model's text. The cell is a string, a number, a list with one of these, or a list of the
     parts of a message, whose text parts are joined.
 
@@ -169,7 +169,7 @@ def _parse_list(value: list[Any]) -> str | None:
         texts = [part["text"] for part in value if part["type"].endswith("text") and isinstance(part.get("text"), str)]
         return "".join(texts)
     if len(value) == 1:
-        return read_text_value(value[0])
+        return parse_model_text(value[0])
     raise ValueError(
         f"is a list of {len(value)}, expected text; name the part that is meant with a dotted path, as x.0"
     )
@@ -184,13 +184,13 @@ def extract_user_text(messages: Any) -> Any:
         return MISSING
     users = [m.get("content") for m in messages if isinstance(m, Mapping) and m.get("role") == "user"]
     try:
-        text = read_text_value(users[-1]) if users else None
+        text = parse_model_text(users[-1]) if users else None
     except ValueError:  # a message with an image or a clip and no text
         return MISSING
     return MISSING if text is None else text
 
 
-def read_id(value: Any, name: str = "id") -> str | None:
+def parse_id(value: Any, name: str = "id") -> str | None:
     """Convert an id to text; None if it is empty. A number such as 3.0, which spreadsheets write for 3, becomes `3`.
     `name` is the column's name; for `audio_id`, the suffix and the folders of the file name are removed."""
     if value is MISSING or value is None or value == "" or isinstance(value, (bool, list, dict)):
@@ -204,7 +204,7 @@ def read_id(value: Any, name: str = "id") -> str | None:
 
 def find_row_id(row: RawRow) -> str | None:
     """Return the id of a row from the first of ID_COLUMNS that has one, else None."""
-    found = (read_id(row.get(name), name) for name in ID_COLUMNS)
+    found = (parse_id(row.get(name), name) for name in ID_COLUMNS)
     return next((name for name in found if name), None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from alm_bench.core import DataError, Sample, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.files import hash_json
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION, normalise_option
 from alm_bench.data.outputs.files import read_rows
@@ -29,8 +29,8 @@ from alm_bench.data.outputs.row import (
     find_row_id,
     get_first_value,
     look_up,
-    read_id,
-    read_text_value,
+    parse_id,
+    parse_model_text,
 )
 
 Duplicates = Literal["error", "first", "last", "each"]
@@ -202,15 +202,15 @@ def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str
     if any(name in row for row in rows for name in columns):
         return
     raise DataError(
-        f"{path}: no column {' or '.join(columns)} with the model's text; found {rank_names(columns[0], found)}; "
-        "name the right one"
+        f"{path}: no column {' or '.join(columns)} with the model's text; found "
+        f"{format_similar_names(columns[0], found)}; name the right one"
     )
 
 
 def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
     is_plain = fmt.name == PLAIN
     row = fmt.read({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
-    name = read_id(look_up(raw, columns.id)) if columns.id is not None else read_id(row.id)
+    name = parse_id(look_up(raw, columns.id)) if columns.id is not None else parse_id(row.id)
     if name is None:
         has = ", ".join(map(str, raw)) or "nothing"
         if columns.id is not None:
@@ -226,7 +226,7 @@ def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Col
     elif is_plain:
         where = next((column for column in TEXT_COLUMNS if column in raw), where)
     try:
-        text = read_text_value(None if row.text is MISSING else row.text)
+        text = parse_model_text(None if row.text is MISSING else row.text)
     except ValueError as error:
         raise DataError(f"{path}: the {where} of {name!r} {error}") from error
     return StoredOutput(name, text, describe(row), row.fields, row.groups, row.outcome)
@@ -280,7 +280,7 @@ def read_questions(path: Path) -> dict[str, QuestionInfo]:
     for number, row in enumerate(rows):
         read: Any = next((one.read for one in list_formats() if one.fits(row)), _convert_plain_row)
         plain = read(row, number)
-        if (name := read_id(plain.id)) is None:
+        if (name := parse_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")
         found[name] = describe(plain)
     return found

@@ -1,7 +1,7 @@
 """Readers of question files in any usual form: columns by their usual names, options and answers in all usual
 notations."""
 
-from alm_bench.data.questions.answers import AnswerDecision, decide_answers
+from alm_bench.data.questions.answers import AnswerInterpretation, interpret_answers
 from alm_bench.data.questions.cells import parse_choices, parse_references
 from alm_bench.data.questions.drafts import Problem
 from alm_bench.data.questions.reading import QuestionFile, read_questions
@@ -18,12 +18,12 @@ from alm_bench.data.questions.tables import list_splits, read_table
 
 __all__ = [
     "KIND_GROUP",
-    "AnswerDecision",
+    "AnswerInterpretation",
     "FileSettings",
     "Problem",
     "QuestionFile",
-    "decide_answers",
     "find_sidecar",
+    "interpret_answers",
     "list_splits",
     "merge_settings",
     "parse_choices",

@@ -38,7 +38,7 @@ _TRUTH = {True: ("true", "yes"), False: ("false", "no")}
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerDecision:
+class AnswerInterpretation:
     """Interpretation of all answers of a file."""
 
     form: str
@@ -56,7 +56,7 @@ class AmbiguousAnswersError(UsageError):
         super().__init__(f"row {row}: the answer {answer!r} can be read as {' or as '.join(forms)}")
 
 
-def list_readings(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
+def find_options_by_form(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
     """Return the index of the option that an answer names, by each form in which it names one.
 
     The answer `1`, for example, names the second option if numbers are counted from 0, the first if from 1.
@@ -111,9 +111,9 @@ def split_answers(answer: Any) -> list[Any]:
     return [answer]
 
 
-def decide_answers(
+def interpret_answers(
     answers: Sequence[Any], choices: Sequence[Sequence[str]], declared: str | None = None
-) -> AnswerDecision:
+) -> AnswerInterpretation:
     """Decide in which form the answers of a file name options, and return the options that they name.
 
     `answers` and `choices` have one entry per question; an answer that is a list names several options. The form is
@@ -122,23 +122,25 @@ def decide_answers(
     AmbiguousAnswersError if every answer names an option in two forms, but not always the same one.
     """
     parts = [_split_unless_option(answer, options) for answer, options in zip(answers, choices, strict=True)]
-    readings = [[list_readings(one, options) for one in each] for each, options in zip(parts, choices, strict=True)]
+    readings = [
+        [find_options_by_form(one, options) for one in each] for each, options in zip(parts, choices, strict=True)
+    ]
     if declared is not None:
-        return AnswerDecision(declared, tuple(_pick(each, declared) for each in readings))
-    counts = {form: sum(_pick(each, form) is not None for each in readings) for form in FORMS}
+        return AnswerInterpretation(declared, tuple(_select_by_form(each, declared) for each in readings))
+    counts = {form: sum(_select_by_form(each, form) is not None for each in readings) for form in FORMS}
     whole = [form for form in FORMS if counts[form] == len(readings)]
     for other in whole[1:]:
         for row, each in enumerate(readings, 1):
-            if _pick(each, other) != _pick(each, whole[0]):
+            if _select_by_form(each, other) != _select_by_form(each, whole[0]):
                 raise AmbiguousAnswersError(row, [whole[0], other], to_text(answers[row - 1]))
     if whole:
-        return AnswerDecision(whole[0], tuple(_pick(each, whole[0]) for each in readings))
-    mixed = tuple(_pick_mixed(each) for each in readings)
+        return AnswerInterpretation(whole[0], tuple(_select_by_form(each, whole[0]) for each in readings))
+    mixed = tuple(_select_by_text_or_letter(each) for each in readings)
     numbers = max(counts["index0"], counts["index1"])
     if numbers > sum(one is not None for one in mixed):
         form = "index0" if counts["index0"] > counts["index1"] else "index1"
-        return AnswerDecision(form, tuple(_pick(each, form) for each in readings))
-    return AnswerDecision("mixed", mixed)
+        return AnswerInterpretation(form, tuple(_select_by_form(each, form) for each in readings))
+    return AnswerInterpretation("mixed", mixed)
 
 
 def _split_unless_option(answer: Any, choices: Sequence[str]) -> list[Any]:
@@ -149,20 +151,20 @@ def _split_unless_option(answer: Any, choices: Sequence[str]) -> list[Any]:
     return parts
 
 
-def _pick(readings: Sequence[Mapping[AnswerForm, int]], form: str) -> tuple[int, ...] | None:
+def _select_by_form(readings: Sequence[Mapping[AnswerForm, int]], form: str) -> tuple[int, ...] | None:
     """Return the indices of the options that the parts of an answer name in one form; None unless every part does.
 
-    `readings` holds the result of `list_readings` for each part.
+    `readings` holds the result of `find_options_by_form` for each part.
     """
     found = [one[form] for one in readings if form in one]  # type: ignore[index]
     return tuple(sorted(set(found))) if found and len(found) == len(readings) else None
 
 
-def _pick_mixed(readings: Sequence[Mapping[AnswerForm, int]]) -> tuple[int, ...] | None:
+def _select_by_text_or_letter(readings: Sequence[Mapping[AnswerForm, int]]) -> tuple[int, ...] | None:
     """Return the indices of the options that the parts of an answer name by text or by letter.
 
-    `readings` holds the result of `list_readings` for each part. Returns None if a part names no option in these forms,
-    or two different ones.
+    `readings` holds the result of `find_options_by_form` for each part. Returns None if a part names no option in these
+    forms, or two different ones.
     """
     found = []
     for one in readings:

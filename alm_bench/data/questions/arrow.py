@@ -56,7 +56,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
     with pyarrow.parquet.ParquetFile(path) as file:
         clips = _find_clip_columns(file.schema_arrow)
-        clips = {name: is_struct for name, is_struct in clips.items() if not _is_null_leaf(file.metadata, name)}
+        clips = {name: is_struct for name, is_struct in clips.items() if not _has_only_null_bytes(file.metadata, name)}
         others = [name for name in file.schema_arrow.names if name not in clips]
         number = 0
         for group in range(file.num_row_groups):
@@ -64,7 +64,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             rows = file.read_row_group(group, columns=others).to_pylist() if others else [{} for _ in range(count)]
             cells = {name: read_clip_column(path, file, group, name, clips[name]) for name in clips}
             for index, row in enumerate(rows):
-                yield row | {name: _name_clip(each[index], path, name, number) for name, each in cells.items()}
+                yield row | {name: _build_clip_ref(each[index], path, name, number) for name, each in cells.items()}
                 number += 1
 
 
@@ -78,11 +78,11 @@ def _read_arrow(path: Path) -> Iterator[dict[str, Any]]:
         row = dict(others[number]) if others else {}
         for name in clips:
             cell = (names[name][number], _ArrowClipReader(path, name, number))
-            row[name] = _name_clip(cell, path, name, number)
+            row[name] = _build_clip_ref(cell, path, name, number)
         yield row
 
 
-def _is_null_leaf(metadata: Any, column: str) -> bool:
+def _has_only_null_bytes(metadata: Any, column: str) -> bool:
     """Return True if the struct column of clips of a parquet file has no bytes in any row, by the file's statistics.
 
     The clips are then separate files.
@@ -113,7 +113,7 @@ def _list_clip_paths(table: Any, name: str, is_struct: bool) -> list[str | None]
     return paths
 
 
-def _name_clip(cell: tuple[str | None, Any], path: Path, column: str, number: int) -> AudioRef | None:
+def _build_clip_ref(cell: tuple[str | None, Any], path: Path, column: str, number: int) -> AudioRef | None:
     """Return the reference to a clip. Its id is the base name of the clip's path, else file name, row and column."""
     name, read = cell
     return AudioRef(Path(name).name if name else f"{path.stem}-{number}-{column}", path, read)

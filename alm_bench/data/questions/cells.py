@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.inline_options import normalise_option, split_options, strip_letters
 from alm_bench.data.outputs.row import parse_list_text
-from alm_bench.data.questions.names import find_family
+from alm_bench.data.questions.names import find_column_series
 
 SEPARATORS = (";", "|", "\n", "/", ",")
 """Separators of lists in a text that a file can prove by its answers."""
@@ -106,16 +106,19 @@ def _parse_mapping(value: Mapping[Any, Any]) -> tuple[str, ...] | None:
     if any(isinstance(one, (list, dict)) for one in value.values()):
         return None
     present = {str(key).strip(): one for key, one in value.items() if not is_empty(one)}
-    names = find_family(list(present), "choices")
+    names = find_column_series(list(present), "choices")
     if len(names) == len(present):
         return tuple(to_text(present[name]) for name in names)
     numbers = sorted((key for key in present if _NUMBER_KEY.fullmatch(key)), key=int)
-    if len(numbers) == len(present) and [int(key) for key in numbers] in (_count(0, numbers), _count(1, numbers)):
+    if len(numbers) == len(present) and [int(key) for key in numbers] in (
+        _build_range(0, numbers),
+        _build_range(1, numbers),
+    ):
         return tuple(to_text(present[key]) for key in numbers)
     return None
 
 
-def _count(start: int, keys: Sequence[str]) -> list[int]:
+def _build_range(start: int, keys: Sequence[str]) -> list[int]:
     """Return consecutive numbers from `start`, one per key."""
     return list(range(start, start + len(keys)))
 
@@ -156,7 +159,7 @@ def parse_references(value: Any) -> tuple[str, ...]:
     return () if None in texts else tuple(dict.fromkeys(text.strip() for text in texts if text))
 
 
-def prove_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
+def find_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
     """Return the separators that split every text into two or more options, one of which is the answer.
 
     `cells` holds pairs of a text with options and the answer to the question; pairs without a text are ignored.

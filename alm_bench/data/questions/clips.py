@@ -32,7 +32,7 @@ def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioR
     return tuple(found)
 
 
-def distinguish_clips(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRef, ...]]:
+def make_ids_unique(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRef, ...]]:
     """Return the clips of all items. Embedded clips with the same id, but different bytes, get different ids.
 
     Data sets store the base name of a file, which clips from several folders may share. The first clip `001.wav` keeps
@@ -79,12 +79,12 @@ def _parse_clip(value: Any, root: LocalRoot, name: str) -> AudioRef:
     if isinstance(value, AudioRef):
         return value
     if isinstance(value, (bytes, bytearray)):
-        return AudioRef(name, root.path / name, _Bytes(bytes(value)))
+        return AudioRef(name, root.path / name, _BytesReader(bytes(value)))
     if isinstance(value, Mapping):
         data, path = value.get("bytes"), value.get("path") or value.get("audio_path")
         if isinstance(data, (bytes, bytearray)):
             label = Path(str(path)).name if path else name
-            return AudioRef(label, root.path / label, _Bytes(bytes(data)))
+            return AudioRef(label, root.path / label, _BytesReader(bytes(data)))
         value = path
     if not isinstance(value, str):
         raise ValueError(f"{_shorten(value)} is no clip, expected a path or a list of paths")
@@ -94,7 +94,7 @@ def _parse_clip(value: Any, root: LocalRoot, name: str) -> AudioRef:
     return root.audio(str(Path(text).expanduser()) if text.startswith("~") else text)
 
 
-class _Bytes:
+class _BytesReader:
     """Reader of a clip whose bytes are in memory."""
 
     def __init__(self, data: bytes) -> None:

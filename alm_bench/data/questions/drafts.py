@@ -11,14 +11,14 @@ from alm_bench.core.files import hash_json
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data.inline_options import AMBIGUOUS, split_options
 from alm_bench.data.questions.cells import (
+    find_separators,
     is_empty,
     parse_choices,
     parse_references,
-    prove_separators,
     remove_placeholders,
     to_text,
 )
-from alm_bench.data.questions.clips import distinguish_clips, parse_clips
+from alm_bench.data.questions.clips import make_ids_unique, parse_clips
 from alm_bench.data.questions.layout import Layout, get_cell
 from alm_bench.data.questions.settings import CONSTANT, FileSettings
 from alm_bench.data.questions.tables import QuestionTable, Row
@@ -102,7 +102,7 @@ def make_drafts(table: QuestionTable, layout: Layout, root: LocalRoot) -> list[D
             draft.report(layout.question, "is empty, expected a question")
         _add_clips(draft, layout, root, known)
         drafts.append(draft)
-    for draft, clips in zip(drafts, distinguish_clips([draft.clips for draft in drafts]), strict=True):
+    for draft, clips in zip(drafts, make_ids_unique([draft.clips for draft in drafts]), strict=True):
         draft.clips = clips
     return drafts
 
@@ -147,16 +147,16 @@ def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings,
     Raises DataError if one form of the options cannot be determined for the file.
     """
     if len(layout.choices) == 1:
-        return _add_listed(drafts, layout.choices[0], settings.separator, path)
+        return _add_options_from_cells(drafts, layout.choices[0], settings.separator, path)
     if layout.choices:
-        _add_columns(drafts, layout.choices)
+        _add_options_from_columns(drafts, layout.choices)
         return []
     if layout.distractors:
-        return _add_distractors(drafts, layout, settings.separator)
-    return _add_inline(drafts, layout.question)
+        return _add_options_from_distractors(drafts, layout, settings.separator)
+    return _add_options_from_questions(drafts, layout.question)
 
 
-def _add_listed(drafts: Sequence[Draft], column: str, separator: str | None, path: Any) -> list[str]:
+def _add_options_from_cells(drafts: Sequence[Draft], column: str, separator: str | None, path: Any) -> list[str]:
     """Read options from one column, whose cells hold all options. Returns notes for the user. Raises DataError."""
     cells = [get_cell(draft.row, column) for draft in drafts]
     notes: list[str] = []
@@ -166,7 +166,7 @@ def _add_listed(drafts: Sequence[Draft], column: str, separator: str | None, pat
         if isinstance(cell, str) and not is_empty(cell) and parse_choices(cell) is None
     ]
     if texts and separator is None:
-        proved = prove_separators(texts)
+        proved = find_separators(texts)
         if len(proved) != 1:
             shown = str(texts[0][0])[:60]
             raise DataError(
@@ -182,7 +182,7 @@ def _add_listed(drafts: Sequence[Draft], column: str, separator: str | None, pat
         if len(choices) < 2:
             draft.report(column, f"{str(cell)[:60]!r} is no list of two or more options")
         draft.choices = choices
-    _check_counts(drafts, column)
+    _check_option_counts(drafts, column)
     _cut_repeated_options(drafts)
     return notes
 
@@ -196,7 +196,7 @@ def _cut_repeated_options(drafts: Iterable[Draft]) -> None:
                 draft.question = cut.question
 
 
-def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
+def _add_options_from_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
     """Read options from several columns with one option each."""
     for draft in drafts:
         cells = [get_cell(draft.row, name) for name in columns]
@@ -213,7 +213,7 @@ def _add_columns(drafts: Iterable[Draft], columns: Sequence[str]) -> None:
             draft.choices = tuple(map(to_text, cells))
 
 
-def _add_distractors(drafts: Iterable[Draft], layout: Layout, separator: str | None) -> list[str]:
+def _add_options_from_distractors(drafts: Iterable[Draft], layout: Layout, separator: str | None) -> list[str]:
     """Build the options of all rows from wrong options and the answer, in a random order seeded by the item's id.
 
     Returns a note on the order, for the user.
@@ -252,7 +252,7 @@ def _parse_wrong_options(cell: Any, separator: str | None) -> tuple[str, ...]:
     return parse_choices(cell, separator) or ()
 
 
-def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
+def _add_options_from_questions(drafts: Sequence[Draft], column: str) -> list[str]:
     """Read options from the text of the questions, if at least half of the questions contain some.
 
     Returns notes on how they were read, for the user.
@@ -261,7 +261,7 @@ def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
     ending = _find_common_ending(texts)
     if ending:
         texts = [text.removesuffix(ending).rstrip() for text in texts]
-    cuts = [split_options(text, _answer_text(draft)) for text, draft in zip(texts, drafts, strict=True)]
+    cuts = [split_options(text, _get_answer_text(draft)) for text, draft in zip(texts, drafts, strict=True)]
     cuts = [
         split_options(text, None) if len(cut.choices) < 2 or cut.skip not in (None, AMBIGUOUS) else cut
         for text, cut in zip(texts, cuts, strict=True)
@@ -279,7 +279,7 @@ def _add_inline(drafts: Sequence[Draft], column: str) -> list[str]:
     return [*notes, f"left out of all questions: {ending.strip()!r}"] if ending else notes
 
 
-def _answer_text(draft: Draft) -> str | None:
+def _get_answer_text(draft: Draft) -> str | None:
     """Return the answer as text; None if there is not exactly one, or if it is a number: it may number an option."""
     references = parse_references(draft.answer)
     return references[0] if len(references) == 1 and not references[0].isdecimal() else None
@@ -300,7 +300,7 @@ def _find_common_ending(texts: Sequence[str]) -> str:
     """
     if len(set(texts)) < 2:
         return ""
-    ending = _common_suffix(texts)
+    ending = _find_common_suffix(texts)
     marks = list(_MARK.finditer(ending))
     ending = ending[marks[-1].end() :] if marks else ending
     start = _SENTENCE_START.search(ending)
@@ -310,14 +310,14 @@ def _find_common_ending(texts: Sequence[str]) -> str:
     )
 
 
-def _common_suffix(texts: Sequence[str]) -> str:
+def _find_common_suffix(texts: Sequence[str]) -> str:
     """Return the longest text with which all texts end."""
     first, last = min(text[::-1] for text in texts), max(text[::-1] for text in texts)
     length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length][::-1]
 
 
-def _check_counts(drafts: Iterable[Draft], column: str) -> None:
+def _check_option_counts(drafts: Iterable[Draft], column: str) -> None:
     """Report rows with more than `MAX_OPTIONS` options, and remove these options."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
@@ -325,7 +325,7 @@ def _check_counts(drafts: Iterable[Draft], column: str) -> None:
             draft.choices = ()
 
 
-def count_by(values: Iterable[Any], describe: Callable[[Any], str]) -> str:
+def format_counts(values: Iterable[Any], describe: Callable[[Any], str]) -> str:
     """Return the values with their numbers of occurrences, most frequent first: `4: 100, 2: 3`.
 
     `describe` returns the text of a value.

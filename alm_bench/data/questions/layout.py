@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.data.index import AUDIO_SUFFIXES
 from alm_bench.data.outputs.row import MISSING, look_up, parse_list_text
 from alm_bench.data.questions.cells import is_empty, is_option_list
@@ -18,7 +18,7 @@ from alm_bench.data.questions.names import (
     DISTRACTOR_NAMES,
     ID_NAMES,
     QUESTION_NAMES,
-    find_family,
+    find_column_series,
     normalise_name,
     split_prefix,
 )
@@ -63,7 +63,7 @@ class Layout:
         return {*self.audio, self.question, *self.choices, *self.distractors, *self.answer, *filter(None, [self.id])}
 
 
-class _Finder:
+class _LayoutFinder:
     """Search of the columns of one table."""
 
     def __init__(self, table: QuestionTable, settings: FileSettings) -> None:
@@ -86,7 +86,7 @@ class _Finder:
             layout.distractors = self._find_distractors()
         layout.id = self._find_id()
         if not layout.audio and layout.id is None:
-            known = rank_names("audio", self.columns)
+            known = format_similar_names("audio", self.columns)
             raise DataError(
                 f"{self.table.path}: no column with the clips, and none with ids that are names of clips; it has "
                 f"{known}: name it with --map audio=COLUMN"
@@ -123,7 +123,7 @@ class _Finder:
                 one for one in self.columns if normalise_name(one) == normalise_name(name) and "." not in name
             ]
             if len(exact) != 1 and all(look_up(row, name) is MISSING for row in islice(self.table.rows, _PROBED)):
-                known = rank_names(name, self.columns)
+                known = format_similar_names(name, self.columns)
                 raise DataError(f"{self.table.path}: no column {name!r} for {role}; it has {known}")
             found.append(exact[0] if len(exact) == 1 else name)
         return tuple(found)
@@ -175,7 +175,7 @@ class _Finder:
         texts = [name for name in self._list_candidates(QUESTION_NAMES) if self._holds_text(name)]
         found = self._choose("question", texts)
         if found is None:
-            known = rank_names("question", self.columns)
+            known = format_similar_names("question", self.columns)
             raise DataError(
                 f"{self.table.path}: no column with the question; it has {known}: name it with --map question=COLUMN "
                 "(or one question for all rows: --map 'question=text:Which bird is it?')"
@@ -190,7 +190,7 @@ class _Finder:
         embedded = self._find_embedded(free)
         if embedded:
             return tuple(embedded) if len(embedded) == 1 else self._family(embedded)
-        family = find_family([name for name in free if self._holds_clips(name)], "audio")
+        family = find_column_series([name for name in free if self._holds_clips(name)], "audio")
         named = [name for name in self._list_candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
         with_clips = [name for name in named if self._holds_clips(name)]
         named = with_clips or [name for name in named if self._names_clips(name)]
@@ -211,7 +211,7 @@ class _Finder:
         """
         embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
         embedded = [name for name in embedded if not any(map(_is_other_file, self._list_values(name)))]
-        family = find_family(embedded, "audio")
+        family = find_column_series(embedded, "audio")
         named = [name for name in embedded if name in family or self._is_exact(name)]
         if named or any(self._is_exact(name) and self._holds_clips(name) for name in names):
             return named
@@ -231,7 +231,7 @@ class _Finder:
 
         Raises DataError if their names are not one such series.
         """
-        family = find_family(embedded, "audio")
+        family = find_column_series(embedded, "audio")
         if set(family) != set(embedded):
             raise DataError(self._describe_ambiguity("audio", embedded))
         return family
@@ -242,7 +242,7 @@ class _Finder:
             return declared
         taken = [self.layout.question, *self.layout.audio]
         named = [name for name in self._list_candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
-        family = find_family(self._list_free(*taken), "choices")
+        family = find_column_series(self._list_free(*taken), "choices")
         family = family if all(self._holds_text(name) or not self._list_values(name) for name in family) else ()
         if named:
             found = self._choose("choices", named)
@@ -262,10 +262,10 @@ class _Finder:
         found = self._choose("answer", named)
         if found is not None:
             return (found,)
-        family = find_family(self._list_free(*taken), "references")
+        family = find_column_series(self._list_free(*taken), "references")
         if family:
             return family
-        known = rank_names("answer", self.columns)
+        known = format_similar_names("answer", self.columns)
         raise DataError(
             f"{self.table.path}: no column with the answer; it has {known}: name it with --map answer=COLUMN, or say "
             "--map answer=none if answers are withheld"
@@ -280,7 +280,7 @@ class _Finder:
         if named:
             found = self._choose("distractors", named)
             return () if found is None else (found,)
-        return find_family(self._list_free(*taken), "distractors")
+        return find_column_series(self._list_free(*taken), "distractors")
 
     def _find_id(self) -> str | None:
         declared = self._find_declared("id")
@@ -349,7 +349,7 @@ def find_layout(table: QuestionTable, settings: FileSettings) -> Layout:
 
     Raises DataError if a role cannot be filled, or if several columns could have it.
     """
-    return _Finder(table, settings).find()
+    return _LayoutFinder(table, settings).find()
 
 
 def get_cell(row: Row, name: str) -> Any:

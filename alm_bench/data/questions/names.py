@@ -85,7 +85,7 @@ def split_prefix(column: str, names: Sequence[str]) -> tuple[str, int] | None:
     return None
 
 
-def find_family(columns: Sequence[str], role: str) -> tuple[str, ...]:
+def find_column_series(columns: Sequence[str], role: str) -> tuple[str, ...]:
     """Return the longest series of columns such as `option_a`, `option_b`, which hold one value of a role each.
 
     `role` is `audio` (clips), `choices` (options), `distractors` (wrong options) or `references`. The columns are

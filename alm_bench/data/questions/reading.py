@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.questions.answers import FORM_NAMES, FORMS, AmbiguousAnswersError, decide_answers
+from alm_bench.data.questions.answers import FORM_NAMES, FORMS, AmbiguousAnswersError, interpret_answers
 from alm_bench.data.questions.cells import is_empty, parse_references, to_text
 from alm_bench.data.questions.drafts import Draft, Problem, add_options, make_drafts, shorten
 from alm_bench.data.questions.layout import Layout, find_layout, get_cell
 from alm_bench.data.questions.names import normalise_name
-from alm_bench.data.questions.samples import KIND_GROUP, SampleMaker, ToYesNo
+from alm_bench.data.questions.samples import KIND_GROUP, SampleBuilder, ToYesNo
 from alm_bench.data.questions.settings import CONSTANT, FileSettings
 from alm_bench.data.questions.tables import QuestionTable, read_table
 from alm_bench.data.root import LocalRoot
@@ -137,7 +137,7 @@ def read_questions(
     ids = _make_ids(drafts, layout, notes)
     _report_contradictions(drafts, targets, ids, layout)
     groupings = _choose_groupings(table, layout, settings)
-    maker = SampleMaker(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
+    maker = SampleBuilder(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
     samples = maker.make()
     return QuestionFile(
         path=path,
@@ -193,9 +193,9 @@ def _find_targets(
     if not places:
         return None, targets
     answers, choices = [drafts[i].answer for i in places], [drafts[i].choices for i in places]
-    answers = [_unwrap(answer, options) for answer, options in zip(answers, choices, strict=True)]
+    answers = [_unwrap_answer(answer, options) for answer, options in zip(answers, choices, strict=True)]
     try:
-        decision = decide_answers(answers, choices, settings.answer_is)
+        decision = interpret_answers(answers, choices, settings.answer_is)
     except AmbiguousAnswersError as error:
         number = drafts[places[error.row - 1]].number
         readings = " or ".join(FORM_NAMES[one] for one in error.forms)
@@ -227,7 +227,7 @@ def _report_contradictions(
             draft.report("+".join(layout.answer), f"answers the question of row {earlier.number} otherwise")
 
 
-def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
+def _unwrap_answer(answer: Any, choices: Sequence[str]) -> Any:
     """Return an answer without the list around it: `dog` for `["dog"]`, also if the list is written as text.
 
     A list of several answers that is written as text is returned as a list. A text that is an option is returned

@@ -9,7 +9,7 @@ from typing import Any
 
 from alm_bench.core import DataError, Sample
 from alm_bench.data.questions.cells import is_empty, parse_references, to_text
-from alm_bench.data.questions.drafts import Draft, count_by, shorten
+from alm_bench.data.questions.drafts import Draft, format_counts, shorten
 from alm_bench.data.questions.layout import Layout, get_cell
 from alm_bench.data.questions.settings import FileSettings
 
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
 
 @dataclass(slots=True)
-class SampleMaker:
+class SampleBuilder:
     """Converter of the rows of a file to samples. `make` also sets `kinds`, `row_numbers` and `notes`."""
 
     path: Path
@@ -98,7 +98,7 @@ class SampleMaker:
         own_name = self.ids[place] or f"row-{draft.number}"
         name = self._make_name(own_name)
         self._renamed += name != own_name
-        groups = _group_keys([self.drafts[i] for i in members], self.groupings)
+        groups = _find_shared_keys([self.drafts[i] for i in members], self.groupings)
         fault = next((self.drafts[i].problem for i in members if self.drafts[i].problem is not None), None)
         kind = self._kind_of.get(place, "several" if several else "choice")
         self.kinds[kind] += 1
@@ -136,9 +136,9 @@ class SampleMaker:
             self.notes.append(f"{self._renamed:,} {ids} in a number")
         counts = [len(sample.choices) for sample in samples if sample.choices]
         if len(set(counts)) > 1:
-            self.notes.append(f"options per question: {count_by(counts, str)}")
+            self.notes.append(f"options per question: {format_counts(counts, str)}")
         if len(self.kinds) > 1:
-            shown = count_by(self.kinds.elements(), lambda kind: kind.replace("_", "/"))
+            shown = format_counts(self.kinds.elements(), lambda kind: kind.replace("_", "/"))
             self.notes.append(f"kinds of questions: {shown}")
 
     def _collect_references(self, place: int) -> list[str]:
@@ -231,7 +231,7 @@ class SampleMaker:
         return units
 
 
-def _group_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
+def _find_shared_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
     """Return the key of a question by grouping, for the groupings in which all of its rows have the same value."""
     found = {}
     for name in groupings:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError, UsageError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.data.questions.answers import FORMS
 
 ROLES = ("audio", "question", "choices", "answer", "distractors", "id")
@@ -56,11 +56,11 @@ class FileSettings:
     group_by: tuple[str, ...] | None = None
     """Columns by whose values scores are broken down; None for every column without a role."""
 
-    def describe_map(self) -> str:
+    def format_map(self) -> str:
         """Return the declarations as a value of `--map`; "" without any."""
         pairs = [f"{role}={'+'.join(names) or 'none'}" for role, names in self.columns.items()]
         pairs += [f"answer_is={self.answer_is}"] if self.answer_is else []
-        pairs += [f"separator={_show_separator(self.separator)}"] if self.separator else []
+        pairs += [f"separator={_format_separator(self.separator)}"] if self.separator else []
         pairs += [f"bad_rows={self.bad_rows}"] if self.bad_rows != "refuse" else []
         return ",".join(pairs)
 
@@ -80,12 +80,12 @@ class FileSettings:
         return "\n".join(lines) + "\n"
 
 
-def _show_separator(separator: str) -> str:
+def _format_separator(separator: str) -> str:
     """Return a separator as it is written in `--map`: words for newline, tab and comma."""
     return {"\n": "newline", "\t": "tab", ",": "comma"}.get(separator, separator)
 
 
-def _read_separator(text: str) -> str:
+def _parse_separator(text: str) -> str:
     """Return the separator for its name in `--map` (`tab`), or for the separator itself."""
     return {"newline": "\n", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
 
@@ -111,11 +111,11 @@ def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
         if key in ROLES:
             columns[key] = _read_columns(value, f"{where}: {key}")
         elif key in VALUES:
-            values[key] = _read_separator(value) if key == "separator" else value
+            values[key] = _parse_separator(value) if key == "separator" else value
         else:
-            raise UsageError(f"{where} has no {key!r}; known: {rank_names(key, (*ROLES, *VALUES))}")
+            raise UsageError(f"{where} has no {key!r}; known: {format_similar_names(key, (*ROLES, *VALUES))}")
     settings = FileSettings(columns=columns, **values)
-    _check(settings, where)
+    _check_settings(settings, where)
     return settings
 
 
@@ -129,7 +129,7 @@ def _read_columns(value: Any, where: str) -> tuple[str, ...]:
     raise UsageError(f"{where} takes the name of a column or a list of names, found {value!r:.60}")
 
 
-def _check(settings: FileSettings, where: str) -> None:
+def _check_settings(settings: FileSettings, where: str) -> None:
     """Raise UsageError for unknown values."""
     for name, value, known in (
         ("answer_is", settings.answer_is, FORMS),
@@ -184,18 +184,22 @@ def read_sidecar(path: Path) -> FileSettings:
         audio_root=None if root is None else path.parent / Path(root).expanduser(),
         group_by=None if groups is None else tuple(groups),
     )
-    _check(settings, str(path))
+    _check_settings(settings, str(path))
     return settings
 
 
-def merge_settings(ours: FileSettings, sidecar: FileSettings) -> FileSettings:
-    """Return the settings of a sidecar, in which settings of the command line (`ours`) take precedence."""
+def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSettings:
+    """Return the settings of a sidecar, in which settings of the command line (`command_line`) take precedence."""
     default = FileSettings()
-    own = {f.name: getattr(ours, f.name) for f in fields(ours) if getattr(ours, f.name) != getattr(default, f.name)}
-    return replace(sidecar, **{**own, "columns": {**sidecar.columns, **ours.columns}})
+    own = {
+        f.name: getattr(command_line, f.name)
+        for f in fields(command_line)
+        if getattr(command_line, f.name) != getattr(default, f.name)
+    }
+    return replace(sidecar, **{**own, "columns": {**sidecar.columns, **command_line.columns}})
 
 
-def split_map_columns(names: Sequence[str]) -> tuple[str, str | None]:
+def split_constant(names: Sequence[str]) -> tuple[str, str | None]:
     """Return the column of a single-column role, and the text of a constant (`text:...`) if it is one."""
     (name,) = names
     return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)

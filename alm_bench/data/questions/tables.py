@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError
-from alm_bench.core.errors import rank_names
+from alm_bench.core.errors import format_similar_names
 from alm_bench.core.files import TABLE_SUFFIXES
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.files import read_rows
@@ -101,7 +101,9 @@ def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
     if files and all(one.stem.lower() in _SPLIT_NAMES for one in files) and len({one.suffix for one in files}) == 1:
         return {one.stem: (one,) for one in files}
     if files:
-        raise DataError(f"{folder} holds several files ({rank_names('', [f.name for f in files])}): name one of them")
+        raise DataError(
+            f"{folder} holds several files ({format_similar_names('', [f.name for f in files])}): name one of them"
+        )
     raise DataError(f"{folder} holds no {', '.join(TABLE_SUFFIXES)} and no Hugging Face data set")
 
 
@@ -130,7 +132,7 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
     if suffix in (".csv", ".tsv"):
         return _read_csv(file)
     document = read_json(file) if suffix == ".json" and _is_object(file) else None
-    if (columnar := _transpose(document)) is not None:
+    if (columnar := _convert_columns_to_rows(document)) is not None:
         return columnar
 
     def is_row(row: Row) -> bool:
@@ -139,7 +141,7 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
         if any(is_conversation(value) for value in row.values()):
             return True
         heads = [name.partition(".")[0] for name in mapped]
-        return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _leaf_names(row))
+        return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _list_leaf_names(row))
 
     rows = list(read_rows(file, is_row) if document is None else _find_rows(file, document, is_row))
     for number, row in enumerate(rows, 1):
@@ -189,7 +191,11 @@ def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         outer = {key: value for key, value in row.items() if key != name}
         for number, inner in enumerate(row.get(name) or (), 1):
-            ids = {"id": f"{outer['id']}/{inner.get('id', number)}", "clip_key": outer["id"]} if "id" in outer else {}
+            ids = (
+                {"id": f"{outer['id']}/{inner.get('id', number)}", "build_clip_key": outer["id"]}
+                if "id" in outer
+                else {}
+            )
             found.append({**outer, **inner, **ids})
     return found
 
@@ -218,17 +224,17 @@ def _is_object(file: Path) -> bool:
             return True
 
 
-def _leaf_names(row: Row, depth: int = 2) -> list[str]:
+def _list_leaf_names(row: Row, depth: int = 2) -> list[str]:
     """Return the keys of a row, and dotted paths to the keys of nested objects."""
     names = []
     for name, value in row.items():
         names.append(name)
         if depth and isinstance(value, Mapping):
-            names += [f"{name}.{leaf}" for leaf in _leaf_names(value, depth - 1)]
+            names += [f"{name}.{leaf}" for leaf in _list_leaf_names(value, depth - 1)]
     return names
 
 
-def _transpose(document: Any) -> list[Row] | None:
+def _convert_columns_to_rows(document: Any) -> list[Row] | None:
     """Return the rows of an object that holds columns, as pandas writes it; None for any other document.
 
     A column is a list of values, or an object that maps row numbers to values.
@@ -280,17 +286,17 @@ def _flatten_columns(rows: Sequence[Row]) -> tuple[str, ...]:
                     first[name] = value
     columns: list[str] = []
     for name, value in first.items():
-        columns += _expand(name, value)
+        columns += _expand_column(name, value)
     return tuple(columns)
 
 
-def _expand(name: str, value: Any, depth: int = 3) -> list[str]:
+def _expand_column(name: str, value: Any, depth: int = 3) -> list[str]:
     """Return the columns of one key: the key itself, or dotted paths to the parts of an object."""
     if not depth or not isinstance(value, Mapping) or not value or is_clip_object(value):
         return [name]
     if all(len(str(key)) <= 2 for key in value) or isinstance(value.get("text"), list) or is_option_list(value):
         return [name]  # options by letter, number or name, or texts of options or answers
-    return [path for key, part in value.items() for path in _expand(f"{name}.{key}", part, depth - 1)]
+    return [path for key, part in value.items() for path in _expand_column(f"{name}.{key}", part, depth - 1)]
 
 
 def is_clip_object(value: Mapping[str, Any]) -> bool:

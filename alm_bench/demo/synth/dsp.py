@@ -18,7 +18,7 @@ _TABLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Rendering:
     """Parameters of one rendering of a sound event."""
 
     n: int
@@ -145,7 +145,7 @@ def make_ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave
     return out
 
 
-def draw_random_curve(rendering: Take, n: int, rate: float) -> Wave:
+def draw_random_curve(rendering: Rendering, n: int, rate: float) -> Wave:
     """Return a random curve of `n` values between 0 and 1, linear between random points. `rate` is the approximate
     number of points per second."""
     points = rendering.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)

@@ -8,7 +8,7 @@ from alm_bench.demo.scene import SECONDS, Event, Scene
 from alm_bench.demo.synth import music, sound, speech
 from alm_bench.demo.synth.dsp import (
     RATE,
-    Take,
+    Rendering,
     Wave,
     count_samples,
     filter_band,
@@ -17,12 +17,12 @@ from alm_bench.demo.synth.dsp import (
     measure_loudness,
     reverberate,
 )
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, get_family, is_ambiguous, list_family_types, rate_of
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, get_family, get_rate, is_ambiguous, list_family_types
 
 _LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative to full scale
 _PEAK = 0.98
 
-_SOUNDS: dict[str, Callable[[Take], Wave]] = {
+_SOUNDS: dict[str, Callable[[Rendering], Wave]] = {
     key: getattr({"sound": sound, "music": music, "speech": speech}[kind.domain], key)
     for key, kind in EVENT_TYPES.items()
 }
@@ -39,11 +39,11 @@ def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
     """Render an event as type `tag` with `n` samples, before its gain is applied. All event types have the same
     loudness."""
     rng = np.random.default_rng(seed)
-    rate = rate_of(item.type) if rate_of(tag) else 0.0
+    rate = get_rate(item.type) if get_rate(tag) else 0.0
     gap = count_samples(1 / (rate * item.tempo)) if rate else n
     repeats = max(1, item.repeats or round(n / gap)) if rate else 0
     starts = tuple(start for start in _draw_starts(rng, repeats, gap) if start < n)
-    wave = _SOUNDS[tag](Take(n, rng, item.pitch, item.tempo, starts, gap))
+    wave = _SOUNDS[tag](Rendering(n, rng, item.pitch, item.tempo, starts, gap))
     return wave / np.float32(max(measure_loudness(wave), 1e-6))
 
 

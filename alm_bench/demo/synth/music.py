@@ -3,7 +3,7 @@
 import numpy as np
 
 from alm_bench.demo.synth.dsp import (
-    Take,
+    Rendering,
     Wave,
     count_samples,
     filter_band,
@@ -21,11 +21,11 @@ _MELODY = (-2, 0, 0, 2)  # semitones relative to the base; small, so that low an
 _MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
 
 
-def _draw_pitches(rendering: Take, base: float) -> list[float]:
+def _draw_pitches(rendering: Rendering, base: float) -> list[float]:
     return [base * 2.0 ** (int(step) / 12) for step in rendering.rng.choice(_MELODY, len(rendering.starts))]
 
 
-def violin(rendering: Take) -> Wave:
+def violin(rendering: Rendering) -> Wave:
     base, depth, rate = (
         rendering.draw_around(490 * rendering.pitch),
         rendering.draw_around(0.012, 0.3),
@@ -40,7 +40,7 @@ def violin(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def flute(rendering: Take) -> Wave:
+def flute(rendering: Rendering) -> Wave:
     base = rendering.draw_around(880 * rendering.pitch)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -51,7 +51,7 @@ def flute(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def trumpet(rendering: Take) -> Wave:
+def trumpet(rendering: Rendering) -> Wave:
     base = rendering.draw_around(330 * rendering.pitch)
     bright, mellow = (0.5, 0.7, 0.9, 1.0, 1.0, 0.9, 0.75, 0.6, 0.45, 0.3, 0.2), (1.0, 0.6, 0.2)
     units = []
@@ -64,7 +64,7 @@ def trumpet(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def guitar(rendering: Take) -> Wave:
+def guitar(rendering: Rendering) -> Wave:
     base, brightness = rendering.draw_around(165 * rendering.pitch), rendering.draw_around(0.9, 0.15)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -75,7 +75,7 @@ def guitar(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def xylophone(rendering: Take) -> Wave:
+def xylophone(rendering: Rendering) -> Wave:
     base = rendering.draw_around(1250 * rendering.pitch)
     partials = ((1.0, 1.0, 0.075), (3.93, 0.5, 0.03), (6.5, 0.15, 0.01))
     units = []
@@ -86,7 +86,7 @@ def xylophone(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def bell(rendering: Take) -> Wave:
+def bell(rendering: Rendering) -> Wave:
     base = rendering.draw_around(440 * rendering.pitch)
     partials = (
         (0.5, 0.6, 0.9),
@@ -100,7 +100,7 @@ def bell(rendering: Take) -> Wave:
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def drums(rendering: Take) -> Wave:
+def drums(rendering: Rendering) -> Wave:
     n = count_samples(0.28)
     low = rendering.draw_around(58, 0.1)
     kick = make_tone(make_glide(low * 2.6, low, n), n) * make_decay(n, 0.09)
@@ -115,7 +115,7 @@ def drums(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def maracas(rendering: Take) -> Wave:
+def maracas(rendering: Rendering) -> Wave:
     low = rendering.draw_around(5200, 0.1)
     units = []
     for _ in rendering.starts:
@@ -125,7 +125,7 @@ def maracas(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def bongo(rendering: Take) -> Wave:
+def bongo(rendering: Rendering) -> Wave:
     base = rendering.draw_around(300 * rendering.pitch)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -136,7 +136,7 @@ def bongo(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def organ(rendering: Take) -> Wave:
+def organ(rendering: Rendering) -> Wave:
     base = rendering.draw_around(262 * rendering.pitch)
     pipes = (1.0, 0.7, 0.0, 0.6, 0.0, 0.0, 0.0, 0.45)
     units = []
@@ -148,7 +148,7 @@ def organ(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def piano(rendering: Take) -> Wave:
+def piano(rendering: Rendering) -> Wave:
     base, start = rendering.draw_around(392 * rendering.pitch), int(rendering.rng.integers(0, 2))
     units = []
     for i, _ in enumerate(rendering.starts):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from alm_bench.demo.synth.dsp import (
-    Take,
+    Rendering,
     Wave,
     count_samples,
     draw_random_curve,
@@ -19,7 +19,7 @@ from alm_bench.demo.synth.dsp import (
 )
 
 
-def dog(rendering: Take) -> Wave:
+def dog(rendering: Rendering) -> Wave:
     base = rendering.draw_around(520 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -36,7 +36,7 @@ def dog(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def bird(rendering: Take) -> Wave:
+def bird(rendering: Rendering) -> Wave:
     base = rendering.draw_around(3400 * rendering.pitch)
     rise = rendering.draw_around(1.35, 0.08)
     units = []
@@ -48,7 +48,7 @@ def bird(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def frog(rendering: Take) -> Wave:
+def frog(rendering: Rendering) -> Wave:
     base, pulses = rendering.draw_around(300 * rendering.pitch), rendering.draw_around(38, 0.1)
     units = []
     for _ in rendering.starts:
@@ -58,7 +58,7 @@ def frog(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def rain(rendering: Take) -> Wave:
+def rain(rendering: Rendering) -> Wave:
     hiss = filter_band(make_noise(rendering.rng, rendering.n), rendering.draw_around(1800, 0.15), None)
     drops = np.zeros(rendering.n, np.float32)
     hits = rendering.rng.integers(0, rendering.n, max(1, int(rendering.n / 32_000 * rendering.draw_around(90, 0.3))))
@@ -67,7 +67,7 @@ def rain(rendering: Take) -> Wave:
     return both * make_fade(rendering.n, 0.15, 0.15)
 
 
-def wind(rendering: Take) -> Wave:
+def wind(rendering: Rendering) -> Wave:
     raw = make_noise(rendering.rng, rendering.n)
     gusts = np.float32(0.25) + draw_random_curve(rendering, rendering.n, 1.1)
     howl = filter_band(raw, rendering.draw_around(380, 0.15), rendering.draw_around(560, 0.1)) * draw_random_curve(
@@ -77,7 +77,7 @@ def wind(rendering: Take) -> Wave:
     return both * gusts * make_fade(rendering.n, 0.25, 0.25)
 
 
-def drip(rendering: Take) -> Wave:
+def drip(rendering: Rendering) -> Wave:
     base = rendering.draw_around(850 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -87,7 +87,7 @@ def drip(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def siren(rendering: Take) -> Wave:
+def siren(rendering: Rendering) -> Wave:
     base, rate = rendering.draw_around(760 * rendering.pitch), rendering.draw_around(0.55 * rendering.tempo, 0.08)
     swing = np.abs(2 * ((make_time_axis(rendering.n) * rate + float(rendering.rng.random())) % 1) - 1)
     return make_tone(base * 2 ** (0.95 * swing), rendering.n, (1.0, 0.5, 0.3, 0.15)) * make_fade(
@@ -95,14 +95,14 @@ def siren(rendering: Take) -> Wave:
     )
 
 
-def beep(rendering: Take) -> Wave:
+def beep(rendering: Rendering) -> Wave:
     base = rendering.draw_around(2050 * rendering.pitch, 0.04)
     n = count_samples(rendering.draw_around(0.13, 0.1))
     unit = make_tone(base, n, (1.0, 0.0, 0.4, 0.0, 0.2)) * make_fade(n, 0.004, 0.004)
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def phone(rendering: Take) -> Wave:
+def phone(rendering: Rendering) -> Wave:
     n = min(count_samples(0.6), int(0.68 * rendering.gap))
     base, warble = rendering.draw_around(1050, 0.04), rendering.draw_around(21, 0.08)
     high = np.sin(2 * np.pi * warble * make_time_axis(n)) > 0
@@ -111,7 +111,7 @@ def phone(rendering: Take) -> Wave:
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def knock(rendering: Take) -> Wave:
+def knock(rendering: Rendering) -> Wave:
     body = rendering.draw_around(190, 0.15)
     units = []
     for _ in rendering.starts:
@@ -122,7 +122,7 @@ def knock(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def steps(rendering: Take) -> Wave:
+def steps(rendering: Rendering) -> Wave:
     low, high = rendering.draw_around(900, 0.15), rendering.draw_around(4200, 0.12)
     units = []
     for _ in rendering.starts:
@@ -135,7 +135,7 @@ def steps(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def hammer(rendering: Take) -> Wave:
+def hammer(rendering: Rendering) -> Wave:
     base = rendering.draw_around(1350, 0.1)
     ratios = ((1.0, 0.6), (1.72, 1.0), (2.41, 0.8), (3.37, 0.7), (4.6, 0.4))
     units = []
@@ -146,7 +146,7 @@ def hammer(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def engine(rendering: Take) -> Wave:
+def engine(rendering: Rendering) -> Wave:
     base = rendering.draw_around(42 * rendering.pitch)
     drift = base * (1 + 0.05 * (draw_random_curve(rendering, rendering.n, 1.5) - 0.5))
     cylinders = make_tone(drift, rendering.n, (0.4, 1.0, 0.5, 0.8, 0.4, 0.6, 0.3, 0.3, 0.2, 0.15))
@@ -155,7 +155,7 @@ def engine(rendering: Take) -> Wave:
     )
 
 
-def drill(rendering: Take) -> Wave:
+def drill(rendering: Rendering) -> Wave:
     base = rendering.draw_around(215 * rendering.pitch)
     drift = base * (1 + 0.06 * (draw_random_curve(rendering, rendering.n, 3) - 0.5))
     grind = filter_band(make_noise(rendering.rng, rendering.n), 2500, 7000) * (
@@ -166,7 +166,7 @@ def drill(rendering: Take) -> Wave:
     )
 
 
-def helicopter(rendering: Take) -> Wave:
+def helicopter(rendering: Rendering) -> Wave:
     chop = rendering.draw_around(11 * rendering.tempo, 0.06)
     blades = np.exp(-((make_time_axis(rendering.n) * chop + float(rendering.rng.random())) % 1) * 5).astype(np.float32)
     rotor = filter_band(make_noise(rendering.rng, rendering.n), 70, 1300) * blades

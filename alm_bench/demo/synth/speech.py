@@ -7,7 +7,7 @@ import numpy as np
 
 from alm_bench.demo.synth.dsp import (
     RATE,
-    Take,
+    Rendering,
     Wave,
     count_samples,
     filter_band,
@@ -29,7 +29,9 @@ _VOWELS = (
 """First three formants of the vowels a, i, u, e, o, ae in Hz, for men (Peterson and Barney 1952)."""
 
 
-def _vowel_harmonics(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6) -> tuple[float, ...]:
+def _compute_vowel_harmonics(
+    pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6
+) -> tuple[float, ...]:
     """Return the amplitudes of the harmonics of a vowel at `pitch` Hz. `size` is the factor on its formants, which is
     higher for a shorter vocal tract. Harmonic k is scaled by k ** -`tilt`."""
     count = max(3, min(60, int(5500 / pitch)))
@@ -41,17 +43,17 @@ def _vowel_harmonics(pitch: float, vowel: tuple[int, int, int], size: float, til
     return tuple(float(value) for value in gain * np.arange(1, count + 1) ** -tilt)
 
 
-def _draw_formant_factor(rendering: Take, size: float) -> float:
+def _draw_formant_factor(rendering: Rendering, size: float) -> float:
     """Draw the factor on a speaker's formants. It is `size` times the square root of the pitch factor, because higher
     voices have shorter vocal tracts."""
     return rendering.draw_around(size * math.sqrt(rendering.pitch), 0.04)
 
 
-def _draw_vowel(rendering: Take) -> tuple[int, int, int]:
+def _draw_vowel(rendering: Rendering) -> tuple[int, int, int]:
     return _VOWELS[int(rendering.rng.integers(len(_VOWELS)))]
 
 
-def _render_syllables(rendering: Take, base: float, size: float) -> Wave:
+def _render_syllables(rendering: Rendering, base: float, size: float) -> Wave:
     """Synthesise a sequence of syllables around `base` Hz with falling pitch and short pauses. About a third of them
     begin with a hiss. `size` is the factor on the formants."""
     units = []
@@ -59,7 +61,9 @@ def _render_syllables(rendering: Take, base: float, size: float) -> Wave:
         n = max(count_samples(0.05), int(rendering.gap * rendering.rng.uniform(0.62, 0.85)))
         accent = base * (1.12 - 0.06 * (i % 5)) * float(rendering.rng.uniform(0.95, 1.05))
         voiced = make_tone(
-            make_glide(accent * 1.04, accent * 0.93, n), n, _vowel_harmonics(accent, _draw_vowel(rendering), size)
+            make_glide(accent * 1.04, accent * 0.93, n),
+            n,
+            _compute_vowel_harmonics(accent, _draw_vowel(rendering), size),
         )
         voiced *= make_fade(n, 0.025, 0.05) * np.float32(rendering.rng.uniform(0.6, 1.0))
         if rendering.rng.random() < 0.35:
@@ -69,19 +73,19 @@ def _render_syllables(rendering: Take, base: float, size: float) -> Wave:
     return rendering.add_units(units)
 
 
-def man(rendering: Take) -> Wave:
+def man(rendering: Rendering) -> Wave:
     return _render_syllables(
         rendering, rendering.draw_around(108 * rendering.pitch), _draw_formant_factor(rendering, 0.96)
     )
 
 
-def woman(rendering: Take) -> Wave:
+def woman(rendering: Rendering) -> Wave:
     return _render_syllables(
         rendering, rendering.draw_around(225 * rendering.pitch), _draw_formant_factor(rendering, 1.17)
     )
 
 
-def whisper(rendering: Take) -> Wave:
+def whisper(rendering: Rendering) -> Wave:
     units = []
     for _ in rendering.starts:
         n = int(rendering.gap * rendering.rng.uniform(0.65, 0.9))
@@ -92,7 +96,7 @@ def whisper(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def counting(rendering: Take) -> Wave:
+def counting(rendering: Rendering) -> Wave:
     """Synthesise counting: evenly spaced words of two vowels, each with the same falling pitch."""
     base, size = rendering.draw_around(155 * rendering.pitch), _draw_formant_factor(rendering, 1.03)
     units = []
@@ -100,15 +104,15 @@ def counting(rendering: Take) -> Wave:
         n = count_samples(0.34)
         fall = make_glide(base * 1.25, base * 0.8, n)
         turn = np.linspace(0, 1, n, dtype=np.float32)
-        word = make_tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * (1 - turn)
-        word += make_tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * turn
+        word = make_tone(fall, n, _compute_vowel_harmonics(base, _draw_vowel(rendering), size)) * (1 - turn)
+        word += make_tone(fall, n, _compute_vowel_harmonics(base, _draw_vowel(rendering), size)) * turn
         word *= make_fade(n, 0.02, 0.1)
         word[: count_samples(0.05)] += filter_band(make_noise(rendering.rng, count_samples(0.05)), 3500, 8500) * 0.2
         units.append(word)
     return rendering.add_units(units)
 
 
-def laugh(rendering: Take) -> Wave:
+def laugh(rendering: Rendering) -> Wave:
     base, size = rendering.draw_around(285 * rendering.pitch), _draw_formant_factor(rendering, 1.1)
     units = []
     for i, _ in enumerate(rendering.starts):
@@ -116,13 +120,13 @@ def laugh(rendering: Take) -> Wave:
         pitch = base * 1.25 * 0.94 ** (i % 7)
         puff = filter_band(make_noise(rendering.rng, breath), 900, 4500) * 0.3 * make_fade(breath, 0.01, 0.01)
         ha = make_tone(
-            make_glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _vowel_harmonics(pitch, _VOWELS[0], size, 0.3)
+            make_glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _compute_vowel_harmonics(pitch, _VOWELS[0], size, 0.3)
         )
         units.append(np.concatenate([puff, ha * make_fade(voiced, 0.012, 0.04)]))
     return rendering.add_units(units)
 
 
-def cry(rendering: Take) -> Wave:
+def cry(rendering: Rendering) -> Wave:
     base = rendering.draw_around(470 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -133,7 +137,7 @@ def cry(rendering: Take) -> Wave:
     return rendering.add_units(units)
 
 
-def singer(rendering: Take) -> Wave:
+def singer(rendering: Rendering) -> Wave:
     """Synthesise singing: long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
     base, rate, size = (
         rendering.draw_around(262 * rendering.pitch),
@@ -147,6 +151,7 @@ def singer(rendering: Take) -> Wave:
         first, second, _ = _VOWELS[int(rendering.rng.choice((0, 4)))]
         sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * make_time_axis(n)))
         units.append(
-            make_tone(sung, n, _vowel_harmonics(pitch, (first, second, 2800), size, 0.15)) * make_fade(n, 0.1, 0.12)
+            make_tone(sung, n, _compute_vowel_harmonics(pitch, (first, second, 2800), size, 0.15))
+            * make_fade(n, 0.1, 0.12)
         )
     return rendering.add_units(units)

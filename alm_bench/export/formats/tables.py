@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench.core import UsageError
 from alm_bench.core.escape import quote_formula
-from alm_bench.core.files import replace_atomically, report_write_errors, write_atomically
+from alm_bench.core.files import replace_atomically, translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.export.format import ExportFormat, HubTarget
 from alm_bench.items import list_columns, list_rows, make_schema
@@ -77,7 +77,7 @@ def write_dataset(run: "Run", path: Path, target: HubTarget) -> int:
         raise UsageError(f"{path} exists and is no data set of this program: name another folder with --file")
     data = Results((run,)).to_dataset()
     fresh = path.with_name(f"{path.name}.tmp")
-    with report_write_errors(path, "--file"), _hide_progress():
+    with translate_write_errors(path, "--file"), _hide_progress():
         shutil.rmtree(fresh, ignore_errors=True)
         data.save_to_disk(fresh)
         shutil.rmtree(path, ignore_errors=True)

@@ -89,7 +89,7 @@ def _parse_language(table: Mapping[str, Any]) -> Language:
 
 
 @cache
-def _compile_scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _compile_script_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return pairs of a language's key and a pattern that matches one character of the language's script.
 
     Only languages with a script of their own are included.
@@ -117,7 +117,7 @@ def detect_cues(plain: str) -> "Cues":
     for word in set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain)).intersection(signs):
         keys.update(signs[word])
     if not plain.isascii():
-        keys.update(key for key, script in _compile_scripts() if script.search(plain))
+        keys.update(key for key, script in _compile_script_patterns() if script.search(plain))
     return get_cues(tuple(sorted(keys, key=lambda key: (key != DEFAULT, key))))
 
 

@@ -14,8 +14,8 @@ from alm_bench.reports.blocks import Cell, Column, Row, Style, Table
 from alm_bench.reports.breakdowns import describe_no_option, get_metric_heading
 from alm_bench.reports.figures import build_margin_cell, excludes_zero
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
-from alm_bench.reports.html.rows import Entry, QuestionTable, build_answer, find_item_scores, find_labels
-from alm_bench.reports.provenance import build_provenance, build_task_title, prompt_name
+from alm_bench.reports.html.rows import Entry, QuestionIndex, build_answer, find_item_scores, find_labels
+from alm_bench.reports.provenance import build_provenance, build_task_title, format_prompt_name
 from alm_bench.reports.run_report import build_card, build_heading, build_overview
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.no_option import NoOption
@@ -87,7 +87,7 @@ def name_runs(runs: Sequence[ReportRun]) -> dict[str, str]:
     return {run: name if counts[name] == 1 else f"{name} · {run[-8:]}" for run, name in names.items()}
 
 
-def build_data(
+def build_page_data(
     runs: Sequence[ReportRun],
     list_clips: Callable[[ReportRun, Record], Sequence[int]],
     clips: Sequence[Entry],
@@ -99,7 +99,7 @@ def build_data(
     `list_clips` returns the clips of a record as indices into `clips`. `events` holds the sound events of a run's
     clips, by the run's folder.
     """
-    questions, names = QuestionTable(), name_runs(runs)
+    questions, names = QuestionIndex(), name_runs(runs)
     entries = []
     for run in runs:
         labels = find_labels(run.records)
@@ -223,7 +223,8 @@ def _list_settings(run: ReportRun) -> dict[str, str]:
     found = {
         "data revision": f"{summary.data} {summary.revision}, split {summary.split}",
         "items": summary.describe_selection() or f"all {summary.items:,}",
-        "prompt": prompt_name(summary.prompt) + ("" if summary.prompt.hash is None else f" ({summary.prompt.hash})"),
+        "prompt": format_prompt_name(summary.prompt)
+        + ("" if summary.prompt.hash is None else f" ({summary.prompt.hash})"),
         "parser": summary.parser,
         "decoding": decoding.method
         + ("" if decoding.max_new_tokens is None else f", at most {decoding.max_new_tokens} tokens"),
@@ -245,7 +246,7 @@ def _list_settings(run: ReportRun) -> dict[str, str]:
     return {label: shorten(text, 600) for label, text in found.items()}
 
 
-def build_checks(runs: Sequence[ReportRun], probes: Mapping[str, int]) -> list[Entry]:
+def build_audio_checks(runs: Sequence[ReportRun], probes: Mapping[str, int]) -> list[Entry]:
     """Return the audio-delivery checks, one per model; `probes` are the clips of the test sounds by their names."""
     checks = {}
     for run in runs:

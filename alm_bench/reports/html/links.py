@@ -8,17 +8,17 @@ from urllib.parse import urlencode
 from msgspec import convert
 
 from alm_bench.records.models import RunSummary
-from alm_bench.reports.blocks import Cell, Column, Table, as_cell
+from alm_bench.reports.blocks import Cell, Column, Table, convert_to_cell
 from alm_bench.reports.breakdowns import (
-    build_confusion,
-    build_group,
-    build_metrics,
-    build_options,
-    build_positions,
+    build_confusion_table,
+    build_group_table,
+    build_metric_table,
+    build_option_rate_table,
+    build_position_table,
     get_metric_heading,
 )
-from alm_bench.reports.figures import get_title, sort_keys
-from alm_bench.scoring.position import Positions
+from alm_bench.reports.figures import get_title, sort_group_keys
+from alm_bench.scoring.position import PositionBias
 
 
 def make_address(view: str, **parameters: str) -> str:
@@ -58,7 +58,7 @@ def link_table(table: Table, link: Link | None = None, title: str | None = None)
     """Return a table whose cells have the addresses that `link(row, column)` returns; empty cells (`-`) get none."""
     rows = []
     for number, row in enumerate(table.rows):
-        cells = [as_cell(value) for value in row]
+        cells = [convert_to_cell(value) for value in row]
         rows.append([_link_cell(cell, link, number, column) for column, cell in enumerate(cells)])
     return LinkedTable([column.title for column in table.columns], rows, table.notes, title or table.title)
 
@@ -90,22 +90,22 @@ def build_run_tables(summary: RunSummary) -> list[LinkedTable]:
     if "positions" in summary.tables:
         tables.append(_link_positions(summary))
     if "options" in summary.tables:
-        tables.append(link_table(build_options(summary.tables["options"])))
+        tables.append(link_table(build_option_rate_table(summary.tables["options"])))
     if summary.reasons:
         tables.append(_link_reasons(summary))
     return tables
 
 
 def _link_metrics(summary: RunSummary) -> LinkedTable:
-    table = build_metrics(summary)
+    table = build_metric_table(summary)
     titles = [column.title for column in table.columns]
     return link_table(table, lambda row, column: _link_metric(summary, titles[column], {}) if row == 0 else None)
 
 
 def _link_group(summary: RunSummary, grouping: str) -> LinkedTable:
-    table = build_group(summary, grouping)
+    table = build_group_table(summary, grouping)
     titles = [column.title for column in table.columns]
-    keys = sort_keys(summary.groups[grouping])
+    keys = sort_group_keys(summary.groups[grouping])
     return link_table(
         table, lambda row, column: _link_metric(summary, titles[column], {f"g.{grouping}": keys[row]}), f"by {grouping}"
     )
@@ -120,11 +120,11 @@ def _link_confusion(summary: RunSummary) -> LinkedTable:
             filters["label"] = str(matrix["columns"][column - 1])
         return make_address("items", run=summary.run, **filters)
 
-    return link_table(build_confusion(matrix), link, "confusion matrix")
+    return link_table(build_confusion_table(matrix), link, "confusion matrix")
 
 
 def _link_positions(summary: RunSummary) -> LinkedTable:
-    positions = convert(summary.tables["positions"], Positions)
+    positions = convert(summary.tables["positions"], PositionBias)
 
     def link(row: int, column: int) -> str:
         where = "answer" if column == 2 else "reference"
@@ -133,7 +133,7 @@ def _link_positions(summary: RunSummary) -> LinkedTable:
             filters["result"] = "wrong"
         return make_address("items", run=summary.run, **filters)
 
-    return link_table(build_positions(positions), link, "option positions")
+    return link_table(build_position_table(positions), link, "option positions")
 
 
 def _link_reasons(summary: RunSummary) -> LinkedTable:

@@ -43,7 +43,7 @@ def hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _show(value: Any) -> Any:
+def _show_control_characters(value: Any) -> Any:
     """Return a value of the template in which control characters are replaced by visible ones.
 
     jinja escapes markup after this step.
@@ -54,12 +54,12 @@ def _show(value: Any) -> Any:
 
 
 @cache
-def _environment() -> Environment:
+def _create_environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_show,
+        finalize=_show_control_characters,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -79,7 +79,7 @@ def render_page(data: Mapping[str, Any], view: Mapping[str, Any], media: Mapping
         f"media-src data: blob:{beside}; img-src data:{beside}; base-uri 'none'; form-action 'none'"
     )
     return (
-        _environment()
+        _create_environment()
         .get_template("page.html.j2")
         .render(
             policy=Markup(policy),

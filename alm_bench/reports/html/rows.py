@@ -10,7 +10,7 @@ from alm_bench.core.foreign import dump_json
 from alm_bench.records.schema import Record
 from alm_bench.reports.items import is_wrong
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 
 Entry = dict[str, Any]
 
@@ -19,7 +19,7 @@ ItemScores = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(slots=True)
-class QuestionTable:
+class QuestionIndex:
     """Questions of all runs of a page. Runs of the same items share them."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -82,7 +82,7 @@ def find_item_scores(task: Task | None, main: str, names: Sequence[str], records
         else:
             columns = {}
         if main not in columns:
-            name, values = list_main_scores(task, kept)
+            name, values = compute_main_scores(task, kept)
             columns[name] = list(values)
     except MetricError:
         return {}
@@ -123,8 +123,8 @@ def build_answer(
     entry: Entry = {
         "q": question,
         "status": record.status,
-        "result": _classify(record),
-        "value": _number(scores.get(main)),
+        "result": _classify_item(record),
+        "value": _round_finite(scores.get(main)),
         "reason": record.reason,
         "text": record.text,
         "rule": None if parsed is None else parsed.rule,
@@ -132,10 +132,11 @@ def build_answer(
         "span": _find_span(record),
         "chosen": chosen,
         "clips": list(clips),
-        "scores": {name: _number(score) for name, score in (scores or record.scores).items()},
+        "scores": {name: _round_finite(score) for name, score in (scores or record.scores).items()},
         "baselines": [[baseline.name, baseline.option] for baseline in record.baselines],
         "likelihood": {
-            form: [[_number(total), tokens] for total, tokens in options] for form, options in record.likelihood.items()
+            form: [[_round_finite(total), tokens] for total, tokens in options]
+            for form, options in record.likelihood.items()
         },
         "reasoning": record.extra.get("reasoning"),
         "prefix": record.extra.get("prefix"),
@@ -146,7 +147,7 @@ def build_answer(
     return {name: content for name, content in entry.items() if content not in (None, [], {})}
 
 
-def _classify(record: Record) -> str:
+def _classify_item(record: Record) -> str:
     """Return `right`, `wrong` or `unscored`. Items without a reference, skipped items and sentences are unscored."""
     if is_wrong(record):
         return "wrong"
@@ -160,7 +161,7 @@ def _find_label(record: Record, chosen: Sequence[int], labels: Mapping[str, str]
     return labels.get(str(record.sample.choices[chosen[0]]), "none")
 
 
-def _number(value: float | None) -> float | None:
+def _round_finite(value: float | None) -> float | None:
     """Round a value to six decimals. Returns None for NaN and infinity, which JSON does not have."""
     return round(value, 6) if value is not None and math.isfinite(value) else None
 

@@ -12,7 +12,7 @@ from alm_bench.reports.comparison import (
     build_comparison,
     check,
     compare,
-    write_conclusion,
+    format_conclusion,
 )
 from alm_bench.reports.figures import build_difference_cell, get_title
 from alm_bench.reports.html.document import ReportRun, shorten
@@ -68,14 +68,14 @@ def _build_pair(
         "ids": ids,
         "title": f"{shorten(names[ids[1]])} against {shorten(names[ids[0]])}",
         "warnings": warnings,
-        "conclusion": write_conclusion(both, cells, both[1]),
+        "conclusion": format_conclusion(both, cells, both[1]),
         "links": _build_links(ids, overall),
         "tables": tables,
         "overall": overall,
     }
 
 
-def _address(ids: tuple[str, str], **filters: str) -> str:
+def _make_versus_address(ids: tuple[str, str], **filters: str) -> str:
     """Return the address of the items of two runs side by side, with filters."""
     return make_address("items", run=ids[1], versus=ids[0], sort="change", **filters)
 
@@ -89,10 +89,10 @@ def _build_links(ids: tuple[str, str], overall: MetricComparison | None) -> list
         else (f"{difference.won:,} gained", f"{difference.lost:,} lost")
     )
     return [
-        (gained.strip(), _address(ids, change="gained")),
-        (lost.strip(), _address(ids, change="lost")),
-        ("both wrong", _address(ids, change="both wrong")),
-        ("all, the largest change first", _address(ids)),
+        (gained.strip(), _make_versus_address(ids, change="gained")),
+        (lost.strip(), _make_versus_address(ids, change="lost")),
+        ("both wrong", _make_versus_address(ids, change="both wrong")),
+        ("all, the largest change first", _make_versus_address(ids)),
     ]
 
 
@@ -101,7 +101,7 @@ def _link_rows(table: Table, cells: Sequence[MetricComparison], ids: tuple[str, 
 
     def link(row: int, column: int) -> str:
         cell = cells[row]
-        return _address(ids, **({} if cell.grouping == OVERALL else {f"g.{cell.grouping}": cell.key}))
+        return _make_versus_address(ids, **({} if cell.grouping == OVERALL else {f"g.{cell.grouping}": cell.key}))
 
     return link_table(table, link)
 

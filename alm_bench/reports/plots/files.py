@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from alm_bench.core.files import write_atomically
 from alm_bench.reports.plots.charts import Chart
-from alm_bench.reports.plots.pictures import build_conditions
+from alm_bench.reports.plots.pictures import build_condition_chart
 from alm_bench.reports.plots.svg import draw_panels, draw_svg
 from alm_bench.scoring.grounding import Effect
 
@@ -67,7 +67,7 @@ def write_pictures(charts: Sequence[Chart], folder: Path, formats: Sequence[Pict
     return written
 
 
-def write_ablation(
+def write_ablation_picture(
     effects: Mapping[str, Mapping[str, Effect]], levels: Mapping[str, float | None], model: str, file: Path
 ) -> bool:
     """Write a picture of a model's noise ablation, with one panel per task. The suffix of `file` selects the format.
@@ -76,7 +76,7 @@ def write_ablation(
     condition. `levels` holds the signal-to-noise ratio in dB by condition, None for conditions without one. Raises
     StoreError.
     """
-    charts = [(task, build_conditions(task, model, found, levels, {})) for task, found in effects.items()]
+    charts = [(task, build_condition_chart(task, model, found, levels, {})) for task, found in effects.items()]
     panels = [replace(chart, title=task) for task, chart in charts if chart is not None]
     if not panels:
         return False

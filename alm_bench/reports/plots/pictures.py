@@ -11,11 +11,11 @@ from msgspec import convert
 from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary, TextMargin
 from alm_bench.records.schema import Record
-from alm_bench.reports.figures import build_metric_cell, format_value, get_spec, get_title, get_unit, sort_keys
+from alm_bench.reports.figures import build_metric_cell, format_value, get_spec, get_title, get_unit, sort_group_keys
 from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series, choose_step
 from alm_bench.scoring.grounding import Effect
-from alm_bench.scoring.likelihood import MAIN, normalise_log_likelihoods, select_likeliest
-from alm_bench.scoring.position import Positions
+from alm_bench.scoring.likelihood import MAIN, find_most_likely_option, normalise_log_likelihoods
+from alm_bench.scoring.position import PositionBias
 
 MOST_KEYS = 40
 """Largest number of keys of a grouping that is drawn."""
@@ -33,7 +33,7 @@ Address = Callable[..., str | None]
 """Function from the filters of a view to its address; it returns None where pictures have no links."""
 
 
-def no_address(run: str, **filters: str) -> None:
+def return_no_address(run: str, **filters: str) -> None:
     """Return None as the address of a run's items, for pictures in separate files, which have no links."""
 
 
@@ -49,23 +49,23 @@ class DrawnRun:
     """Scores by item id and metric."""
 
 
-def build_pictures(runs: Sequence[DrawnRun], address: Address = no_address) -> list[Chart]:
+def build_charts(runs: Sequence[DrawnRun], address: Address = return_no_address) -> list[Chart]:
     """Return the charts of the runs of one task, which differ in the model."""
     runs = runs[:MOST_RUNS]
     charts: list[Chart | None] = []
     groupings = dict.fromkeys(grouping for run in runs for grouping in run.summary.groups)
-    charts += [_build_groups(runs, grouping, address) for grouping in groupings]
+    charts += [_build_group_chart(runs, grouping, address) for grouping in groupings]
     for run in runs:
-        charts += [_build_confusion(run, address), _build_positions(run, address)]
-    charts += [_build_reliability(runs), _build_lengths(runs), *_build_distributions(runs)]
+        charts += [_build_confusion_chart(run, address), _build_position_chart(run, address)]
+    charts += [_build_reliability_chart(runs), _build_length_chart(runs), *_build_distribution_charts(runs)]
     return [chart for chart in charts if chart is not None]
 
 
-def _file_name(*parts: str) -> str:
+def _build_file_name(*parts: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)).strip("-").lower()[:100]
 
 
-def _axis(metric: str) -> str:
+def _format_axis_title(metric: str) -> str:
     """Return the title of the value axis: the metric's title and unit."""
     return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
 
@@ -78,7 +78,7 @@ def _make_point(metric: Metric | None, name: str, link: str | None = None) -> Po
     return Point(printed(metric.value), build_metric_cell(metric, name).text, low, high, link)
 
 
-def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
+def _compute_axis_range(series: Sequence[Series], metric: str) -> tuple[float, float]:
     """Return the ends of the value axis: 0..100 for percentages, else 0 to the largest value with a margin of 5 %.
 
     They are extended to negative values, and to percentages above 100.
@@ -97,10 +97,10 @@ def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
     return least, 1.05 * max([*values, 0.0]) or 1.0
 
 
-def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> Chart | None:
+def _build_group_chart(runs: Sequence[DrawnRun], grouping: str, address: Address) -> Chart | None:
     """Return the main metric by key of a grouping, with the best text-only baseline of each key."""
     main = runs[0].summary.main
-    keys = sort_keys(dict.fromkeys(key for run in runs for key in run.summary.groups.get(grouping, {})))
+    keys = sort_group_keys(dict.fromkeys(key for run in runs for key in run.summary.groups.get(grouping, {})))
     if not 1 < len(keys) <= MOST_KEYS:
         return None
     series = []
@@ -113,11 +113,19 @@ def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> 
         series.append(Series(run.name, points))
     margins = [_find_margin(runs, grouping, key, main) for key in keys]
     if any(margin is not None for margin in margins):
-        series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], "baseline"))
-    low, high = _range(series, main)
+        series.append(
+            Series("best text-only baseline", [_make_baseline_point(margin) for margin in margins], "baseline")
+        )
+    low, high = _compute_axis_range(series, main)
     task = runs[0].summary.task
     return DotChart(
-        _file_name(task, grouping), f"{get_title(main)} by {grouping}", _axis(main), keys, series, low, high
+        _build_file_name(task, grouping),
+        f"{get_title(main)} by {grouping}",
+        _format_axis_title(main),
+        keys,
+        series,
+        low,
+        high,
     )
 
 
@@ -126,14 +134,14 @@ def _find_margin(runs: Sequence[DrawnRun], grouping: str, key: str, metric: str)
     return next((margin for margin in found if margin is not None and margin.metric == metric), None)
 
 
-def _baseline_point(margin: TextMargin | None) -> Point | None:
+def _make_baseline_point(margin: TextMargin | None) -> Point | None:
     if margin is None:
         return None
     text = f"{format_value(margin.baseline_value, margin.metric)} ({margin.baseline})"
     return Point(get_spec(margin.metric).convert_to_printed_unit(margin.baseline_value), text)
 
 
-def build_conditions(
+def build_condition_chart(
     task: str, model: str, effects: Mapping[str, Effect], levels: Mapping[str, float | None], links: Mapping[str, str]
 ) -> Chart | None:
     """Return the score under each condition, by falling signal-to-noise ratio, with baseline and chance.
@@ -156,10 +164,16 @@ def build_conditions(
         series.append(_build_line(f"best text-only baseline: {name}", value, score, len(points), "baseline"))
     if first.chance is not None:
         series.append(_build_line("chance", first.chance, score, len(points), "chance"))
-    low, high = _range(series, score)
+    low, high = _compute_axis_range(series, score)
     title = f"{get_title(score)} by condition"
     return DotChart(
-        _file_name(task, model, "conditions"), title, _axis(score), [n for n, _ in metrics], series, low, high
+        _build_file_name(task, model, "conditions"),
+        title,
+        _format_axis_title(score),
+        [n for n, _ in metrics],
+        series,
+        low,
+        high,
     )
 
 
@@ -170,7 +184,7 @@ def _build_line(name: str, value: float, metric: str, count: int, role: Literal[
     return Series(f"{name} ({text})", [point] * count, role)
 
 
-def _build_confusion(run: DrawnRun, address: Address) -> Chart | None:
+def _build_confusion_chart(run: DrawnRun, address: Address) -> Chart | None:
     table: Any = run.summary.tables.get("confusion")
     if table is None:
         return None
@@ -179,16 +193,16 @@ def _build_confusion(run: DrawnRun, address: Address) -> Chart | None:
         for row in table["rows"]
     ]
     rows, columns = [str(row) for row in table["rows"]], [str(column) for column in table["columns"]]
-    name = _file_name(run.summary.task, run.name, "confusion")
+    name = _build_file_name(run.summary.task, run.name, "confusion")
     return HeatMap(
         name, f"Answers by reference · {run.name}", rows, columns, table["counts"], links, "reference", "answer"
     )
 
 
-def _build_positions(run: DrawnRun, address: Address) -> Chart | None:
+def _build_position_chart(run: DrawnRun, address: Address) -> Chart | None:
     if "positions" not in run.summary.tables:
         return None
-    found = convert(run.summary.tables["positions"], Positions)
+    found = convert(run.summary.tables["positions"], PositionBias)
     total = sum(position.chosen for position in found.positions) or 1
     options = {"options": str(found.options)}
     columns: dict[str, list[Point | None]] = {"correct answers here": [], "answers here": [], "accuracy": []}
@@ -201,15 +215,15 @@ def _build_positions(run: DrawnRun, address: Address) -> Chart | None:
         columns["accuracy"].append(_make_point(position.accuracy, "accuracy", there))
     series = [Series(name, points) for name, points in columns.items()]
     letters = [position.letter for position in found.positions]
-    name = _file_name(run.summary.task, run.name, "positions")
+    name = _build_file_name(run.summary.task, run.name, "positions")
     return BarChart(name, f"Option positions · {run.name}", "%", letters, series, "position of the option")
 
 
-def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
+def _build_reliability_chart(runs: Sequence[DrawnRun]) -> Chart | None:
     """Return accuracy by confidence, the share of probability of the likeliest option, in ten bins."""
     series = []
     for run in runs:
-        pairs = [pair for record in run.records if (pair := _find_confidence(record)) is not None]
+        pairs = [pair for record in run.records if (pair := _compute_confidence(record)) is not None]
         points = []
         for index in range(BINS):
             part = [pair for pair in pairs if min(int(pair[0] * BINS), BINS - 1) == index]
@@ -222,11 +236,11 @@ def _build_reliability(runs: Sequence[DrawnRun]) -> Chart | None:
     if not series:
         return None
     title = "Reliability of option likelihoods (log-likelihood per token)"
-    name = _file_name(runs[0].summary.task, "reliability")
+    name = _build_file_name(runs[0].summary.task, "reliability")
     return CurveChart(name, title, "mean confidence, %", "share of right answers, %", series)
 
 
-def _find_confidence(record: Record) -> tuple[float, float] | None:
+def _compute_confidence(record: Record) -> tuple[float, float] | None:
     """Return the probability of the most likely option, normalised over all options, and 1.0 if it is right, else 0.0.
 
     Returns None without finite log-likelihoods of several options, or without a single correct option.
@@ -236,20 +250,20 @@ def _find_confidence(record: Record) -> tuple[float, float] | None:
     if len(values) < 2 or not isinstance(sample.target, int) or not all(map(math.isfinite, values)):
         return None
     confidence = 1 / sum(math.exp(value - max(values)) for value in values)
-    return confidence, float(select_likeliest(sample, values) == sample.target)
+    return confidence, float(find_most_likely_option(sample, values) == sample.target)
 
 
-def _build_lengths(runs: Sequence[DrawnRun]) -> Chart | None:
+def _build_length_chart(runs: Sequence[DrawnRun]) -> Chart | None:
     """Return a histogram of the answers' numbers of words."""
     lengths = {run.name: [len(r.text.split()) for r in run.records if r.text is not None] for run in runs}
     lengths = {name: values for name, values in lengths.items() if values}
     if not lengths:
         return None
-    name = _file_name(runs[0].summary.task, "lengths")
+    name = _build_file_name(runs[0].summary.task, "lengths")
     return _build_histogram(name, "Length of answers", "words", lengths, whole=True)
 
 
-def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
+def _build_distribution_charts(runs: Sequence[DrawnRun]) -> list[Chart]:
     """Return a histogram per metric of sentences, over the items' values."""
     charts: list[Chart] = []
     main = runs[0].summary.main
@@ -263,8 +277,10 @@ def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
         values = {name: each for name, each in finite.items() if each}
         if not values:
             continue
-        name = _file_name(runs[0].summary.task, metric)
-        charts.append(_build_histogram(name, f"{get_title(metric)} of single items", _axis(metric), values))
+        name = _build_file_name(runs[0].summary.task, metric)
+        charts.append(
+            _build_histogram(name, f"{get_title(metric)} of single items", _format_axis_title(metric), values)
+        )
     return charts
 
 

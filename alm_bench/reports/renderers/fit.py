@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.cells import cell_len
 
-from alm_bench.reports.blocks import Cell, Column, Table, as_cell
+from alm_bench.reports.blocks import Cell, Column, Table, convert_to_cell
 
 GAP = 2
 """Number of spaces between columns."""
@@ -102,7 +102,7 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
     `plain` is a function that converts a text to printable characters.
     """
     reasons: dict[str, int] = {}
-    rows = [[_convert_to_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, reasons) for value in row] for row in table.rows]
     parts = [
         _ColumnState(column, plain(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
@@ -127,7 +127,7 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
     """Split a table into tables that fit the width; each repeats the first column."""
     if width is None:
         return [table]
-    rows = [[_convert_to_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, {}) for value in row] for row in table.rows]
     parts = [
         _ColumnState(column, plain(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)

@@ -6,7 +6,18 @@ from typing import Any
 from tabulate import tabulate
 
 from alm_bench.core.escape import emphasise, escape_cell, escape_markdown
-from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Picture, Table, Text, as_cell
+from alm_bench.reports.blocks import (
+    NO_BREAK,
+    Block,
+    Cell,
+    Fields,
+    Heading,
+    Legend,
+    Picture,
+    Table,
+    Text,
+    convert_to_cell,
+)
 
 LONG_NOTE = 60
 """Length in characters above which a cell's reason is printed below the table."""
@@ -48,7 +59,7 @@ def _render_table(table: Table) -> list[str]:
     reasons: dict[str, int] = {}
 
     def show(value: Cell | str | int) -> str:
-        cell = as_cell(value)
+        cell = convert_to_cell(value)
         if cell.note is not None and len(cell.text) > LONG_NOTE:
             return f"{cell.forms[-1]} [{reasons.setdefault(cell.note, len(reasons) + 1)}]"
         return emphasise(cell.text, _MARKS[cell.style]) if cell.style in _MARKS else cell.text

@@ -37,11 +37,11 @@ _UNBREAKABLE_SPACE = re.compile(
 
 def render_terminal(blocks: Sequence[Block], width: int | None, styled: bool, ascii_only: bool) -> str:
     """Return blocks as text, separated by empty lines."""
-    writer = _Writer(width, styled, ascii_only)
+    writer = _TerminalRenderer(width, styled, ascii_only)
     return "\n\n".join("\n".join(writer.render_block(block)) for block in blocks)
 
 
-class _Writer:
+class _TerminalRenderer:
     def __init__(self, width: int | None, styled: bool, ascii_only: bool) -> None:
         self._width = width
         self._ascii = ascii_only

@@ -8,10 +8,10 @@ lists them in a tuple `CONDITIONS`. An installed package adds a condition throug
 from functools import cache
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.registry import Registry, check_subclass, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_subclass_check
 from alm_bench.runner.conditions.base import Change, Condition
 
-__all__ = ["CLEAN", "Change", "Condition", "condition_classes", "condition_version", "read_condition"]
+__all__ = ["CLEAN", "Change", "Condition", "condition_version", "create_condition", "load_condition_classes"]
 
 CLEAN = "clean"
 """Name of the condition of ordinary runs, which changes nothing."""
@@ -21,24 +21,26 @@ GROUP = "alm_bench.conditions"
 
 
 @cache
-def condition_classes() -> Registry[type[Condition]]:
+def load_condition_classes() -> Registry[type[Condition]]:
     """Return all condition classes by kind. Raises UsageError if a kind is defined twice."""
-    return load_registry("condition", __name__, "CONDITIONS", GROUP, lambda cls: cls.kind, check_subclass(Condition))
+    return load_registry(
+        "condition", __name__, "CONDITIONS", GROUP, lambda cls: cls.kind, make_subclass_check(Condition)
+    )
 
 
 def condition_version(name: str) -> str | None:
     """Return the version of the condition with a name such as `snr:20`; None for a built-in condition without a
     version."""
-    return condition_classes().versions.get(name.partition(":")[0])
+    return load_condition_classes().versions.get(name.partition(":")[0])
 
 
-def read_condition(name: str, seed: int = 0, repeat: int = 0) -> Condition:
+def create_condition(name: str, seed: int = 0, repeat: int = 0) -> Condition:
     """Create the condition with a name such as `silence` or `snr:20`.
 
     `seed` is the seed of the run, `repeat` the index of the random draw, from 0. Raises UsageError for an unknown name
     or an invalid parameter.
     """
-    registry = condition_classes()
+    registry = load_condition_classes()
     cls = registry.entries.get(name.partition(":")[0])
     condition = None if cls is None else cls(name, seed, repeat)
     problem = None if condition is None else condition.problem()

@@ -7,7 +7,7 @@ from alm_bench.core import Wave
 from alm_bench.runner.conditions.base import Change, Condition
 
 
-class Gaussian(Condition):
+class GaussianNoise(Condition):
     """Replace each clip by Gaussian noise of the same length and RMS."""
 
     kind: ClassVar = "gaussian"
@@ -53,4 +53,4 @@ class AddedNoise(Condition):
         return mix_with_noise
 
 
-CONDITIONS = (Gaussian, AddedNoise)
+CONDITIONS = (GaussianNoise, AddedNoise)

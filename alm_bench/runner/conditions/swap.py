@@ -8,7 +8,7 @@ from alm_bench.core import Request, UsageError
 from alm_bench.runner.conditions.base import Condition
 
 
-class Swap(Condition):
+class SwappedClips(Condition):
     """Exchange the clips of the task by a random derangement.
 
     All questions about one clip get the same other clip.
@@ -28,4 +28,4 @@ class Swap(Condition):
         return [replace(request, audio=tuple(other[ref.id] for ref in request.audio)) for request in requests]
 
 
-CONDITIONS = (Swap,)
+CONDITIONS = (SwappedClips,)

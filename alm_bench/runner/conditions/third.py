@@ -8,7 +8,7 @@ from alm_bench.runner.conditions.base import Change, Condition
 THIRDS = ("first", "middle", "last")
 
 
-class Third(Condition):
+class ClipThird(Condition):
     """Keep only the first, middle or last third of each clip, for example `third:first`."""
 
     kind: ClassVar = "third"
@@ -28,4 +28,4 @@ class Third(Condition):
         return cut_third
 
 
-CONDITIONS = (Third,)
+CONDITIONS = (ClipThird,)

@@ -9,7 +9,7 @@ from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
 from alm_bench.records.grading import complete_record
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.inference import MemoryShortage, make_predict, predict_bisecting
+from alm_bench.runner.inference import MemoryShortage, build_predict, predict_bisecting
 from alm_bench.runner.loader import LoadedRequest
 from alm_bench.runner.plan import Plan
 from alm_bench.scoring.part_scores import read_parts
@@ -42,7 +42,7 @@ class InferenceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ItemResult:
     """Result for one item: either the output of the model, or the reason why the item's clips cannot be used."""
 
     index: int
@@ -65,7 +65,7 @@ class Answer:
 class BatchResult:
     """Result of one batch."""
 
-    answers: Sequence[Answer] = ()
+    answers: Sequence[ItemResult] = ()
     """One answer per item."""
 
     seconds: float = 0.0
@@ -86,12 +86,12 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
     """
     usable = [ready for ready in batch if ready.audio_error is None and ready.error is None]
     shortage, started = MemoryShortage(), time.perf_counter()
-    ask = make_predict(adapter, settings.decoding, settings.answer_by, shortage)
+    ask = build_predict(adapter, settings.decoding, settings.answer_by, shortage)
     outputs = predict_bisecting(ask, [ready.request for ready in usable], shortage)
     seconds = time.perf_counter() - started
     output_of = {ready.index: output for ready, output in zip(usable, outputs, strict=True)}
     answers = [
-        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(usable))
+        ItemResult(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(usable))
         if ready.index in output_of
         else report_unusable_clip(ready)
         for ready in batch
@@ -99,11 +99,11 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
     return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
 
 
-def report_unusable_clip(ready: LoadedRequest) -> Answer:
+def report_unusable_clip(loaded: LoadedRequest) -> ItemResult:
     """Return the answer of an item whose clips cannot be used or could not be prepared."""
-    if ready.audio_error is not None:
-        return Answer(ready.index, audio_error=ready.audio_error, touched=ready.touched)
-    return Answer(ready.index, Output(None, error=ready.error), touched=ready.touched)
+    if loaded.audio_error is not None:
+        return ItemResult(loaded.index, audio_error=loaded.audio_error, touched=loaded.touched)
+    return ItemResult(loaded.index, Output(None, error=loaded.error), touched=loaded.touched)
 
 
 def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: str | None) -> Output:
@@ -118,7 +118,7 @@ def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: 
     return output if count is None else replace(output, extra={**output.extra, "tokens_before_answer": count})
 
 
-def make_record(plan: Plan, answer: Answer) -> Record:
+def make_record(plan: Plan, answer: ItemResult) -> Record:
     """Return the record that is stored for an answer."""
     item = plan.items[answer.index]
     if answer.output is None:

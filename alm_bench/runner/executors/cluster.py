@@ -93,10 +93,10 @@ class Cluster:
                 f"--executor ray: cannot reach a cluster at {self.address or 'local'}: {reason}"
             ) from error
 
-    def _check_resources(self, has: dict[str, float]) -> None:
+    def _check_resources(self, resources: dict[str, float]) -> None:
         """Raise UsageError if the cluster has fewer CPUs or GPUs than the workers need."""
         for name, each in (("CPU", 1.0), ("GPU", self.gpus)):
-            needed, there = each * self.replicas, has.get(name, 0.0)
+            needed, there = each * self.replicas, resources.get(name, 0.0)
             if needed > there:
                 raise UsageError(
                     f"--replicas {self.replicas}: {needed:g} {name}s are needed, the cluster has {there:g}: ask for "

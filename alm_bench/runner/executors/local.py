@@ -9,8 +9,8 @@ from alm_bench.core import Adapter, AdapterError, AlmBenchError, AnsweredRequest
 from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
-from alm_bench.runner.budget import Budget, take_within
-from alm_bench.runner.executors.batch import Answer, InferenceSettings, make_record, report_unusable_clip, run_batch
+from alm_bench.runner.budget import Budget, iterate_within_budget
+from alm_bench.runner.executors.batch import InferenceSettings, ItemResult, make_record, report_unusable_clip, run_batch
 from alm_bench.runner.inference import check_outputs
 from alm_bench.runner.loader import AudioPipeline, LoadedRequest, load_batches
 from alm_bench.runner.plan import Plan
@@ -28,7 +28,7 @@ class LocalExecutor:
         if plan.adapter.abilities.stream and spec.answer_by == "generate":
             yield from _stream_records(plan, plan.adapter, batches, budget)
             return
-        for batch in take_within(budget, batches):
+        for batch in iterate_within_budget(budget, batches):
             done = run_batch(plan.adapter, asked, batch)
             sizer.record_shortage(done.too_many)
             sizer.record_batch(done.outputs, done.seconds)
@@ -46,7 +46,7 @@ def _stream_records(
     unusable: deque[Record] = deque()
 
     def requests() -> Iterator[Request]:
-        for ready in take_within(budget, itertools.chain.from_iterable(batches)):
+        for ready in iterate_within_budget(budget, itertools.chain.from_iterable(batches)):
             if ready.audio_error is not None or ready.error is not None:
                 unusable.append(make_record(plan, report_unusable_clip(ready)))
                 continue
@@ -60,7 +60,7 @@ def _stream_records(
                 raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
             ready, started = waiting.pop(request.id)
             seconds = time.perf_counter() - started
-            records.append(make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds)))
+            records.append(make_record(plan, ItemResult(ready.index, output, touched=ready.touched, seconds=seconds)))
         yield records
     if waiting:
         missing = f"{len(waiting)} requests ({next(iter(waiting))})"

@@ -19,7 +19,7 @@ from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.executors.batch import Answer, BatchResult, InferenceSettings, make_record
+from alm_bench.runner.executors.batch import BatchResult, InferenceSettings, ItemResult, make_record
 from alm_bench.runner.executors.cluster import Cluster
 from alm_bench.runner.executors.worker import LoadedModel, Recipe, Worker
 from alm_bench.runner.plan import Plan
@@ -105,10 +105,10 @@ class RayExecutor:
                 self._start_workers(len(queue))
                 while queue and self._idle:
                     self._send_batch(_take_next_batch(queue, sizer.size()), plan, asked, fitted)
-                if not queue and not self._busy_workers:
+                if not queue and not self._busy_count:
                     return
                 for ended in self._wait_for_calls():
-                    done = self._read_result(ended, queue)
+                    done = self._process_ended_call(ended, queue)
                     sizer.record_shortage(done.too_many)
                     sizer.record_answered(done.outputs)
                     if done.answers:
@@ -118,7 +118,7 @@ class RayExecutor:
             self._kill_busy_workers()
 
     @property
-    def _busy_workers(self) -> int:
+    def _busy_count(self) -> int:
         """Number of workers that are answering a batch."""
         return sum(call.batch is not None for call in self._calls.values())
 
@@ -143,12 +143,12 @@ class RayExecutor:
         except PICKLE_ERRORS as error:
             raise UsageError(
                 f"--executor ray: {plan.fit.adapter.identity.label} is fitted here and cannot be sent to workers "
-                f"({_shorten(error)}), expected --executor local"
+                f"({_extract_reason(error)}), expected --executor local"
             ) from error
 
     def _start_workers(self, waiting: int) -> None:
         """Start workers until there is one for each batch that is waiting or being answered, at most `replicas`."""
-        wanted = min(self._cluster.replicas, waiting + self._busy_workers)
+        wanted = min(self._cluster.replicas, waiting + self._busy_count)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
             worker = actor.remote(self._recipe, Path.cwd())
@@ -163,7 +163,8 @@ class RayExecutor:
         except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(
-                f"--executor ray: clips of {plan.spec.task} cannot be sent to workers ({_shorten(error)}), expected "
+                f"--executor ray: clips of {plan.spec.task} cannot be sent to workers ({_extract_reason(error)}), "
+                "expected "
                 "--executor local"
             ) from error
 
@@ -173,12 +174,12 @@ class RayExecutor:
             ended: list[Any] = self._ray.wait(list(self._calls), timeout=NOTICE_SECONDS)[0]
             if ended:
                 return ended
-            if not self._busy_workers:
+            if not self._busy_count:
                 has = self._ray.available_resources()
                 free = ", ".join(f"{has.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
                 print_notice(f"waiting for a worker to start; the cluster has {free} free")
 
-    def _read_result(self, ended: Any, queue: deque[Batch]) -> BatchResult:
+    def _process_ended_call(self, ended: Any, queue: deque[Batch]) -> BatchResult:
         """Return the result of an ended call.
 
         The result has no answers if the worker has only loaded its model, or if the batch must be repeated. Raises the
@@ -197,9 +198,9 @@ class RayExecutor:
             raise _convert_error(error) from error
         except died as error:
             self._ray.kill(call.worker)  # a worker that cannot be reached may still be alive
-            return BatchResult(self._requeue_batch(call.batch, _shorten(error), queue))
+            return BatchResult(self._requeue_batch(call.batch, _extract_reason(error), queue))
         except errors.RayError as error:
-            raise AdapterError(f"--executor ray: {_shorten(error)}; {RESUME_NOTE}") from error
+            raise AdapterError(f"--executor ray: {_extract_reason(error)}; {RESUME_NOTE}") from error
         if call.batch is None:
             self._check_same_model(found)
         self._idle.append(call.worker)
@@ -215,7 +216,7 @@ class RayExecutor:
                 "both load it alike"
             )
 
-    def _requeue_batch(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[Answer]:
+    def _requeue_batch(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[ItemResult]:
         """Put the batch of a dead worker back into the queue.
 
         If the batch is a single item that has killed its worker repeatedly, an answer with the error is returned
@@ -236,7 +237,7 @@ class RayExecutor:
             return []
         if size == 1:
             error = f"its worker died each of the {batch.deaths} times it was asked: {reason}"
-            return [Answer(batch.places[0], Output(None, error=error))]
+            return [ItemResult(batch.places[0], Output(None, error=error))]
         half = size // 2
         queue.append(replace(batch, places=batch.places[:half]))
         queue.append(replace(batch, places=batch.places[half:]))
@@ -268,10 +269,12 @@ def _convert_error(error: Any) -> AlmBenchError:
     cause = error.cause
     if isinstance(cause, AlmBenchError):
         return cause
-    return AdapterError(f"--executor ray: a worker failed: {type(cause).__name__}: {_shorten(cause)}; {RESUME_NOTE}")
+    return AdapterError(
+        f"--executor ray: a worker failed: {type(cause).__name__}: {_extract_reason(cause)}; {RESUME_NOTE}"
+    )
 
 
-def _shorten(error: BaseException) -> str:
+def _extract_reason(error: BaseException) -> str:
     """Return the reason in an error message of Ray, in one line of up to 200 characters.
 
     Ray writes the reason last, followed only by a list of common causes, which is omitted.

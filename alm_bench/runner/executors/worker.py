@@ -102,16 +102,18 @@ class Worker:
         return LoadedModel.from_adapter(self._adapter)
 
     def answer(
-        self, asked: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
+        self, settings: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
     ) -> BatchResult:
         """Decode the clips of a batch of pairs (item index, request) and answer the batch.
 
         `fitted` is the pickled adapter of the run, which answers in place of the worker's model; None if the run has
         none.
         """
-        adapter = self._select_adapter(asked.run, fitted)
+        adapter = self._select_adapter(settings.run, fitted)
         return run_batch(
-            adapter, asked, load_batch(batch, AudioPipeline.from_adapter(adapter, asked.condition), asked.threads)
+            adapter,
+            settings,
+            load_batch(batch, AudioPipeline.from_adapter(adapter, settings.condition), settings.threads),
         )
 
     def _select_adapter(self, run: str, fitted: bytes | None) -> Adapter:

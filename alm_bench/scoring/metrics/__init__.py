@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from alm_bench.core.errors import MetricError, UsageError
-from alm_bench.core.registry import Registry, check_instance, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_instance_check
 from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import LAST, Compute, MetricSpec, Scale
 from alm_bench.scoring.weights import find_weights, parse_weights
@@ -49,17 +49,17 @@ OPEN = "open_"
 @cache
 def _load_registry() -> Registry[MetricSpec]:
     """Return the registry of built-in and installed metrics."""
-    return load_registry("metric", __name__, "METRICS", GROUP, lambda spec: spec.name, check_instance(MetricSpec))
+    return load_registry("metric", __name__, "METRICS", GROUP, lambda spec: spec.name, make_instance_check(MetricSpec))
 
 
 def list_metric_specs() -> Mapping[str, MetricSpec]:
     """Return all metrics by name: the built-in metrics in the order of tables, then metrics of installed packages."""
     specs = _load_registry().entries
-    opened = {OPEN + name: _adapt_to_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
+    opened = {OPEN + name: _build_open_spec(spec) for name, spec in specs.items() if spec.compute is not None}
     return dict(sorted({**opened, **specs}.items(), key=lambda item: item[1].rank))
 
 
-def _adapt_to_open_questions(spec: MetricSpec) -> MetricSpec:
+def _build_open_spec(spec: MetricSpec) -> MetricSpec:
     """Return the specification of the metric `open_NAME`: the same metric over the open questions of a task only."""
     return replace(
         spec,
@@ -82,7 +82,7 @@ def get_metric_spec(name: str) -> MetricSpec:
     specs = _load_registry().entries
     base = specs.get(name.removeprefix(OPEN))
     if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
-        return _adapt_to_open_questions(base)
+        return _build_open_spec(base)
     return specs.get(name) or MetricSpec(name=name, title=name.replace("_", " "))
 
 

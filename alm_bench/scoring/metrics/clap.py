@@ -4,7 +4,7 @@ The scorer has no audio: the audio half of MACE is not computed.
 """
 
 from alm_bench.scoring.encoders import embed_texts_by_clap
-from alm_bench.scoring.metrics.fense import find_errors, penalise
+from alm_bench.scoring.metrics.fense import classify_fluency_errors, penalise_errors
 from alm_bench.scoring.metrics.sbert import compute_similarities
 from alm_bench.scoring.metrics.sentences import Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
@@ -39,8 +39,8 @@ METRICS = (
         title="MACE (text)",
         description="CLAP text similarity, reduced by 30 % for captions with a fluency error (arXiv 2411.00321).",
         weights=("clap", "fluency"),
-        compute=lambda sentences: penalise(
-            score_clap_similarity(sentences), find_errors(sentences, MACE_THRESHOLD), MACE_PENALTY
+        compute=lambda sentences: penalise_errors(
+            score_clap_similarity(sentences), classify_fluency_errors(sentences, MACE_THRESHOLD), MACE_PENALTY
         ),
     ),
 )

@@ -15,7 +15,7 @@ PENALTY = 0.9
 """Share of its score that a caption with a fluency error loses."""
 
 
-def find_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> list[float]:
+def classify_fluency_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> list[float]:
     """Return one value per candidate: 1.0 if the probability of a fluency error exceeds `threshold`, else 0.0."""
     folder = sentences.find_weights("fluency")
 
@@ -25,7 +25,7 @@ def find_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> lis
     return [float(value > threshold) for value in sentences.compute_once("fluency", detect)]
 
 
-def penalise(scores: Sequence[float], errors: Sequence[float], penalty: float = PENALTY) -> CaptionScore:
+def penalise_errors(scores: Sequence[float], errors: Sequence[float], penalty: float = PENALTY) -> CaptionScore:
     """Multiply the score of each candidate with a fluency error by 1 - `penalty`.
 
     `errors` is 1.0 for candidates with an error, else 0.0.
@@ -40,7 +40,7 @@ METRICS = (
         title="FENSE",
         description="Sentence-BERT similarity, reduced by 90 % for captions with a fluency error (arXiv 2110.04684).",
         weights=("sbert", "fluency"),
-        compute=lambda sentences: penalise(score_similarity(sentences), find_errors(sentences)),
+        compute=lambda sentences: penalise_errors(score_similarity(sentences), classify_fluency_errors(sentences)),
     ),
     MetricSpec(
         rank=52,
@@ -49,7 +49,7 @@ METRICS = (
         description="Share of captions with a fluency error by FENSE's detector (arXiv 2110.04684).",
         higher_is_better=False,
         weights=("fluency",),
-        compute=lambda sentences: compute_mean_score(find_errors(sentences)),
+        compute=lambda sentences: compute_mean_score(classify_fluency_errors(sentences)),
     ),
     MetricSpec(
         rank=53,
@@ -58,6 +58,8 @@ METRICS = (
         description="SPIDEr, reduced by 90 % for captions with a fluency error (DCASE 2023).",
         is_fraction=False,
         weights=("fluency",),
-        compute=lambda sentences: penalise(score_sentences("spider", sentences).items, find_errors(sentences)),
+        compute=lambda sentences: penalise_errors(
+            score_sentences("spider", sentences).items, classify_fluency_errors(sentences)
+        ),
     ),
 )

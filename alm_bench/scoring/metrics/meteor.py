@@ -59,14 +59,14 @@ def compute_from_statistics(sums: Array) -> Array:
         matched = (DELTA * stages[..., side] + (1 - DELTA) * stages[..., side + 2]) @ weights
         function = sums[..., side + 2]
         length = DELTA * (sums[..., side] - function) + (1 - DELTA) * function
-        rates.append(_divide(matched, length))
+        rates.append(_divide_or_zero(matched, length))
     precision, recall = rates
-    mean = _divide(precision * recall, (1 - ALPHA) * recall + ALPHA * precision)
-    found: Array = (mean * (1 - GAMMA * _divide(chunks, words) ** BETA))[..., None]
+    mean = _divide_or_zero(precision * recall, (1 - ALPHA) * recall + ALPHA * precision)
+    found: Array = (mean * (1 - GAMMA * _divide_or_zero(chunks, words) ** BETA))[..., None]
     return found
 
 
-def _divide(part: Array, whole: Array) -> Array:
+def _divide_or_zero(part: Array, whole: Array) -> Array:
     """Divide element by element; the result is 0 where the divisor is 0, since a text without any words scores 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 

@@ -7,7 +7,7 @@ from alm_bench.scoring.metrics.spec import Compute, MetricSpec
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference
 
 
-def _compute_items(grade: Callable[[str, Sequence[str], str | None], float]) -> Compute:
+def _build_compute(grade: Callable[[str, Sequence[str], str | None], float]) -> Compute:
     """Return the function `MetricSpec.compute` of a metric that is the mean of grades.
 
     `grade(answer, references, question)` returns the grade of one item.
@@ -28,7 +28,7 @@ METRICS = (
         title="exact",
         description="Share of answers that equal a reference, apart from case, punctuation and articles.",
         version=RULE,
-        compute=_compute_items(lambda answer, references, _: equals_reference(answer, references)),
+        compute=_build_compute(lambda answer, references, _: equals_reference(answer, references)),
     ),
     MetricSpec(
         rank=15,
@@ -36,7 +36,7 @@ METRICS = (
         title="contained",
         description="Share of answers that assert a reference: its words in any form, and not denied.",
         version=RULE,
-        compute=_compute_items(contains_reference),
+        compute=_build_compute(contains_reference),
     ),
     MetricSpec(
         rank=16,
@@ -44,6 +44,6 @@ METRICS = (
         title="token F1",
         description="F1 of the words of answer and best reference (SQuAD, arXiv 1606.05250).",
         version=RULE,
-        compute=_compute_items(lambda answer, references, _: compute_token_f1(answer, references)),
+        compute=_build_compute(lambda answer, references, _: compute_token_f1(answer, references)),
     ),
 )

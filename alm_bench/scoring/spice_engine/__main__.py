@@ -14,7 +14,7 @@ SERVICE = "META-INF/services/javax.script.ScriptEngineFactory"
 FACTORY = "alm_bench.spice.ResultEngineFactory"
 
 
-def build(jar: Path) -> None:
+def build_jar(jar: Path) -> None:
     """Compile the engine for Java 8 and newer, and write the jar.
 
     Raises CalledProcessError if the compiler fails, FileNotFoundError without `javac`.
@@ -30,5 +30,5 @@ def build(jar: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(JAR)
+    build_jar(JAR)
     print(f"{JAR} ({JAR.stat().st_size} bytes)")

@@ -7,7 +7,7 @@ is the class. Other code does not depend on the name of a filter.
 
 from functools import cache
 
-from alm_bench.core.registry import Registry, check_subclass, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_subclass_check
 from alm_bench.synthesis.filters.base import Action, AskText, FilterSettings, Finding, RowFilter
 
 __all__ = ["Action", "AskText", "FilterSettings", "Finding", "RowFilter", "load_filter_classes"]
@@ -19,4 +19,4 @@ GROUP = "alm_bench.row_filters"
 @cache
 def load_filter_classes() -> Registry[type[RowFilter]]:
     """Return all filter classes by name. Raises UsageError if a name is defined twice."""
-    return load_registry("filter", __name__, "FILTERS", GROUP, lambda cls: cls.name, check_subclass(RowFilter))
+    return load_registry("filter", __name__, "FILTERS", GROUP, lambda cls: cls.name, make_subclass_check(RowFilter))

@@ -7,7 +7,7 @@ from functools import lru_cache
 from alm_bench.core import Request
 from alm_bench.parsing import parse_yes_no
 from alm_bench.parsing.likeness import FUNCTION_WORDS, build_stem_key
-from alm_bench.scoring.wordnet import are_synonyms, share_compound
+from alm_bench.scoring.wordnet import are_synonyms, is_part_of_compound
 from alm_bench.synthesis.filters.base import FilterSettings, Finding, RowFilter
 from alm_bench.synthesis.prompts import load_synthesis_prompts
 from alm_bench.synthesis.rows import QuestionRow
@@ -89,7 +89,7 @@ def compute_coverage(words: Sequence[str], available: Sequence[str]) -> float:
 
 @lru_cache(maxsize=262144)
 def _mean_the_same(word: str, other: str) -> bool:
-    return are_synonyms(word, other) or share_compound(word, other)
+    return are_synonyms(word, other) or is_part_of_compound(word, other)
 
 
 @lru_cache(maxsize=65536)

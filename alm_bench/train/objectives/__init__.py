@@ -8,7 +8,7 @@ The training loop does not depend on any particular objective.
 from functools import cache
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.registry import Registry, check_subclass, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_subclass_check
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.objectives.base import Batch, ClipBatch, Objective
 
@@ -21,7 +21,7 @@ GROUP = "alm_bench.objectives"
 @cache
 def load_objective_classes() -> Registry[type[Objective]]:
     """Return all objectives by name. Raises UsageError if a name is defined twice."""
-    check = check_subclass(Objective)
+    check = make_subclass_check(Objective)
     return load_registry("objective", __name__, "OBJECTIVES", GROUP, lambda cls: cls.name, check)
 
 

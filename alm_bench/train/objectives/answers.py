@@ -74,7 +74,7 @@ class Answers(Objective):
         return answer
 
     def forward(self, batch: AnswerBatch) -> Tensor:
-        loss, _ = self.model.answer_loss(self.sequences(batch), batch.answers)
+        loss, _ = self.model.compute_answer_loss(self.sequences(batch), batch.answers)
         return loss
 
     def sequences(self, batch: AnswerBatch) -> list[Tensor]:

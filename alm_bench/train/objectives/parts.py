@@ -12,7 +12,7 @@ from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
 from alm_bench.train.objectives.answers import Answers
 from alm_bench.train.parts_config import PartsConfig
-from alm_bench.train.sampler import Curriculum, Steps
+from alm_bench.train.sampler import StepRows
 
 
 class AnswersInParts(Answers):
@@ -41,7 +41,7 @@ class AnswersInParts(Answers):
         return None
 
     @classmethod
-    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
         """Return the row numbers of every step. Raises UsageError if an answer does not have all parts in order."""
         form = get_format(_get_config(stage).format)
         for source in corpus.sources:

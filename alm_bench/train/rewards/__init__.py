@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.registry import Registry, check_subclass, load_registry
+from alm_bench.core.registry import Registry, load_registry, make_subclass_check
 from alm_bench.train.config import build_dataclass
 from alm_bench.train.grpo_config import GrpoConfig
 from alm_bench.train.rewards.base import Question, Reward, build_question, combine_rewards
@@ -33,7 +33,7 @@ GROUP = "alm_bench.rewards"
 @cache
 def load_reward_classes() -> Registry[type[Reward]]:
     """Return all rewards by name. Raises UsageError if a name is defined twice."""
-    return load_registry("reward", __name__, "REWARDS", GROUP, lambda cls: cls.name, check_subclass(Reward))
+    return load_registry("reward", __name__, "REWARDS", GROUP, lambda cls: cls.name, make_subclass_check(Reward))
 
 
 def create_reward(name: str, options: Mapping[str, Any] | None = None) -> Reward:

@@ -86,7 +86,7 @@ def find_selected_option(question: Question, answer: str) -> str | None:
     if question.choices:
         parse = parse_choices if question.targets else parse_choice
         parsed = parse(answer, question.choices)
-        return str(parsed.indices or parsed.index) if parsed.selects else None
+        return str(parsed.indices or parsed.index) if parsed.selects_option else None
     if is_yes_no(question):
         return parse_yes_no(answer, question.text).value
     if find_entailment_label(question) is not None:
