@@ -320,8 +320,11 @@ def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
                 sums = np.stack([*counts[first], *counts[second]], axis=1)
                 bounds = compute_clustered_interval(range(ITEMS), sums, RetentionDifference())
                 value, low, high = (float(each[0]) for each in bounds)
-                differences.append(f"| {seed} | {first} - {second} | {format_interval(value, low, high)} |")
-    print("\n| seed | difference of retentions | points |\n|---|---|---|")
+                on_noise = [counts[name][0].tolist() for name in (second, first)]
+                noise = compare_paired_scores(*on_noise, range(ITEMS)).difference
+                cells = [format_interval(value, low, high), format_interval(noise.value, noise.low, noise.high)]
+                differences.append(f"| {seed} | {first} - {second} | {' | '.join(cells)} |")
+    print("\n| seed | difference | of the retentions, points | of the accuracies on noise, points |\n|---|---|---|---|")
     print("\n".join(differences))
 
 

@@ -317,7 +317,7 @@ def test_additions_are_listed_beside_what_is_built_in(site: Path) -> None:
     assert conditions["snr:20"]["default"] == "snr:20, snr:0"
     assert {"third:first", "third:middle", "third:last", "none"} < set(conditions)
     assert "clean" not in conditions
-    assert {"answers", "tags", "grpo", "loudness"} == set(rows("objectives"))
+    assert {"answers", "tags", "parts", "grpo", "loudness"} == set(rows("objectives"))
     assert "WER" in alm("ls", "metrics").out
 
 
