@@ -80,7 +80,7 @@ def measure_seconds(model: Mellow, group: int, tokens: int) -> tuple[float, floa
     """Return the seconds of a group of draws: shared, one by one (from two of them), and as a batch."""
     (context,) = build_contexts(model, 1)
     items, engine = [str(draw) for draw in range(group)], Engine(model)
-    decoding = Decoding("sample_nucleus", tokens, 1.0, 1.0)
+    decoding = Decoding("nucleus", tokens, 1.0, 1.0)
     alone = Context(None, context)
     shared = measure(lambda: draw_groups(model, [context], [items], decoding))
     two = measure(lambda: [engine.generate([alone], [item], decoding) for item in items[:2]])

@@ -89,7 +89,7 @@ def read_hello(line: bytes) -> Hello:
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
-    decodings: Any = ["greedy", "sample_nucleus"] if data.get("decodings") is None else data["decodings"]
+    decodings: Any = ["greedy", "nucleus"] if data.get("decodings") is None else data["decodings"]
     if (
         not isinstance(decodings, list)
         or not decodings

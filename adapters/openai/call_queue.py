@@ -57,7 +57,7 @@ class CallQueue:
         return len(self._open) + len(self._answers)
 
     def start(self, request: Request, body: Sequence[bytes], estimate: float | None) -> None:
-        """Start the call of a request. `Calls.start` describes `body` and `estimate`."""
+        """Start the call of a request. `CallLoop.start` describes `body` and `estimate`."""
         self._open[self._calls.start(body, estimate)] = request
         if time.monotonic() - self._polled >= POLLING_SECONDS:
             self._calls.advance()

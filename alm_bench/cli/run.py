@@ -128,7 +128,7 @@ def run(
         typer.Option(
             metavar="greedy|nucleus|top-k|beam",
             help="Decoding method.",
-            autocompletion=complete_choices("greedy", "sample_nucleus", "top-k", "beam"),
+            autocompletion=complete_choices("greedy", "nucleus", "top-k", "beam"),
         ),
     ] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Top-p of nucleus sampling.")] = 0.8,

@@ -252,7 +252,7 @@ def _read_columns(values: list[str] | None) -> dict[str, str]:
 def _create_decoding(temperature: float, top_p: float, max_new_tokens: int, seed: int) -> Decoding:
     if not temperature:
         return Decoding(max_new_tokens=max_new_tokens)
-    return Decoding("sample_nucleus", max_new_tokens, top_p, temperature, seed)
+    return Decoding("nucleus", max_new_tokens, top_p, temperature, seed)
 
 
 def _print_result(result: "SynthesisResult", options: "SynthesisOptions", json_: bool) -> None:

@@ -85,7 +85,7 @@ def difficulty(
     settings = GrpoConfig() if stage is None or stage.grpo is None else stage.grpo
     template = settings.prompt if check_choice(prompt, ("data", "stage"), "--prompt") == "stage" else ""
     decoding = Decoding(
-        "sample_nucleus",
+        "nucleus",
         settings.max_new_tokens if max_new_tokens is None else max_new_tokens,
         settings.top_p if top_p is None else top_p,
         settings.temperature if temperature is None else temperature,

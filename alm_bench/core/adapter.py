@@ -86,7 +86,7 @@ class Abilities:
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
     have more are rejected."""
 
-    decodings: tuple[DecodingMethod, ...] = ("greedy", "sample_nucleus")
+    decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
     """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
     spoken_languages: tuple[str, ...] | None = None

@@ -129,7 +129,7 @@ class Request:
     start. Only adapters with the ability `continuation` get one."""
 
 
-DecodingMethod = Literal["greedy", "sample_nucleus", "top-k", "beam"]
+DecodingMethod = Literal["greedy", "nucleus", "top-k", "beam"]
 """Decoding method: most likely token, sampling from the nucleus (arXiv 1904.09751), sampling from the k most likely
 tokens, or beam search."""
 
@@ -166,7 +166,7 @@ class Decoding:
     @property
     def samples(self) -> bool:
         """True if tokens are drawn at random."""
-        return self.method in ("sample_nucleus", "top-k")
+        return self.method in ("nucleus", "top-k")
 
     def check(self) -> None:
         """Raise UsageError for values that the method cannot work with."""
@@ -174,7 +174,7 @@ class Decoding:
             raise UsageError(f"max_new_tokens must be at least 1, found {self.max_new_tokens}")
         if self.samples and not 0 < self.temperature < math.inf:
             raise UsageError(f"{self.method} sampling takes a temperature above 0, found {self.temperature}")
-        if self.method == "sample_nucleus" and not 0 <= self.top_p <= 1:
+        if self.method == "nucleus" and not 0 <= self.top_p <= 1:
             raise UsageError(f"nucleus sampling takes a top_p in 0..1, found {self.top_p}")
         if self.method == "top-k" and self.top_k < 1:
             raise UsageError(f"top-k sampling takes a top_k of at least 1, found {self.top_k}")

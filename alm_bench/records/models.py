@@ -88,7 +88,7 @@ class StoredDecoding(Struct, frozen=True, kw_only=True):
     """Decoding settings of a run; all except `method` are None if not known (see `core.Decoding`)."""
 
     method: str
-    """Decoding method: `greedy`, `sample_nucleus`, `top-k`, `beam`, or `not known` for a replay."""
+    """Decoding method: `greedy`, `nucleus`, `top-k`, `beam`, or `not known` for a replay."""
 
     max_new_tokens: int | None = None
     """Largest number of tokens of an answer."""

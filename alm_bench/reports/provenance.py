@@ -47,7 +47,7 @@ def format_option_order(options: str) -> str:
 
 def _format_decoding_settings(decoding: StoredDecoding) -> str:
     text = format_decoding(decoding)
-    if decoding.method == "sample_nucleus":
+    if decoding.method == "nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     elif decoding.method == "top-k":
         text += f" (k {decoding.top_k}, temperature {decoding.temperature}, seed {decoding.seed})"

@@ -119,7 +119,7 @@ def analyse_pairs(
 def compute_pair_metrics(
     rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequence[float] | None = None
 ) -> Metrics:
-    """Return `PairFigures.given_right` over all pairs of each declaration, by the declaration's name.
+    """Return `PairMetrics.given_right` over all pairs of each declaration, by the declaration's name.
 
     Declarations without pairs are left out.
     """

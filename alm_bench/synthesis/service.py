@@ -18,7 +18,7 @@ from alm_bench.synthesis.generate import WritingSettings, WrittenRows, build_cal
 from alm_bench.synthesis.pipeline import FilterResult, FilterStep, run_filters
 from alm_bench.synthesis.rows import QuestionRow, read_rows
 
-SOLVER_DECODING = Decoding(method="sample_nucleus", max_new_tokens=64, top_p=0.9, temperature=0.7)
+SOLVER_DECODING = Decoding(method="nucleus", max_new_tokens=64, top_p=0.9, temperature=0.7)
 """Decoding of the text-only model: sampled, so that several draws differ."""
 
 JUDGE_DECODING = Decoding(max_new_tokens=16)

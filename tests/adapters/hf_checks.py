@@ -48,7 +48,7 @@ def batch() -> list[Request]:
 def check_batches(model: Any) -> None:
     """A batch of 4 is a batch of 1 token for token, greedily, sampled, and in its likelihoods."""
     requests = batch()
-    for decoding in (SHORT, Decoding("sample_nucleus", 8, top_p=0.9, seed=3)):
+    for decoding in (SHORT, Decoding("nucleus", 8, top_p=0.9, seed=3)):
         alone = [model.generate([one], decoding)[0] for one in requests]
         assert all(output.error is None and output.text is not None for output in alone)
         assert list(model.generate(requests, decoding)) == alone

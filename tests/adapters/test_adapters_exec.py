@@ -477,7 +477,7 @@ def test_a_worker_is_told_how_to_decode_if_it_can() -> None:
     first = {"alm_bench": 1, "name": "tester", "audio": None}
     hello = read_hello(json.dumps({**first, "decodings": ["greedy", "beam"]}).encode())
     assert hello.decodings == ("greedy", "beam")
-    assert read_hello(json.dumps(first).encode()).decodings == ("greedy", "sample_nucleus")
+    assert read_hello(json.dumps(first).encode()).decodings == ("greedy", "nucleus")
     for decoding, own in (
         (Decoding("beam", beams=3), {"beams": 3, "length_penalty": 1.0}),
         (Decoding("top-k", top_k=7), {"top_k": 7}),

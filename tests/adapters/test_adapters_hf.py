@@ -242,11 +242,11 @@ def test_greedy_is_greedy_whatever_a_checkpoint_advises(folders: dict[str, Path]
 def test_nucleus_sampling_has_dice_of_each_item(models: dict[str, Any]) -> None:
     model = models["qwen2_audio"]
     same = [replace(request("a", 1.0), id=f"item {i}") for i in range(6)]
-    drawn = texts(model.generate(same, Decoding("sample_nucleus", 8, top_p=0.95)))
+    drawn = texts(model.generate(same, Decoding("nucleus", 8, top_p=0.95)))
     assert len(set(drawn)) == 6, "the same question under six ids"
-    assert drawn == texts(model.generate(same, Decoding("sample_nucleus", 8, top_p=0.95)))
-    assert drawn != texts(model.generate(same, Decoding("sample_nucleus", 8, top_p=0.95, seed=1)))
-    narrow = texts(model.generate(same, Decoding("sample_nucleus", 8, top_p=1e-9)))
+    assert drawn == texts(model.generate(same, Decoding("nucleus", 8, top_p=0.95)))
+    assert drawn != texts(model.generate(same, Decoding("nucleus", 8, top_p=0.95, seed=1)))
+    narrow = texts(model.generate(same, Decoding("nucleus", 8, top_p=1e-9)))
     assert narrow == texts(model.generate(same, SHORT)), "the likeliest token alone is a greedy search"
 
 

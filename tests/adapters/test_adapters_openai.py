@@ -117,7 +117,7 @@ def test_who_continues_a_given_beginning(server: Server, monkeypatch: pytest.Mon
 
 
 def test_nucleus_sampling_and_fields_of_ones_own(server: Server) -> None:
-    _, body = asked(server, Decoding("sample_nucleus", top_p=0.7, temperature=0.5, seed=3))
+    _, body = asked(server, Decoding("nucleus", top_p=0.7, temperature=0.5, seed=3))
     assert (body["top_p"], body["temperature"], body["seed"]) == (0.7, 0.5, 3)
     extra = '{"temperature": null, "reasoning_effort": "low"}'
     _, body = asked(server, extra_body=extra)

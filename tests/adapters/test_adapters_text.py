@@ -113,7 +113,7 @@ def test_it_continues_a_given_beginning_of_its_answer(folder: Path, tiny: Any, c
     assert adapter.abilities.continuation
 
 
-@pytest.mark.parametrize("decoding", [{}, {"method": "sample_nucleus", "seed": 5, "top_p": 0.95}])
+@pytest.mark.parametrize("decoding", [{}, {"method": "nucleus", "seed": 5, "top_p": 0.95}])
 def test_a_batch_changes_nothing(tiny: Any, decoding: dict[str, Any]) -> None:
     alone = [written(tiny, [request], **decoding)[0] for request in REQUESTS]
     assert written(tiny, REQUESTS, **decoding) == alone
@@ -124,11 +124,11 @@ def test_a_batch_changes_nothing(tiny: Any, decoding: dict[str, Any]) -> None:
 def test_sampling_follows_its_seed(tiny: Any) -> None:
     greedy, *drawn = [
         written(tiny, REQUESTS, method=method, seed=seed, temperature=2.0, top_p=1.0)
-        for method, seed in (("greedy", 0), ("sample_nucleus", 0), ("sample_nucleus", 1))
+        for method, seed in (("greedy", 0), ("nucleus", 0), ("nucleus", 1))
     ]
     assert greedy not in drawn
     assert drawn[0] != drawn[1]
-    narrow = written(tiny, REQUESTS, method="sample_nucleus", top_p=0.0)
+    narrow = written(tiny, REQUESTS, method="nucleus", top_p=0.0)
     assert narrow == greedy, "a nucleus of one token is the likeliest"
 
 

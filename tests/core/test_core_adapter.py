@@ -259,9 +259,9 @@ def test_the_bundled_adapters_declare_what_they_are() -> None:
     assert {name for name, one in abilities.items() if one.choices_only} == {"clap", "clap-probe", "mellow-probe"}
     assert {name for name, one in abilities.items() if one.is_replay} == {"replay"}
     assert {name for name, one in abilities.items() if one.stream} >= {"exec", "openai"}
-    every = ("greedy", "sample_nucleus", "top-k", "beam")
+    every = ("greedy", "nucleus", "top-k", "beam")
     assert {name for name, one in abilities.items() if one.decodings == every} >= {"mellow", "hf", "text"}
-    assert abilities["openai"].decodings == abilities["blind"].decodings == ("greedy", "sample_nucleus")
+    assert abilities["openai"].decodings == abilities["blind"].decodings == ("greedy", "nucleus")
     assert abilities["openai"].delivery == abilities["hf"].delivery == "to be shown"
     assert {"concurrency", "price_in"} <= set(abilities["openai"].runtime_options)
 

@@ -29,7 +29,7 @@ from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
-SAMPLED = Decoding(method="sample_nucleus", max_new_tokens=8, seed=1)
+SAMPLED = Decoding(method="nucleus", max_new_tokens=8, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
         prepare=True,
         max_clips=2,
         event_presence=True,
-        decodings=("greedy", "sample_nucleus", "top-k", "beam"),
+        decodings=("greedy", "nucleus", "top-k", "beam"),
     )
 
 

@@ -16,7 +16,7 @@ from alm_bench.mellow.packed_linear import can_pack
 from alm_bench.mellow.sampling import sample_nucleus
 
 GREEDY = Decoding(max_new_tokens=20)
-NUCLEUS = Decoding(method="sample_nucleus", max_new_tokens=20, top_p=0.9, seed=5)
+NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)
 ITEMS = ["a", "b", "c", "d"]
 
 
@@ -217,8 +217,8 @@ def test_a_large_vocabulary_is_not_sorted_whole(monkeypatch: pytest.MonkeyPatch)
     [
         ({"max_new_tokens": 0}, "at least 1"),
         ({"max_new_tokens": 400}, "at most 228"),
-        ({"method": "sample_nucleus", "temperature": 0.0}, "temperature above 0"),
-        ({"method": "sample_nucleus", "top_p": 1.5}, "top_p in 0..1"),
+        ({"method": "nucleus", "temperature": 0.0}, "temperature above 0"),
+        ({"method": "nucleus", "top_p": 1.5}, "top_p in 0..1"),
     ],
 )
 def test_impossible_decoding_is_refused(

@@ -12,7 +12,7 @@ from alm_bench.adapters.mellow import MellowAdapter
 from alm_bench.core.types import Decoding, Output, Request
 
 ITEMS = 42
-SAMPLED = ("--decoding", "sample_nucleus", "--temperature", "4", "--top-p", "0.99", "--seed", "3")
+SAMPLED = ("--decoding", "nucleus", "--temperature", "4", "--top-p", "0.99", "--seed", "3")
 """So hot that answers are not those of greedy decoding."""
 
 

@@ -54,7 +54,7 @@ CHANGED = {
     "weights": made(identity=dataclasses.replace(IDENTITY, weights="v")),
     "dtype": made(identity=dataclasses.replace(IDENTITY, dtype="bfloat16")),
     "settings": made(identity=dataclasses.replace(IDENTITY, settings={"a": "2"})),
-    "method": spec(decoding=Decoding("sample_nucleus")),
+    "method": spec(decoding=Decoding("nucleus")),
     "tokens": spec(decoding=Decoding(max_new_tokens=65)),
     "top-p": spec(decoding=Decoding(top_p=0.9)),
     "temperature": spec(decoding=Decoding(temperature=0.5)),
@@ -92,7 +92,7 @@ def test_the_version_of_the_draws_counts_where_something_is_drawn(monkeypatch: p
     monkeypatch.setattr("alm_bench.runner.spec.DRAWS", 10**6)
     later = {
         "order of options": spec(options="shuffled"),
-        "method": spec(decoding=Decoding("sample_nucleus")),
+        "method": spec(decoding=Decoding("nucleus")),
         "top-k": spec(decoding=Decoding("top-k")),
         "spare clip": made(policy=AudioPolicy(spare=True)),
     }
@@ -105,7 +105,7 @@ def test_the_version_of_the_draws_counts_where_something_is_drawn(monkeypatch: p
 def test_settings_of_other_decoding_methods_change_nothing() -> None:
     """Runs of greedy and nucleus decoding from before there were others are resumed."""
     assert spec(decoding=Decoding(top_k=5, beams=9, length_penalty=2.0)) == made()
-    assert {*Decoding("sample_nucleus").as_dict()} == {"method", "max_new_tokens", "top_p", "temperature", "seed"}
+    assert {*Decoding("nucleus").as_dict()} == {"method", "max_new_tokens", "top_p", "temperature", "seed"}
 
 
 def test_speed_changes_nothing() -> None:

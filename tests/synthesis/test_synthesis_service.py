@@ -76,7 +76,7 @@ def test_another_seed_prompt_or_model_makes_new_calls(tmp_path: Path) -> None:
     synthesize(SOURCE, Models(other), options)
     general, sampled = ScriptedWriter(), ScriptedWriter()
     synthesize(replace(SOURCE, writing=WritingSettings(type=1)), Models(general), options)
-    synthesize(replace(SOURCE, decoding=Decoding("sample_nucleus", 400, seed=1)), Models(sampled), options)
+    synthesize(replace(SOURCE, decoding=Decoding("nucleus", 400, seed=1)), Models(sampled), options)
     assert [len(one.calls) for one in (other, general, sampled)] == [24, 24, 24]
 
 

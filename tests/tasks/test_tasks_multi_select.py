@@ -65,10 +65,10 @@ from alm_bench.parsing import PARSER, parse_choices
 from alm_bench.scoring.blind import compute_baseline_accuracies, select_rows_with_reference
 from alm_bench.scoring.multiple_choice import compute_by_group
 from alm_bench.scoring.multi_select import (
-    build_corpus,
+    build_corpus_statistic,
     compute_multi_select_baselines,
     compute_multi_select_metrics,
-    grade_set,
+    grade_option_set,
 )
 
 Options = NoOptions

@@ -120,9 +120,9 @@ HOLD = """
 import sys
 from pathlib import Path
 from alm_bench.train.config import load_config
-from alm_bench.train.checkpoint import Folder
+from alm_bench.train.checkpoint import TrainingFolder
 
-with Folder(Path(sys.argv[2])).open(load_config(sys.argv[1]), False):
+with TrainingFolder(Path(sys.argv[2])).open(load_config(sys.argv[1]), False):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -40,7 +40,7 @@ from alm_bench.train.pass_rates import build_histogram, describe_selection, get_
 from alm_bench.train.setup import prepare
 from alm_bench.train.sources import Row, Source, read_source
 
-SAMPLING = Decoding("sample_nucleus", 8, 1.0, 1.0)
+SAMPLING = Decoding("nucleus", 8, 1.0, 1.0)
 DRAWS = 8
 
 
@@ -126,9 +126,7 @@ def test_a_failing_model_stops_with_its_reason_and_keeps_what_was_drawn(tmp_path
 def test_a_model_that_cannot_sample_is_refused(tmp_path: Path) -> None:
     adapter = Guesser()
     adapter.abilities = replace(Guesser.abilities, decodings=("greedy",))
-    with pytest.raises(
-        UsageError, match=r"guesser does not support \w+ sampling, without which all draws are equal"
-    ):
+    with pytest.raises(UsageError, match=r"guesser does not support \w+ sampling, without which all draws are equal"):
         measure(make_rows(2), adapter, tmp_path)
 
 

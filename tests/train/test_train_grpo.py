@@ -117,7 +117,7 @@ def test_draws_depend_on_their_ids_alone(model: Mellow) -> None:
     """Neither on the size of the batch, nor on the other draws of the group."""
     contexts = build_contexts(model)
     items = [[f"0/{row}/{draw}" for draw in range(3)] for row in range(3)]
-    decoding = Decoding("sample_nucleus", 5, 1.0, 1.0, seed=4)
+    decoding = Decoding("nucleus", 5, 1.0, 1.0, seed=4)
     together = draw_groups(model, contexts, items, decoding)
     assert draw_groups(model, contexts[1:2], [items[1][1:]], decoding) == [together[1][1:]]
     other = draw_groups(model, contexts, items, replace(decoding, seed=5))

@@ -61,7 +61,7 @@ class QuestionFile:
     """Number of questions of each kind."""
 
     answer_form: str | None
-    """Form of the answers of questions with options (`AnswerDecision.form`); None without such questions."""
+    """Form of the answers of questions with options (`AnswerInterpretation.form`); None without such questions."""
 
     notes: tuple[str, ...]
     """Decisions on how the file was read, for the user, one sentence each."""

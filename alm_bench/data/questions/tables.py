@@ -191,11 +191,7 @@ def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         outer = {key: value for key, value in row.items() if key != name}
         for number, inner in enumerate(row.get(name) or (), 1):
-            ids = (
-                {"id": f"{outer['id']}/{inner.get('id', number)}", "build_clip_key": outer["id"]}
-                if "id" in outer
-                else {}
-            )
+            ids = {"id": f"{outer['id']}/{inner.get('id', number)}", "clip_key": outer["id"]} if "id" in outer else {}
             found.append({**outer, **inner, **ids})
     return found
 

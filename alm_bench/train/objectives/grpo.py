@@ -188,7 +188,7 @@ class Grpo(Objective):
         if (grounded := settings.grounded) is not None:
             contexts += self._build_changed_contexts(batch)
             items += [[f"{rollout}/{row}/changed/{draw}" for draw in range(grounded.draws)] for row in batch.rows]
-        decoding = Decoding("sample_nucleus", settings.max_new_tokens, settings.top_p, settings.temperature, self.seed)
+        decoding = Decoding("nucleus", settings.max_new_tokens, settings.top_p, settings.temperature, self.seed)
         stop = self.data.config.prompt.stop
         drawn = draw_groups(merge_lora(self.model), contexts, items, decoding)
         answers = [[list_token_ids(answer, stop) for answer in group] for group in drawn]
