@@ -94,7 +94,7 @@ class Weather:
         return parse_choices(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample, text, parsed):
-        return grade_set(sample, parsed)
+        return grade_option_set(sample, parsed)
 
     def score(self, rows):
         kept = select_rows_with_reference(rows)
@@ -106,7 +106,7 @@ class Weather:
         return compute_multi_select_baselines(rows)
 
     def corpus(self, rows):
-        return build_corpus(rows)
+        return build_corpus_statistic(rows)
 
 
 def create(card, options):
