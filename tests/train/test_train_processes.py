@@ -57,6 +57,7 @@ def test_killed_at_three_moments_and_resumed(recipe: Callable[..., TrainConfig],
     assert [entry["loss"] for entry in parts] == pytest.approx([entry["loss"] for entry in whole], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
     held_out = f'[[validation]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
     data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n{held_out}'
