@@ -242,6 +242,6 @@ def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
     """Return a probe's settings for the adapter's identity; `network` is the prefix of their names."""
     return {
         f"{network}C": f"{probe.inverse_regularisation:g}",
-        f"{network}validated": f"{probe.validation_accuracy:.4f}",
+        f"{network}validation accuracy": f"{probe.validation_accuracy:.4f}",
         f"{network}coefficients": probe.digest,
     }

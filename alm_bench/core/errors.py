@@ -90,7 +90,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def format_similar_names(name: str, known: Iterable[str], limit: int = 12) -> str:
+def format_similar_names(name: str, known: Iterable[str], limit: int = 20) -> str:
     """Return a list of known names, as text for an error message: the `limit` names that are most similar to `name`."""
     from rapidfuzz import fuzz  # here, since most commands never fail
     from rapidfuzz.distance import OSA

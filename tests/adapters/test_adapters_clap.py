@@ -207,7 +207,7 @@ def test_the_probe_and_its_twin_by_command(clap: Path, tones: Path, tmp_path: Pa
     assert set(ran.run["identity"]["settings"]) >= {
         "C",
         "coefficients",
-        "compute_validation_accuracy",
+        "validation accuracy",
         "text-only coefficients",
     }
     alone = alm(*command, "--model-arg", "hears=text", "--out", tmp_path, "--json")

@@ -45,7 +45,7 @@ RUN_KEYS = {
         "preprocessing",
     ),
     *("reasons", "margins", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "audio_check"),
-    *("task_version", "metric_versions", "condition_version"),
+    *("task_version", "metric_versions", "condition_version", "speech"),
 }
 
 

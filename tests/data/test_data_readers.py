@@ -83,7 +83,7 @@ def test_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        ("Captions,name\n1,2\n", ("no column 'caption'", "found CaptionMetrics, name", "expected name, caption")),
+        ("Captions,name\n1,2\n", ("no column 'caption'", "found Captions, name", "expected name, caption")),
         ("name;caption\n1;2\n", ("no column 'name'", "found name;caption")),
         ("", ("no header",)),
         ("name,caption,name\n1,2,3\n", ("'name' 2 times",)),

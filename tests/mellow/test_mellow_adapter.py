@@ -97,6 +97,7 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
         prepare=True,
         max_clips=2,
         event_presence=True,
+        continuation=True,
         decodings=("greedy", "nucleus", "top-k", "beam"),
     )
 
