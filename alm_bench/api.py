@@ -11,10 +11,11 @@ from alm_bench.core import Parsed, UsageError
 from alm_bench.core.device import make_runtime
 from alm_bench.core.errors import format_similar_names
 from alm_bench.core.options import answer_tags, check_choice
-from alm_bench.evaluation import Outcome, rescore_run, run_evaluations
+from alm_bench.evaluation import Outcome, run_evaluations
 from alm_bench.judges.jury import check_judge_options, open_jury
 from alm_bench.models import Model, resolve_model
 from alm_bench.records.find import RUNS, find_run, read_finished_runs
+from alm_bench.rescoring import rescore_run
 from alm_bench.results import Comparison, Leaderboard, NoiseAblation, Results, RunFailedError, RunInterrupted
 from alm_bench.runner.options import RunOptions
 

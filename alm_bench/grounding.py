@@ -8,19 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluation import (
-    Job,
-    ModelLoader,
-    Watch,
-    plan_job,
-    read_stored_records,
-    report_demo_tasks,
-    report_files,
-    report_unknown_revisions,
-    resolve_jobs,
-    run_plan,
-)
+from alm_bench.evaluation import ModelLoader, plan_job, read_stored_records, report_unknown_revisions, run_plan
+from alm_bench.jobs import Job, report_demo_tasks, report_files, resolve_jobs
 from alm_bench.plugins import catalogue
+from alm_bench.progress import Watch
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import create_condition
 from alm_bench.runner.continuation import check_continuation

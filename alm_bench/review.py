@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alm_bench.core import AlmBenchError, Parsed, UsageError
 from alm_bench.core.files import write_atomically
 from alm_bench.core.foreign import dump_json
-from alm_bench.evaluation import Watch, configure_task
+from alm_bench.progress import Watch
 from alm_bench.records.find import find_run
 from alm_bench.records.grading import grade_record
 from alm_bench.records.marks import LABEL_KINDS, LabelChange, Mark, relabel_records
@@ -17,6 +17,7 @@ from alm_bench.records.reparse import find_parser, reparse
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header, read_records
 from alm_bench.records.summary import summarise_run
+from alm_bench.rescoring import configure_task
 
 if TYPE_CHECKING:
     from alm_bench.core import Task

@@ -8,7 +8,7 @@ from typing import Any
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.core.errors import format_similar_names
-from alm_bench.evaluation import resolve_jobs
+from alm_bench.jobs import resolve_jobs
 from alm_bench.plugins import catalogue
 from alm_bench.runner.options import RunOptions
 

@@ -41,7 +41,8 @@ from alm_bench.adapters.openai.body import build_body
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.api import make_run_options
 from alm_bench.core.wav import encode_wav
-from alm_bench.evaluation import plan_job, resolve_jobs
+from alm_bench.evaluation import plan_job
+from alm_bench.jobs import resolve_jobs
 from alm_bench.runner.loader import AudioPipeline, load_batch
 
 Post = Callable[[bytes], Awaitable[bytes]]

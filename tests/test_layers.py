@@ -38,14 +38,17 @@ MAY_IMPORT = {
     "items": "core records plugins resolve",
     "results": f"{_UPSTAIRS} html_report items resolve",
     "export": f"{_UPSTAIRS} items results",
-    "evaluation": f"{_UPSTAIRS} resolve",
-    "review": f"{_UPSTAIRS} evaluation",
-    "grounding": f"{_UPSTAIRS} evaluation resolve",
-    "suites": f"{_UPSTAIRS} evaluation resolve",
-    "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
+    "progress": "records",
+    "jobs": f"{_UPSTAIRS} resolve",
+    "evaluation": f"{_UPSTAIRS} jobs progress",
+    "rescoring": f"{_UPSTAIRS} progress resolve",
+    "review": f"{_UPSTAIRS} progress rescoring",
+    "grounding": f"{_UPSTAIRS} evaluation jobs progress",
+    "suites": f"{_UPSTAIRS} jobs resolve",
+    "api": f"{_UPSTAIRS} evaluation grounding html_report models rescoring resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review "
-    "suites synthesis".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items rescoring resolve results "
+    "review suites synthesis".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

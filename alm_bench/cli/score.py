@@ -109,10 +109,10 @@ class _Rescoring:
     def run(self, folders: Sequence[Path], details: bool, json_: bool) -> None:
         """Score runs again and print them. Exits with status 1 if a call of a judge failed."""
         from alm_bench.cli.progress import Bars
-        from alm_bench.evaluation import rescore_run
         from alm_bench.records.models import build_runs_json
         from alm_bench.reports import detect_screen
         from alm_bench.reports.run_report import build_run_report
+        from alm_bench.rescoring import rescore_run
         from alm_bench.runner.budget import Budget
 
         budget = Budget() if self.max_cost is None else Budget(self.max_cost)
