@@ -95,7 +95,7 @@ RunArgument = Annotated[
         metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.", autocompletion=complete_runs
     ),
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="TrainingFolder that contains the run folders.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that contains the run folders.")]
 AnswerTag = Annotated[
     list[str] | None,
     typer.Option(

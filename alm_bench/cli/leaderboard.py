@@ -27,7 +27,7 @@ def leaderboard(
     ] = None,
     out: common.Out = RUNS,
     to: Annotated[
-        Path, typer.Option(metavar="DIR", help="TrainingFolder for leaderboard.md and leaderboard.csv.")
+        Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")
     ] = Path("results"),
     with_published: Annotated[
         bool,

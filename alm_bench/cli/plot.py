@@ -20,7 +20,7 @@ def plot(
             autocompletion=complete_runs,
         ),
     ],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="TrainingFolder of the pictures.")] = Path("plots"),
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the pictures.")] = Path("plots"),
     form: Annotated[
         str,
         typer.Option(

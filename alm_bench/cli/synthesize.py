@@ -174,7 +174,7 @@ def filter_rows(
     batch_size: BatchSize = 8,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="TrainingFolder of the filtered data set.")] = OUT
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the filtered data set.")] = OUT
     / "filtered",
     json_: common.Json = False,
 ) -> None:

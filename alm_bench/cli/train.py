@@ -119,7 +119,7 @@ def _list_values(entry: dict[str, Any]) -> dict[str, float]:
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="TrainingFolder or name of a training run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or name of a training run.")],
     to: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: `exported` in the run's folder]")
     ] = None,

@@ -56,11 +56,11 @@ def test_classes_without_names_are_numbered_and_named_by_a_file() -> None:
 
 
 def test_words_that_name_events_are_marked_in_any_form() -> None:
-    found = presence(("dog barking", "rain falling", "person speaking", "ClipReader effect"), [0.9, 0.2, 0.6, 0.0])
+    found = presence(("dog barking", "rain falling", "person speaking", "Sound effect"), [0.9, 0.2, 0.6, 0.0])
     words = marked("The dogs barked while Rain fell; a person's speech, no sounds.", found)
     assert words == {"dogs": "present", "barked": "present", "Rain": "absent", "person's": "present"}
     assert marked("rain", found, threshold=0.2) == {"rain": "present"}
-    other = presence(("dog barking", "rain falling", "person speaking", "ClipReader effect"), [0.0, 0.8, 0.0, 0.0])
+    other = presence(("dog barking", "rain falling", "person speaking", "Sound effect"), [0.0, 0.8, 0.0, 0.0])
     assert marked("dog and rain", found, other) == {"dog": "present", "rain": "present"}, "in any of the clips"
 
 
