@@ -90,7 +90,7 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
 
 
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
-    """Plan the runs of one task."""
+    """Plan the clean run of one task and its runs under each condition."""
 
     def prepare(spec: "RunSpec", fit: "FittedAdapter | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
@@ -112,7 +112,8 @@ def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResul
 
 
 def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
-    """Return why a run with more failed items than `--max-failures` allows cannot be used; None for other runs."""
+    """Return the reason why a run cannot be used if it has more failed items than `--max-failures` allows, else
+    None."""
     failed = [record.reason or "" for record in records if record.status == "error"]
     if not FailureTolerance.read(max_failures).is_exceeded(len(failed), len(records)):
         return None
@@ -120,8 +121,10 @@ def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
 
 
 def _execute_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
-    """Execute one run and return its records. Raises AlmBenchError if the budget ends it, KeyboardInterrupt on
-    Ctrl-C."""
+    """Execute one run of an ablation and return its records.
+
+    Raises AlmBenchError if the budget ends the run, KeyboardInterrupt on Ctrl-C.
+    """
     from alm_bench.records.store import read_records
 
     asked, budget = settled.asked, settled.budget

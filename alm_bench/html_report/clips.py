@@ -104,9 +104,10 @@ class ClipLibrary:
     def _add(
         self, run: ReportRun, ref: AudioRef, policy: AudioPolicy, change: Change | None, condition: tuple[str, int, int]
     ) -> int:
-        """Add a clip of a run, which `change` changes under `condition`, and return its index.
+        """Add the clip `ref` of a run as `change` changes it, and return its index.
 
-        A clip without a change is the same under all conditions, so it is stored once.
+        `condition` is the condition's name, seed and repeat. Equal clips under equal conditions are stored once.
+        Without a `change`, the clip is the same under all conditions, so it is stored once for all.
         """
         if change is None:
             policy, condition = AudioPolicy(rate=RATE, max_seconds=LONGEST), ("", 0, 0)
@@ -172,7 +173,8 @@ class ClipLibrary:
         return count
 
     def close(self, reason: str) -> int:
-        """Store `reason` with the clips that are neither embedded nor beside the page, and return their number."""
+        """Store `reason` with each clip that is neither embedded nor in the folder beside the page. Return their
+        number."""
         absent = [clip for clip in self.clips if not {"audio", "file"} & clip.entry.keys()]
         for clip in absent:
             clip.entry.setdefault("why", LEFT_OUT.format(reason=reason))
@@ -222,7 +224,8 @@ class ClipLibrary:
 
 
 def _read_policy(audio: Any) -> AudioPolicy:
-    """Return the audio policy of a run's header for whole clips, with the default one for models without audio."""
+    """Return the audio settings in a run's header as a policy that does not cut clips. Missing settings have
+    defaults."""
     known = {
         name: audio[name] for name in ("rate", "channels", "min_seconds") if isinstance(audio, dict) and name in audio
     }

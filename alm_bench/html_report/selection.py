@@ -57,7 +57,8 @@ def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
 
 
 def _list_ids(runs: Sequence[ReportRun], kind: str, sample: int) -> list[str]:
-    """Return the ids of the items of this kind; `sample` is their number for the kind `sample`."""
+    """Return the ids of the items of the kind `kind`, a value of `--clips`. For the kind `sample`, draw `sample` items
+    at random."""
     records = [record for run in runs for record in run.records]
     if kind == "wrong":
         return [record.sample.id for record in records if is_wrong(record)]

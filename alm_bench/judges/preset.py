@@ -26,7 +26,7 @@ class JudgeItem:
     """Correct answers or captions; empty if there is none."""
 
     requirement: str | None = None
-    """What the answer has to fulfil, in words, for an item without references; None otherwise."""
+    """Requirement that the answer has to meet, in words, for an item without references; None otherwise."""
 
     full_answer: str = ""
     """Answer as the model wrote it, with its reasoning."""

@@ -78,7 +78,8 @@ def grade_record(record: Record, task: Task) -> Record:
 def _parse_answer(record: Record, text: str, task: Task) -> tuple[Parsed, str]:
     """Return the parsed answer and the text that it was parsed from.
 
-    Of an output in several parts, the answer alone is parsed. If it cannot be read, the rule of the result says why.
+    If the output has several parts, only its answer part is parsed. If that part cannot be read, the returned `Parsed`
+    has the reason as its rule, and the text is empty.
     """
     if record.output_format is None:
         return task.parse(record.sample, text), text

@@ -31,7 +31,7 @@ def summarise_judgements(
 
 
 def list_judged_metrics(tables: Sequence[JudgedTable]) -> Metrics:
-    """Return the metrics of the first judge, which stand beside those of rules."""
+    """Return the metrics of the first judge, which reports show in the same table as the other metrics of the run."""
     return dict(tables[0].metrics) if tables else {}
 
 
@@ -76,11 +76,13 @@ def _get_extra(one: Judgement, name: str) -> float | None:
 
 
 def _compare_repeats(one: Judgement) -> bool | None:
+    """Return True if all repeats have the same score, None without repeats."""
     return len(set(one.repeats)) == 1 if one.repeats else None
 
 
 def _share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
-    """Return the share of rows that agree, of those where this is known; None if it is known of none."""
+    """Return the share of rows with True in `agreeing`. Rows with None are left out; the result is None if no row
+    remains."""
     known = [
         (float(value), _cluster(record)) for (record, _), value in zip(rows, agreeing, strict=True) if value is not None
     ]
@@ -88,9 +90,9 @@ def _share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
 
 
 def _correct(rows: _Rows, labels: Mapping[str, float]) -> Metric | None:
-    """Return the mean label of all items, estimated from labels and verdicts; None without labels.
+    """Estimate the mean label of all items from the labels of some and the judge's scores of all; None without labels.
 
-    An item without a verdict enters with the mean score: it then says nothing about its label.
+    For an item without a readable verdict, the mean score is used, which carries no information on its label.
     """
     known = [one.score for _, one in rows if one.score is not None]
     labelled = [(record, one) for record, one in rows if record.sample.id in labels]

@@ -101,7 +101,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
 
 
 class JudgeNotes(Struct, frozen=True, kw_only=True):
-    """What `run.json` stores about one judge of a run, by its key."""
+    """Data that `run.json` stores about one judge of a run."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     """Identity of the judge model: family, weights, settings."""

@@ -56,7 +56,7 @@ class _MarksFile(Struct, frozen=True):
 
 
 def read_marks(path: Path) -> tuple[Mark, ...]:
-    """Read a file of marks. Raises DataError for a file that is not one."""
+    """Read a JSON file of people's marks on items. Raises DataError if it is not such a file."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_MarksFile)
     except OSError as error:

@@ -23,12 +23,12 @@ Model = TypeVar("Model", bound=Struct)
 
 
 def to_json(value: Any) -> Any:
-    """Convert a model, or a container of models, to JSON values. Other objects are converted with `str`."""
+    """Convert a msgspec struct, or a container of structs, to JSON values. Other objects are converted with `str`."""
     return msgspec.to_builtins(value, enc_hook=str)
 
 
 def from_json(value: Any, kind: type[Model]) -> Model:
-    """Build a model from JSON values. Raises msgspec.ValidationError."""
+    """Build a msgspec struct of the type `kind` from JSON values. Raises msgspec.ValidationError."""
     return msgspec.convert(value, kind)
 
 
@@ -512,7 +512,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def answered_items(self) -> int:
-        """Number of items with a record, including skipped and failed ones."""
+        """Number of items with a record. Skipped and failed items have one, too."""
         return sum(self.status.values())
 
     @property

@@ -149,7 +149,11 @@ class Record:
 
     @property
     def answer_text(self) -> str | None:
-        """Text that is parsed: the answer of an output in several parts, "" if it has none; else the whole output."""
+        """Text from which the answer is parsed. None if the model returned no text.
+
+        If the output has several parts, it is the answer part, or "" if that part is missing; otherwise the whole
+        output.
+        """
         if self.output_format is None or self.text is None:
             return self.text
         return read_parts(self.text, self.output_format).answer or ""

@@ -183,8 +183,10 @@ def _build_pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
 
 
 def _build_reasoning_table(header: RunHeader, records: Sequence[Record]) -> dict[str, Any]:
-    """Return the table `reasoning`, a `ReasoningFigures` as a JSON object; {} for runs without reasoning whose prompt
-    asks for no form."""
+    """Return `{"reasoning": ...}` with the `ReasoningFigures` of a run as a JSON object.
+
+    Return {} if the run has no reasoning and its prompt does not ask for an output format.
+    """
     answered = [(record.to_scored(), record.extra) for record in records]
     found = compute_reasoning(answered, header.prompt.format, header.spec.answer_tags)
     return {} if found is None else {"reasoning": asdict(found)}

@@ -62,7 +62,7 @@ def build_notes(effects: Iterable[Effects]) -> list[Text]:
 
 
 def _build_notes(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
-    """Return one line on the text-only baseline of the verdicts, and one line per reason of verdicts "cannot tell"."""
+    """Return one line that names the best text-only baseline, and one line per reason for a verdict "cannot tell"."""
     lines = []
     listened = [effect for _, effect in effects if effect.left_out is None]
     if baseline := next((effect for effect in listened if effect.baseline is not None), None):
@@ -108,7 +108,10 @@ def _build_row(name: str, effect: Effect) -> Row:
 
 
 def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
-    """Return one entry of "runs": metrics as in `records/summary.py`, and the verdict, or null with a reason."""
+    """Return the effect of one condition on one task as an entry of the list "runs" of the JSON output.
+
+    It contains metrics and the verdict. If the verdict is null, `reason` says why.
+    """
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: to_json(getattr(effect, name)) for name in names}
     document = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
@@ -122,7 +125,8 @@ def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, 
 
 
 def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
-    """Return the entries of one task in the output of `--json`, one per condition."""
+    """Return the entries of one task in the output of `--json`, one per condition. `picked` is as in
+    `build_ablation`."""
     entries = []
     for condition, groups in effects.items():
         entry = build_ablation_json(task, condition, groups["all"]["all"])

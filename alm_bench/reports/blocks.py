@@ -63,6 +63,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """Table of a report, with its title and the notes below it."""
+
     columns: Sequence[Column]
     rows: Sequence["Row"]
     notes: Sequence[str] = ()

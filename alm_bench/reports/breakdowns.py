@@ -45,7 +45,7 @@ def order_metrics(summary: Summary) -> list[str]:
 
 
 def is_metric_shown(summary: Summary, name: str) -> bool:
-    """Return False for an imputed metric if all items are answered, since it then equals the main metric."""
+    """Return True unless the metric is an imputed one that equals the main metric because all items are answered."""
     answered = summary.metrics.get("answered")
     return not (get_metric_spec(name).imputes and answered is not None and answered.value == 1)
 
@@ -236,7 +236,8 @@ def describe_no_option(table: NoOption) -> str:
 
 
 def build_parts(table: PartsTable) -> Table:
-    """Return how many outputs in several parts were read in which form and with which status."""
+    """Return a table with numbers of items whose outputs have several parts: by form, by status, and by shortened
+    part."""
     rows: list[Row] = [["form", name, count] for name, count in table.form.items()]
     rows += [["status", name.replace("_", " "), count] for name, count in table.status.items()]
     rows += [["shortened", name, count] for name, count in table.shortened.items()]

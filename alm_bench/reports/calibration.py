@@ -105,7 +105,10 @@ def _format_reason(reason: str) -> str:
 
 
 def _build_missing_cells(reason: str, further: int) -> list[Cell]:
-    """Return the cells of a row without values. `further` is the number of columns beside those of every check."""
+    """Return the cells of a metric or judge without values, with the reason in the first one.
+
+    `further` is the number of columns that this table has beside `_AGREEMENT_COLUMNS`.
+    """
     first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
     return [first, *(Cell(("-",)) for _ in range(3 + further))]
 
@@ -155,6 +158,7 @@ def _build_model_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement
 
 
 def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
+    """Return the table of agreement for the answers of one type; `key` is the name of the type."""
     count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
     is_judge = bool(check.titles)
     rows: list[Row] = [
@@ -167,6 +171,8 @@ def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement]
 
 
 def _build_pairs(check: MetricCheck, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
+    """Return the share of caption pairs in which each metric or judge prefers the same caption as people, and a
+    note."""
     kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
     rows: list[Row] = [
         [_get_title(check, name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]

@@ -107,6 +107,7 @@ def find_collections(
 
 
 def _count_items(section: Section) -> tuple[int, int]:
+    """Return the number of items that are scored in the best run of the section, and the number of runs."""
     return section.members[0].summary.n, len(section.members)
 
 

@@ -263,7 +263,10 @@ def _orient_difference(difference: Difference, score: str) -> Difference:
 
 
 def _compare_corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
-    """Return differences of metrics that are not means over items, computed on the items with a reference answer."""
+    """Compare two runs by metrics that are computed on all answers at once and are not means over items.
+
+    Return the differences by metric, computed on the items with a reference answer.
+    """
     kept = [pair for pair in pairs if pair[0].sample.has_reference]
     if not kept:
         return {}
@@ -333,7 +336,10 @@ def _build_row(cell: MetricComparison) -> Row:
 
 
 def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
-    """Return one item that the second run won or lost (`side`), with both answers; `names` are the runs' names."""
+    """Return a block with one item that the runs answer differently: the reference and both answers.
+
+    `side` is the first word of the title: `won` or `lost` by the second run. `names` are the names of the runs.
+    """
     sample = ours.sample
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:

@@ -74,6 +74,7 @@ class Explanation:
         return build_event_curves(clip.presence, CURVES)
 
     def mark_answer(self) -> list[TextPart]:
+        """Return the answer in parts, in which each word that names a sound event has the state of that event."""
         return mark_event_words(self.answer, [clip.presence for clip in self.clips], self.threshold)
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -233,7 +234,7 @@ def _draw_texts(
 
 
 def describe_state(state: str, threshold: float) -> str:
-    """Return the legend of a marked word."""
+    """Return the legend entry that explains how words with the state `present` or `absent` are marked."""
     reach = "an event of this name reaches" if state == "present" else "no event of this name reaches"
     return f"{state}: {reach} a probability of {threshold:g} in a clip"
 

@@ -73,9 +73,10 @@ def to_judge_check_json(
     notes: Mapping[str, Mapping[str, Any]],
     source: str,
 ) -> dict[str, Any]:
-    """Return a check of judges as it is printed with `--json`: that of metrics, with `judges` and `judges_kappa`.
+    """Return the output of `--json` for a check of judges: the output for a check of metrics, with two more keys.
 
-    `notes` are further values of each judge, such as its model and prompt.
+    `judges` holds the results of each judge, `judges_kappa` the agreement of each pair of judges. `notes` are further
+    values of each judge, such as its model and prompt.
     """
     judges = {
         key: {

@@ -1,4 +1,4 @@
-"""Tables of judges: their agreement with people above, and the scores that they give to the answers of a run below."""
+"""Tables of a run's judges: how far they agree with people, and the scores that they give to the answers."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,10 @@ def read_judges(summary: Summary) -> list[JudgedTable]:
 
 
 def describe_calibration(table: JudgedTable) -> str:
-    """Return the agreement of a judge with people in words, with a warning if it is low; `not calibrated` without."""
+    """Return in words how far a judge agrees with people, with a warning if the agreement is low.
+
+    The text begins with `not calibrated` if no agreement was measured.
+    """
     known = table.calibration
     if known is None:
         return f"{NOT_CALIBRATED}: how far it agrees with people is not known (alm-bench judge-check)"
@@ -50,7 +53,8 @@ def format_judges(summary: Summary) -> list[str]:
 
 
 def name_judge(summary: Summary, name: str, cell: Cell) -> Cell:
-    """Return the cell of a metric; of one by a judge with the judge's name, since runs may have different judges."""
+    """Return the cell of a metric, with the judge's name added for metrics of a judge, as runs may have different
+    judges."""
     tables = read_judges(summary) if name.startswith(JUDGED) else []
     if not tables or name not in tables[0].metrics:
         return cell

@@ -9,8 +9,10 @@ from alm_bench.scoring.language_table import LanguageCell, LanguageTable
 
 
 def build_languages(table: LanguageTable) -> list[Block]:
-    """Return a table with one row per pair of languages; for several languages of both kinds, also a matrix of the
-    scores."""
+    """Return a table with one row per pair of question language and answer language.
+
+    If questions and answers both have several languages, a matrix of scores comes first.
+    """
     several = all(len({getattr(cell, key) for cell in table.cells}) > 1 for key in ("question", "answer"))
     return [*([_build_matrix(table)] if several else []), _build_list(table)]
 

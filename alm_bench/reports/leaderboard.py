@@ -36,7 +36,7 @@ NOTE = (
 def build_leaderboard(
     runs: Sequence[Run], task_of: TaskOf, members: Mapping[str, Sequence[str]] = NO_COLLECTIONS
 ) -> list[Block]:
-    """Return the leaderboard of runs. `members` are the names of the tasks of each collection."""
+    """Return the leaderboard of runs. `members` maps the name of each collection to the names of its tasks."""
     sections = build_sections(runs, task_of)
     return build_section_tables(sections, find_collections(sections, members, task_of))
 
@@ -75,6 +75,7 @@ def _build_column(name: str, ranked_by: str) -> Column:
 
 
 def _describe_unranked(run: Run) -> str:
+    """Return a run's model, fingerprint and numbers of items by status, for the list of runs that are not ranked."""
     counts = ", ".join(f"{count} {status}" for status, count in run.summary.status.items() if count)
     return f"{run.summary.model} ({run.summary.fingerprint}: {counts or 'no items'})"
 
@@ -112,6 +113,7 @@ def _is_first_or_tied(section: Section, index: int) -> bool:
 
 
 def _build_overview_cell(section: Section, index: int) -> Cell:
+    """Return the cell with the main metric of the section's run at rank `index` (0 is the best)."""
     value = get_metric_value(section.members[index], section.ranked_by)
     if value is None:
         return convert_to_cell("n/a")
@@ -121,6 +123,10 @@ def _build_overview_cell(section: Section, index: int) -> Cell:
 
 
 def _get_best_baseline_cell(section: Section) -> Cell:
+    """Return the cell with the score of the text-only baseline that is best on the items of the section's best run.
+
+    It is `-` if there is no baseline, or none by the metric of the ranking.
+    """
     entry = section.members[0].summary.margin_over_text_only
     if entry is None or entry.metric != section.ranked_by:
         return convert_to_cell("-")

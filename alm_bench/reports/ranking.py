@@ -66,6 +66,8 @@ def _format_size(parameters: int | None) -> str:
 
 
 def _list_metrics(summary: RunSummary) -> list[str]:
+    """Return the metrics that have a column in the table of runs: those that reports show, without the answered
+    share."""
     return [name for name in order_metrics(summary) if name != "answered" and is_metric_shown(summary, name)]
 
 
@@ -161,8 +163,8 @@ def mark_tie(cell: Cell) -> Cell:
 class _MarginCellBuilder:
     """Builder of margin cells: the margin of a run over the text-only baseline that is best on the run's items.
 
-    The best baseline is computed once per set of items. `blind` holds the scores of items by baseline, `name` is the
-    metric.
+    The best baseline is computed once per set of items. `blind` maps the name of each text-only baseline to its scores
+    by item id, `name` is the name of the metric.
     """
 
     def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
@@ -171,6 +173,7 @@ class _MarginCellBuilder:
         self._best: dict[tuple[Sequence[str], ...], tuple[str, tuple[float, ...]] | None] = {}
 
     def build_cell(self, run: Run, item_scores: ItemScores) -> Cell:
+        """Return the cell with the margin of `run`, whose scores by item are `item_scores`."""
         key = (item_scores.ids, item_scores.questions)
         if key not in self._best:
             self._best[key] = self._find_best(item_scores)
@@ -193,6 +196,11 @@ class _MarginCellBuilder:
         return build_margin_cell(TextMargin.from_margin(found_margin))
 
     def _find_best(self, item_scores: ItemScores) -> tuple[str, tuple[float, ...]] | None:
+        """Return the name of the best text-only baseline on the run's items, and its score on each item.
+
+        Only baselines with a score for every item are considered. Returns None if there are no such baselines or no
+        items.
+        """
         names = set(item_scores.ids)
         values = {
             row: tuple(scores[name] for name in item_scores.ids)
@@ -262,6 +270,10 @@ def _list_version_parts(section: Section) -> list[str]:
 
 
 def _build_section(everyone: list[Run], task: Task | None) -> Section:
+    """Build the section of a set of comparable runs: rows for ranked runs, best first, then for text-only baselines.
+
+    Runs without an item of status `ok` are not ranked; the section names them.
+    """
     members, not_ranked = split_ranked(everyone)
     ranked_by = _pick_ranking_metric(members or everyone)
     members = sorted(members, key=lambda run: build_rank_key(run, ranked_by))
@@ -335,6 +347,8 @@ def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[
 
 
 def _list_title_parts(run: Run, ranked_by: str) -> list[str]:
+    """Return the texts of which a section's title consists: task, split, revision, items, and settings that are not
+    default."""
     summary = run.summary
     tokenizer = summary.tables.get("tokenizer")
     asked = [f"condition {summary.condition}"] if summary.condition != "clean" else []

@@ -57,7 +57,10 @@ def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningFigures | None]:
 
 
 def build_reasoning(names: Sequence[str], figures: Sequence[ReasoningFigures | None]) -> Table:
-    """Return a table with one row per run: reasoning beside that of the other runs."""
+    """Return a table on reasoning with one row per run: share of outputs with it, its length, unfinished ones.
+
+    `names` are the names of the runs. A run without reasoning has None in `figures`, and the text `none` in its row.
+    """
     rows: list[Row] = []
     for name, found in zip(names, figures, strict=True):
         if found is None:
@@ -78,5 +81,5 @@ def build_reasoning(names: Sequence[str], figures: Sequence[ReasoningFigures | N
 
 
 def convert_reasoning(figures: Sequence[ReasoningFigures | None]) -> list[Mapping[str, Any] | None]:
-    """Return the figures as JSON values."""
+    """Return the reasoning figures of each run as a JSON object, or None for a run without reasoning."""
     return [None if found is None else asdict(found) for found in figures]

@@ -11,7 +11,7 @@ FORMS = {"choice": "multiple choice", "detail": "detailed answers"}
 
 
 def build_card_blocks(card: Mapping[str, Any], examples: bool = True) -> list[Block]:
-    """Return the blocks of a data card, an object of `card.json`. `examples` adds the rows to read."""
+    """Return the blocks of a data card, the content of `card.json`. With `examples`, examples of rows are added."""
     blocks: list[Block] = [Heading(card["title"], level=1), *_build_source(card)]
     blocks += [Heading("Filters"), _build_filters(card["filters"])]
     blocks += [Heading("Rows"), _build_figures(card)]
@@ -112,11 +112,15 @@ def _build_baselines(card: Mapping[str, Any]) -> Table:
 
 
 def _count_choice(card: Mapping[str, Any], when: str) -> str:
+    """Return the formatted number of multiple-choice rows; `when` is `before` or `after` the filters."""
     return f"{card[when]['forms'].get('choice', {}).get('rows', 0):,}"
 
 
 def _build_leaks(card: Mapping[str, Any]) -> list[Block]:
-    """Return the cues that tell the right option before or after the filters, if there are any."""
+    """Return a table of cues by which the right option can be guessed, before and after the filters.
+
+    If there are none, return a sentence that says so.
+    """
     found = {
         when: {leak["cue"]: leak for leak in card[when]["leaks"] if leak["suspicious"]} for when in ("before", "after")
     }

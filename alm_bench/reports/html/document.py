@@ -247,7 +247,8 @@ def _list_settings(run: ReportRun) -> dict[str, str]:
 
 
 def build_audio_checks(runs: Sequence[ReportRun], probes: Mapping[str, int]) -> list[Entry]:
-    """Return the audio-delivery checks, one per model; `probes` are the clips of the test sounds by their names."""
+    """Return the audio-delivery checks, one per model. `probes` maps names of test sounds to indices of the page's
+    clips."""
     checks = {}
     for run in runs:
         if (check := run.summary.audio_check) is None or run.summary.model in checks:

@@ -167,7 +167,8 @@ def _round_finite(value: float | None) -> float | None:
 
 
 def _find_span(record: Record) -> list[int] | None:
-    """Return the span of the parsed answer in the text, in UTF-16 units; None without one."""
+    """Return start and end of the parsed answer within the output's text, in UTF-16 units, or None if it has no
+    span."""
     if record.text is None or record.parsed is None or record.parsed.span is None:
         return None
     return to_utf16_span(record.text, record.parsed.span)

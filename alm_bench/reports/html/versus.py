@@ -128,6 +128,11 @@ def _build_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Ma
 
 
 def _format_difference(entry: Entry | None, mirrored: Entry | None, main: str) -> str:
+    """Return the difference of the main metric between two runs, marked with a star if it is significant.
+
+    `entry` is the comparison of the first run with the second. If it is None, the difference is taken from `mirrored`,
+    the comparison of the second run with the first, with the opposite sign.
+    """
     known = entry or mirrored
     cell: MetricComparison | None = None if known is None else known["overall"]
     if cell is None:

@@ -130,11 +130,13 @@ def _build_group_chart(runs: Sequence[DrawnRun], grouping: str, address: Address
 
 
 def _find_margin(runs: Sequence[DrawnRun], grouping: str, key: str, metric: str) -> TextMargin | None:
+    """Return the margin of the first run that has one for this group and metric."""
     found = (run.summary.margins.get(grouping, {}).get(key) for run in runs)
     return next((margin for margin in found if margin is not None and margin.metric == metric), None)
 
 
 def _make_baseline_point(margin: TextMargin | None) -> Point | None:
+    """Return the baseline of a margin as a point of a chart."""
     if margin is None:
         return None
     text = f"{format_value(margin.baseline_value, margin.metric)} ({margin.baseline})"
@@ -264,7 +266,10 @@ def _build_length_chart(runs: Sequence[DrawnRun]) -> Chart | None:
 
 
 def _build_distribution_charts(runs: Sequence[DrawnRun]) -> list[Chart]:
-    """Return a histogram per metric of sentences, over the items' values."""
+    """Return one histogram per caption metric, over the metric's values for single items.
+
+    The list is empty for tasks with an accuracy or another main metric.
+    """
     charts: list[Chart] = []
     main = runs[0].summary.main
     if "accuracy" in runs[0].summary.metrics or get_spec(main).compute is None:

@@ -57,7 +57,7 @@ def draw_panels(title: str, charts: Sequence[Chart], columns: int = 1) -> str:
 
 
 def _draw_chart(chart: Chart) -> tuple[str, float]:
-    """Return the marks of a chart without its title, and its height."""
+    """Return a chart without its title as SVG elements, and its height in pixels."""
     match chart:
         case DotChart():
             return _draw_dots(chart)
@@ -173,6 +173,7 @@ def _choose_ticks(low: float, high: float) -> list[float]:
 
 
 def _draw_dots(chart: DotChart) -> tuple[str, float]:
+    """Return a dot chart as SVG elements, and its height in pixels."""
     legend, top = _draw_legend(chart.series, 4)
     shown = max(1, sum(series.role == "model" for series in chart.series))
     row = 14.0 * shown + 12
@@ -204,6 +205,8 @@ def _draw_dots(chart: DotChart) -> tuple[str, float]:
 
 
 def _draw_point(x: Position, y: float, number: int, series: Series, point: Point, category: str) -> str:
+    """Draw a value and its interval at the height `y`. `x` maps values to pixels; `number` is the index of the
+    series."""
     kind = _get_style_class(number, series)
     body = ""
     if point.low is not None and point.high is not None:
@@ -213,6 +216,7 @@ def _draw_point(x: Position, y: float, number: int, series: Series, point: Point
 
 
 def _draw_bars(chart: BarChart) -> tuple[str, float]:
+    """Return a bar chart as SVG elements, and its height in pixels."""
     legend, top = _draw_legend(chart.series, 4)
     values = [point.value for series in chart.series for point in series.points if point is not None]
     highest = max(values, default=0.0) or 1.0
@@ -243,6 +247,7 @@ def _draw_bars(chart: BarChart) -> tuple[str, float]:
 
 
 def _draw_heat_map(chart: HeatMap) -> tuple[str, float]:
+    """Return a heat map as SVG elements, and its height in pixels."""
     left, top, row = 130.0, 44.0, 30.0
     width = min(96.0, (WIDTH - left - 10) / max(1, len(chart.columns)))
     parts = [
@@ -266,6 +271,7 @@ def _draw_heat_map(chart: HeatMap) -> tuple[str, float]:
 
 
 def _draw_curves(chart: CurveChart) -> tuple[str, float]:
+    """Return a chart of curves as SVG elements, and its height in pixels."""
     series = [Series(name, ()) for name, _ in chart.series]
     legend, top = _draw_legend(series, 4)
     left, size = 60.0, 240.0
@@ -288,6 +294,7 @@ def _draw_curves(chart: CurveChart) -> tuple[str, float]:
 
 
 def _draw_lines(chart: LineChart) -> tuple[str, float]:
+    """Return a line chart as SVG elements, and its height in pixels."""
     series = [Series(name, ()) for name, _ in chart.series]
     legend, top = _draw_legend(series, 4)
     left, right, height = 60.0, WIDTH - 14, 170.0

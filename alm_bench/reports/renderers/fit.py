@@ -31,14 +31,22 @@ _RIGHT_ALIGNED = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
 
 @dataclass(frozen=True, slots=True)
 class FittedColumn:
+    """Layout of one column in a table that fits the width."""
+
     width: int
+    """Number of terminal columns."""
+
     overflow: Literal["never", "middle", "end", "wrap"]
+    """Treatment of longer texts: shortened in the middle or at the end, wrapped, or never cut."""
+
     right: bool
     """True if cells are aligned to the right, as numbers are."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedTable:
+    """Table in the form in which it is printed: columns that fit the width, and cells with their final text."""
+
     columns: Sequence[FittedColumn]
     titles: Sequence[str]
     """Headings, with line breaks."""
@@ -61,9 +69,11 @@ class _ColumnState:
 
     @property
     def levels(self) -> int:
+        """Number of forms, from long to short, that the cell with the most forms has."""
         return max((len(cell.forms) for cell in self.cells), default=1)
 
     def list_texts(self) -> list[str]:
+        """Return the text of each cell in the form that the current `level` selects."""
         return [cell.forms[min(self.level, len(cell.forms) - 1)] for cell in self.cells]
 
     def compute_natural_width(self) -> int:
@@ -150,6 +160,10 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
 
 
 def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
+    """Return the cell as it is printed: forms converted by `plain`, or the shortest form with the number of its note.
+
+    A new note is added to `reasons`, which maps notes to their numbers.
+    """
     if cell.note is not None:
         number = reasons.setdefault(cell.note, len(reasons) + 1)
         return replace(cell, forms=(f"{cell.forms[-1]} [{number}]",))

@@ -74,7 +74,7 @@ class _TerminalRenderer:
                 yield from self._render_table(block)
 
     def _convert_markdown(self, text: str) -> str:
-        """Return the text without control characters, in characters that the terminal can show."""
+        """Return the text with control characters escaped; in ASCII mode, other characters are replaced."""
         shown = escape_terminal(text)
         if self._ascii:
             shown = shown.translate(_ASCII).encode("ascii", "replace").decode()
@@ -134,6 +134,7 @@ class _TerminalRenderer:
         return [each.replace(NO_BREAK, " ") for each in (*lines, line)]
 
     def _convert_words(self, text: str) -> str:
+        """Return the text in printable characters; non-breaking spaces stay as they are."""
         return NO_BREAK.join(map(self._convert_markdown, text.split(NO_BREAK)))
 
     def _render_fields(self, block: Fields) -> Iterator[str]:
