@@ -68,7 +68,10 @@ class EncodedClip:
 
 
 class ClipLibrary:
-    """All clips of the answers of a report. Equal clips are stored once."""
+    """All clips of the answers of a report. Equal clips are stored once.
+
+    `data` is the value of `--data`, for clips that are no longer at the paths in the records.
+    """
 
     def __init__(self, data: str) -> None:
         self.clips: list[ReportClip] = []

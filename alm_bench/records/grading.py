@@ -109,4 +109,5 @@ def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
 
 
 def _shorten_line(text: str) -> str:
+    """Return the text in one line, cut off after 500 characters."""
     return " ".join(replace_surrogates(text).split())[:500]

@@ -92,6 +92,10 @@ class RunStore:
         self._held.close()
 
     def _open(self) -> None:
+        """Create or read `run.json`, read the stored records, and open `samples.jsonl` for appending.
+
+        Raises StoreError if the folder holds a run with another fingerprint.
+        """
         samples = self.folder / SAMPLES
         if self._fresh:
             self._remove_summary()
@@ -111,6 +115,7 @@ class RunStore:
             self.rewrite(self.kept)
 
     def _read_header(self) -> dict[str, Any]:
+        """Return the content of `run.json` as a JSON object, with the keys that `RunHeader` does not define."""
         path = self.folder / HEADER
         data = read_bytes(path)
         self._outdated = find_version(data) != SCHEMA_VERSION

@@ -145,7 +145,7 @@ def _describe_order(spec: StoredSpec) -> str:
 def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, TextMargin]]:
     """Compute margins over the best text-only baseline, by grouping and key.
 
-    Returns {} for a task without text-only baselines or items with a score, or if its metric cannot be computed.
+    Returns {} if the task has no text-only baselines, no item has a score, or the main metric cannot be computed.
     """
     kept = [row for row in select_rows_with_reference(rows) if has_main_score(task, row.sample)]
     if not isinstance(task, HasTextBaselines) or not kept:
@@ -193,10 +193,10 @@ def _build_reasoning_table(header: RunHeader, records: Sequence[Record]) -> dict
 
 
 def build_choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
-    """Return the tables of tasks with options, as JSON objects by name.
+    """Return the tables of tasks with options, as JSON objects by name. A table without data is absent.
 
-    `positions`: by the position of the option. `options`: by option, if several may be correct. `no_option`: outputs
-    that select no option. A table without data is absent.
+    `positions` holds shares and accuracy by position of the option, `options` results by option if several options may
+    be correct, and `no_option` the number of outputs that select no option.
     """
     rows = [row for row in rows if row.sample.choices]
     if not rows:

@@ -67,6 +67,8 @@ _AGREEMENT_COLUMNS = (
 
 
 def _build_answer_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
+    """Return the table of agreement with people, one row per metric or judge. `source` names the file with the
+    labels."""
     has_orders = any(one.orders for one in answers.values())
     rows: list[Row] = [
         [
@@ -105,9 +107,9 @@ def _format_reason(reason: str) -> str:
 
 
 def _build_missing_cells(reason: str, further: int) -> list[Cell]:
-    """Return the cells of a metric or judge without values, with the reason in the first one.
+    """Return the cells of a metric or judge without values: the reason, then `-` for each other column.
 
-    `further` is the number of columns that this table has beside `_AGREEMENT_COLUMNS`.
+    The number counts the columns that this table has beside `_AGREEMENT_COLUMNS`.
     """
     first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
     return [first, *(Cell(("-",)) for _ in range(3 + further))]

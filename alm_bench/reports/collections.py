@@ -42,7 +42,7 @@ class Collection:
     name: str
     """Name of the collection."""
 
-    whole: Sequence[str]
+    all_tasks: Sequence[str]
     """All tasks of the collection."""
 
     sections: Sequence[Section]
@@ -69,8 +69,8 @@ class Collection:
         """Name, tasks and settings that deviate from the default."""
         summary = self.sections[0].members[0].summary
         parts = [f"Collection {self.name}" + (" (demo)" if summary.data == "demo" else "")]
-        if len(self.tasks) < len(self.whole):
-            parts.append(f"{len(self.tasks)} of {len(self.whole)} tasks")
+        if len(self.tasks) < len(self.all_tasks):
+            parts.append(f"{len(self.tasks)} of {len(self.all_tasks)} tasks")
         parts += [f"condition {summary.condition}"] if summary.condition != "clean" else []
         parts += [f"spoken by {summary.speech}"] if summary.speech is not None else []
         parts += [format_option_order(summary.options)] if summary.options != "given" else []
@@ -107,7 +107,7 @@ def find_collections(
 
 
 def _count_items(section: Section) -> tuple[int, int]:
-    """Return the number of items that are scored in the best run of the section, and the number of runs."""
+    """Return a sort key for the size of a section: the number of items of its best run, then the number of runs."""
     return section.members[0].summary.n, len(section.members)
 
 
@@ -198,7 +198,7 @@ def _list_notes(collection: Collection) -> list[str]:
     """Return notes on the data of each task, missing tasks, and models that are not ranked."""
     data = [f"{section.parts[0]}: {', '.join(section.parts[1:4])}" for section in collection.sections]
     notes = [f"Data: {'; '.join(data)}."]
-    if absent := [task for task in collection.whole if task not in collection.tasks]:
+    if absent := [task for task in collection.all_tasks if task not in collection.tasks]:
         notes.append(f"Without runs: {', '.join(absent)}.")
     if collection.incomplete:
         lacking = [f"{model} ({', '.join(tasks)})" for model, tasks in collection.incomplete.items()]

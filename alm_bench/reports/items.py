@@ -52,8 +52,8 @@ def _format_options(record: Record) -> list[tuple[str, str]]:
 def is_wrong(record: Record) -> bool:
     """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
 
-    Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if
-    the call failed.
+    Items without a reference answer and skipped items are not wrong. An item without scores, such as a caption, is
+    wrong only if its call failed.
     """
     known = record.sample.has_reference and record.status != "skipped"
     scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores

@@ -17,20 +17,31 @@ from alm_bench.reports.figures import build_metric_cell, format_value
 
 
 class Outcome(Protocol):
-    """Outcome of one judge (`judges.check.JudgeOutcome`)."""
+    """Results of one judge that the report shows. `judges.check.JudgeOutcome` implements it."""
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        """Number of texts that were to be judged."""
+
     @property
-    def problems(self) -> Mapping[str, int]: ...
+    def problems(self) -> Mapping[str, int]:
+        """Numbers of texts without a verdict, by reason."""
+
     @property
-    def mean(self) -> Metric: ...
+    def mean(self) -> Metric:
+        """Mean score; the interval includes the texts without a verdict as 0 and as 1."""
+
     @property
-    def bounds(self) -> tuple[float | None, float | None]: ...
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Mean scores if all texts without a verdict had the score 0, and 1."""
+
     @property
-    def repeats_agree(self) -> Metric | None: ...
+    def repeats_agree(self) -> Metric | None:
+        """Share of texts on which all repeats have the same score; None without repeats."""
+
     @property
-    def warning(self) -> str | None: ...
+    def warning(self) -> str | None:
+        """Warning about low agreement with people; None for a reliable judge."""
 
 
 def build_judge_check(

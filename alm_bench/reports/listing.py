@@ -62,7 +62,10 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
 
 
 def build_listing(what: str, rows: Rows) -> Table:
-    """Return a table of `rows` with the columns `_COLUMNS[what]`. Each row has a value for the key of each column."""
+    """Return a table of entries of one kind, such as tasks, with the columns of that kind in `_COLUMNS`.
+
+    Each row has a value for the key of each column.
+    """
     columns = _COLUMNS[what]
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 

@@ -29,7 +29,8 @@ def build_file_check(report: Mapping[str, Any]) -> list[Block]:
 
 
 def _build_list(title: str, lines: Sequence[tuple[str, str]], nothing: str) -> Block:
-    """Return labelled lines under a title, or the sentence `title: nothing` if there are none."""
+    """Return labelled lines under a title, or one sentence with the title and the last argument if there are no
+    lines."""
     if not lines:
         return Text(f"{title}: {nothing}.")
     shown = list(lines[:MOST_PROBLEMS])

@@ -91,8 +91,9 @@ def _build_row(run: Run) -> dict[str, Cell]:
 
 
 def _pick_ranking_metric(members: Sequence[Run]) -> str:
-    """Return the metric that runs are ranked by: their main metric; if they have different ones, one that all runs
-    have.
+    """Return the metric by which runs are ranked.
+
+    It is their main metric. If they have different ones, it is the first metric that all runs have, main metrics first.
     """
     mains = list(dict.fromkeys(run.summary.main for run in members))
     if len(mains) == 1:
@@ -260,7 +261,7 @@ def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
 
 
 def _list_version_parts(section: Section) -> list[str]:
-    """Return versions of an installed package's condition and metric, for sections with otherwise equal titles."""
+    """Return the versions of condition and metric as title parts, for sections whose titles are otherwise equal."""
     summary = (section.members or section.not_ranked)[0].summary
     versions = {
         "condition": summary.condition_version,

@@ -10,9 +10,10 @@ from alm_bench.scoring.other_parsers import REFUSAL, RuleAccuracy
 def build_rescore_matrix(
     model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleAccuracy]
 ) -> list[Block]:
-    """Return a table with one row per rule, and a note.
+    """Return a table of accuracies with one row per parsing rule, and a line that says what was scored.
 
-    `source` names the file of outputs, `questions` the data that the questions come from.
+    `outputs` is the number of outputs. `source` names the file of outputs, `questions` the data that the questions come
+    from.
     """
     columns = [
         Column("rule", overflow="end"),

@@ -14,7 +14,7 @@ from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 
 Entry = dict[str, Any]
 
-ItemScores = Mapping[str, Mapping[str, float]]
+ScoresByItem = Mapping[str, Mapping[str, float]]
 """Scores by item id and metric name."""
 
 
@@ -64,7 +64,7 @@ def _list_reference_texts(record: Record) -> list[str]:
     return [] if sample.gold is None else [str(sample.gold)]
 
 
-def find_item_scores(task: Task | None, main: str, names: Sequence[str], records: Sequence[Record]) -> ItemScores:
+def find_item_scores(task: Task | None, main: str, names: Sequence[str], records: Sequence[Record]) -> ScoresByItem:
     """Return the scores of each item that has the task's main score.
 
     `main` is the main metric, `names` are all metrics of the run. `task` is None if the task is not installed: scores
@@ -148,7 +148,10 @@ def build_answer(
 
 
 def _classify_item(record: Record) -> str:
-    """Return `right`, `wrong` or `unscored`. Items without a reference, skipped items and sentences are unscored."""
+    """Return `wrong` for items that are wrong by `is_wrong`, `right` for an accuracy of 1, else `unscored`.
+
+    Items without a reference answer, skipped items and captions are unscored.
+    """
     if is_wrong(record):
         return "wrong"
     return "right" if record.sample.has_reference and record.scores.get("accuracy") == 1 else "unscored"

@@ -134,7 +134,10 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
 
 
 def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
-    """Split a table into tables that fit the width; each repeats the first column."""
+    """Split a table into tables that fit `width` columns of a terminal; each repeats the first column.
+
+    `plain` is a function that converts a text to printable characters.
+    """
     if width is None:
         return [table]
     rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, {}) for value in row] for row in table.rows]
