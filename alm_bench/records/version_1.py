@@ -98,8 +98,9 @@ def _upgrade_metrics(value: Any) -> Any:
 
 
 def _upgrade_predictions(value: Any) -> Any:
-    """Convert the predictions of baselines to a list. The text-only solver's comes last in version 1 and first in
-    version 2.
+    """Convert the predictions of baselines from an object to a list, in reverse order.
+
+    The prediction of the run in `--solvable-by` comes last in version 1 and first in version 2.
     """
     if not isinstance(value, Mapping):
         return value

@@ -1,5 +1,5 @@
-"""Tables of an ablation: scores of a model on clean clips and on clips that a condition changed or removed, and with
-its own chain of thought changed."""
+"""Tables of an ablation: scores of a model on clean clips, on clips that a condition changed or removed, and with a
+changed chain of thought."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

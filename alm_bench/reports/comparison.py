@@ -23,10 +23,10 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class MetricComparison:
-    """Comparison of one metric on one part of the items, between the first run and a later one."""
+    """Comparison of one metric on one part of the items, between the first run and another run."""
 
     second: str
-    """Name of the later run's folder."""
+    """Name of the other run's folder."""
 
     score: str
     """Name of the metric."""
@@ -38,6 +38,7 @@ class MetricComparison:
     """Value of the grouping; `all` for all items."""
 
     difference: Difference
+    """Paired difference, other run minus first run."""
 
     p: float
     """p-value of the difference. Over all items it is uncorrected; for groups it is corrected (Holm) over the groups of
@@ -148,7 +149,7 @@ def compute_pair_scores(first: Run, second: Run, pairs: Sequence[tuple[Scored, S
 
 
 def compare(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
-    """Compare every later run with the first, for each metric, over all items and by group.
+    """Compare each run after the first with the first, for each metric, over all items and by group.
 
     The difference over all items is the primary test. Raises UsageError for runs without a common metric.
     """
@@ -293,7 +294,10 @@ def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str
 
 
 def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> list[Block]:
-    """Return a conclusion and a table for each later run; p-values below 0.05 are marked with a star."""
+    """Return a conclusion and a table for each run after the first; p-values below 0.05 are marked with a star.
+
+    A table on reasoning follows if any run has reasoning.
+    """
     blocks: list[Block] = []
     for run in runs[1:]:
         base, name = name_models(runs[0], run)

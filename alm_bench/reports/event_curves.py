@@ -67,7 +67,7 @@ class EventCurve:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Part of a text."""
+    """Part of a text: a word that names a sound event, or the text between such words."""
 
     text: str
     """Characters of the part."""

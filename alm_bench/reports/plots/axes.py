@@ -13,7 +13,7 @@ _FEW_DECADES = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Map from values to positions in pixels."""
+    """Linear or logarithmic map from values to positions in pixels."""
 
     low: float
     """Lowest value."""

@@ -98,7 +98,7 @@ def _draw_file(title: str, charts: Sequence[Chart], head: Sequence[str], columns
 
 @cache
 def _read_light_style() -> str:
-    """Return the rules of the page's style for pictures, with the colours of its light mode."""
+    """Return the CSS rules of the page for pictures, with the colours of its light mode filled in."""
     style = (Path(__file__).parents[1] / "html/assets/page.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", style.partition("}")[0]))
     rules = "".join(line for line in style.splitlines() if line.startswith(".plot "))

@@ -1,4 +1,4 @@
-"""JSON format of documents, as printed by every `--json`."""
+"""JSON format of the documents that commands print with `--json`."""
 
 from collections.abc import Mapping
 from typing import Any
