@@ -176,7 +176,7 @@ class RunStore:
         return f"its {len(self._records)} records were written there again; {advice}"
 
     def _restore(self) -> None:
-        """Write all files of the folder again from memory."""
+        """Write `run.json` and `samples.jsonl` again from memory."""
         self._write_header()
         write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
 

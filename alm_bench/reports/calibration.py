@@ -20,7 +20,7 @@ SHARE = "share"
 def build_agreement_report(check: MetricCheck, source: str, details: bool = False) -> list[Block]:
     """Return a table of agreement with people, with one row per metric, and a table by model if models are known.
 
-    With `details`, one more table per type of questions follows. `source` is the name of the file with the labels.
+    With `details`, one more table per type of question follows. `source` is the name of the file with the labels.
     """
     answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
@@ -160,7 +160,7 @@ def _build_model_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement
 
 
 def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
-    """Return the table of agreement for the answers of one type; `key` is the name of the type."""
+    """Return the table of agreement for the answers of one type, whose name is `key`."""
     count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
     is_judge = bool(check.titles)
     rows: list[Row] = [

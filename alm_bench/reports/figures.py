@@ -17,7 +17,7 @@ SHARE = MetricSpec(name="share", title="share")
 
 
 def get_spec(name: str) -> MetricSpec:
-    """Return the number format of a metric, also of `share`, which is not a registered metric."""
+    """Return the specification of a metric, also of `share`, which is not a registered metric."""
     return SHARE if name == SHARE.name else get_metric_spec(name)
 
 

@@ -66,8 +66,7 @@ def _format_size(parameters: int | None) -> str:
 
 
 def _list_metrics(summary: RunSummary) -> list[str]:
-    """Return the metrics that have a column in the table of runs: those that reports show, without the answered
-    share."""
+    """Return the names of a run's metrics that become columns of the leaderboard. `answered` has its own column."""
     return [name for name in order_metrics(summary) if name != "answered" and is_metric_shown(summary, name)]
 
 
