@@ -34,8 +34,8 @@ REASONING_NOTE = (
 def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
     """Return a table of the effects of all conditions on one task, with notes.
 
-    With `details`, further tables show the effects by group, for the first condition with a verdict. `picked` holds the
-    conditions that leave no correct option: the share of items in which the model selects an option anyway.
+    With `details`, further tables show the effects by group, for the first condition with a verdict. `picked` maps each
+    condition that leaves no correct option to the share of items in which the model selects one anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
     overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
@@ -125,8 +125,11 @@ def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, 
 
 
 def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
-    """Return the entries of one task in the output of `--json`, one per condition. `picked` is as in
-    `build_ablation`."""
+    """Return the entries of one task in the output of `--json`, one per condition.
+
+    `picked` maps each condition that leaves no correct option to the share of items in which the model selects one
+    anyway.
+    """
     entries = []
     for condition, groups in effects.items():
         entry = build_ablation_json(task, condition, groups["all"]["all"])

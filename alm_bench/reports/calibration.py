@@ -109,7 +109,7 @@ def _format_reason(reason: str) -> str:
 def _build_missing_cells(reason: str, further: int) -> list[Cell]:
     """Return the cells of a metric or judge without values: the reason, then `-` for each other column.
 
-    The number counts the columns that this table has beside `_AGREEMENT_COLUMNS`.
+    The second argument is the number of columns that the table has beside `_AGREEMENT_COLUMNS`.
     """
     first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
     return [first, *(Cell(("-",)) for _ in range(3 + further))]

@@ -57,9 +57,10 @@ def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningFigures | None]:
 
 
 def build_reasoning(names: Sequence[str], figures: Sequence[ReasoningFigures | None]) -> Table:
-    """Return a table on reasoning with one row per run: share of outputs with it, its length, unfinished ones.
+    """Return a table on reasoning with one row per run: share of outputs with reasoning, length, share of unfinished
+    ones.
 
-    `names` are the names of the runs. A run without reasoning has None in `figures`, and the text `none` in its row.
+    `names` are the names of the runs. A run without reasoning has None in `figures`, and `none` in its row.
     """
     rows: list[Row] = []
     for name, found in zip(names, figures, strict=True):

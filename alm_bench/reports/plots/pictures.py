@@ -268,7 +268,7 @@ def _build_length_chart(runs: Sequence[DrawnRun]) -> Chart | None:
 def _build_distribution_charts(runs: Sequence[DrawnRun]) -> list[Chart]:
     """Return one histogram per caption metric, over the metric's values for single items.
 
-    The list is empty for tasks with an accuracy or another main metric.
+    The list is empty unless the main metric of the runs is a caption metric.
     """
     charts: list[Chart] = []
     main = runs[0].summary.main
