@@ -151,7 +151,7 @@ def flatten_item(item: Item) -> dict[str, Any]:
 
 
 def _make_text(value: Any) -> Any:
-    """Return a text without unpaired surrogates, which tables cannot store; other values unchanged."""
+    """Return a text with its unpaired surrogates replaced, because tables cannot store them; other values unchanged."""
     return replace_surrogates(value) if isinstance(value, str) else value
 
 

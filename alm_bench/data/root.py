@@ -98,6 +98,11 @@ class LocalRoot:
             return self._index
 
     def _select_closest(self, clip: str, target: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
+        """Return the path that shares the most folders with `target`.
+
+        Raises DataError if several do, unless they are encodings of one clip or have equal contents. `clip` is the
+        clip's name, for the message.
+        """
         shared = {path: count_shared_folders(target, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]

@@ -26,10 +26,10 @@ MAX_COUNTED_UNITS = 5
 class AttributeQuestion:
     """A training question about one sound of a scene."""
 
-    about: str
+    attribute: str
     """Attribute that the question is about: pitch, tempo, time, number or guess (source of an ambiguous sound)."""
 
-    asked: str
+    question: str
     """Text of the question."""
 
     answer: str

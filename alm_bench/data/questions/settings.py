@@ -104,7 +104,11 @@ def parse_map(text: str, where: str = "--map") -> FileSettings:
 
 
 def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
-    """Return the settings of pairs. A value is `none`, a column, columns joined by `+`, or a list of columns."""
+    """Build settings from pairs of a role and its columns, or of another setting and its value.
+
+    Columns are `none`, one name, names joined by `+`, or a list of names. `where` begins the messages. Raises
+    UsageError for unknown keys and values.
+    """
     columns: dict[str, tuple[str, ...]] = {}
     values: dict[str, Any] = {}
     for key, value in pairs.items():
@@ -120,6 +124,7 @@ def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
 
 
 def _read_columns(value: Any, where: str) -> tuple[str, ...]:
+    """Parse the columns of a role from a text (joined by `+`) or a list; empty for `none`. Raises UsageError."""
     if isinstance(value, str):
         if value.strip() == "none":
             return ()
