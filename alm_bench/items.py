@@ -165,7 +165,7 @@ def list_rows(run: "Run") -> list[dict[str, Any]]:
 
 
 def list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the columns of a table with these rows: those of all items, then scores, then groups."""
+    """Return the columns of a table with these rows: first ITEM_COLUMNS, then the scores, then the groups."""
     found = dict.fromkeys(name for row in rows for name in row if name not in ITEM_COLUMNS)
     scores = [name for name in found if name.startswith("score_")]
     return [*ITEM_COLUMNS, *scores, *(name for name in found if name not in scores)]

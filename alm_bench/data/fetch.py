@@ -417,6 +417,7 @@ MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
 
 
 def read_mirror_variable() -> list[str]:
+    """Return the mirrors in the environment variable MIRROR_VARIABLE, as texts like the values of `--mirror`."""
     return os.environ.get(MIRROR_VARIABLE, "").split()
 
 

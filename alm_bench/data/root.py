@@ -82,6 +82,7 @@ class LocalRoot:
         return None
 
     def _find_first_matches(self, file: DataFile) -> tuple[Path, ...]:
+        """Return the matches of the first pattern that has any; empty if none has."""
         for pattern in _shorten_patterns(file.names):
             if matches := self._find_matches(pattern):
                 return tuple(matches)
@@ -124,6 +125,7 @@ def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
 
 
 def _select_newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
+    """Return the file with the newest of the `revisions` (names by sha256), or the last file if none is known."""
     if len(matches) == 1 or not revisions:
         return matches[-1]
     known = [(revisions[digest], path) for path in matches if (digest := compute_cached_sha256(path)) in revisions]

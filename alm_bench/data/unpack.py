@@ -183,8 +183,9 @@ def _convert_gzip_errors() -> Iterator[None]:
 
 
 def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
-    """Build the writer factory by which py7zr writes members to `folder`. py7zr verifies the checksum of a member
-    before it creates the writer of the next one."""
+    """Build the writer factory by which py7zr writes members to `folder`. A member is first written to a partial file,
+    which gets the member's name when the writer of the next one is created, since py7zr has then verified its checksum.
+    """
     from py7zr.io import Py7zIO, WriterFactory
 
     class MemberWriter(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
@@ -221,12 +222,14 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
             return self.last
 
         def finish(self) -> None:
+            """Close the last partial file and give it the name of its member."""
             if self.last is not None:
                 self.last.close()
                 self.last.part.replace(self.last.place)
             self.last = None
 
         def undo(self) -> None:
+            """Close and remove the last partial file."""
             if self.last is not None:
                 self.last.close()
                 self.last.part.unlink(missing_ok=True)

@@ -51,6 +51,7 @@ class ClipReport:
 
     @property
     def present(self) -> int:
+        """Number of clips that exist."""
         return self.total - len(self.missing)
 
 

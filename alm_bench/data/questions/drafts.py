@@ -142,9 +142,9 @@ def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, t
 
 
 def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings, path: Any) -> list[str]:
-    """Read the options of all rows, in place. Returns notes on how they were read, for the user.
+    """Read the options of all rows into their drafts. Returns notes on how they were read, for the user.
 
-    Raises DataError if one form of the options cannot be determined for the file.
+    Raises DataError if no single form of the options fits the whole file.
     """
     if len(layout.choices) == 1:
         return _add_options_from_cells(drafts, layout.choices[0], settings.separator, path)

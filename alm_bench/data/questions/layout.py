@@ -301,14 +301,17 @@ class _LayoutFinder:
         return any(not is_empty(get_cell(row, name)) for row in self.table.rows)
 
     def _holds_text(self, name: str) -> bool:
+        """Return True if all values of a column are single values, and none is an embedded clip."""
         values = self._list_values(name)
         return bool(values) and not any(isinstance(value, (list, dict)) or is_embedded(value) for value in values)
 
     def _holds_lists(self, name: str) -> bool:
+        """Return True if all values of a column are lists of options."""
         values = self._list_values(name)
         return bool(values) and all(is_option_list(value) for value in values)
 
     def _holds_lists_or_text(self, name: str) -> bool:
+        """Return True if a column has values other than numbers."""
         values = self._list_values(name)
         return bool(values) and not all(isinstance(value, (int, float)) for value in values)
 

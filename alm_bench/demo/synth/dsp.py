@@ -64,6 +64,7 @@ def make_time_axis(n: int) -> Wave:
 
 @lru_cache(maxsize=256)
 def _build_wavetable(amplitudes: tuple[float, ...]) -> Wave:
+    """Return one period of a wave with these amplitudes of its harmonics, with peak 1."""
     spectrum = np.zeros(_TABLE // 2 + 1, np.complex64)
     spectrum[1 : len(amplitudes) + 1] = -1j * np.array(amplitudes)
     wave: Wave = (fft.irfft(spectrum, _TABLE) * (_TABLE / 2)).astype(np.float32)
