@@ -98,10 +98,10 @@ def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
 
 
 class ModelLoader:
-    """Loads a model once for consecutive evaluations with the same recipe.
+    """Loader of the models of several evaluations. Consecutive evaluations with the same recipe share one model.
 
-    It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
-    since it belongs to the caller.
+    The model is closed before the next one is loaded, and at the end. A model that the caller passed as an object is
+    not closed, since it belongs to the caller.
     """
 
     def __init__(self) -> None:
