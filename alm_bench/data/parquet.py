@@ -1,4 +1,4 @@
-"""Reader of parquet files that contain audio clips. Other columns are read immediately, a clip only when it is decoded."""
+"""Reader of parquet files that contain audio clips. A clip is read only when it is decoded, other columns earlier."""
 
 import functools
 import threading
