@@ -87,7 +87,7 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
     """Print one line for each task whose questions have a revision that its card does not list.
 
-    Call it after the runs. If an error prevents them, its message is then the only line.
+    Call it after the runs, so that nothing is printed if an error prevents them.
     """
     from alm_bench.runner.items import describe_unknown_revision
 
@@ -98,10 +98,10 @@ def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
 
 
 class ModelLoader:
-    """Loads a model once for consecutive evaluations with the same recipe.
+    """Loader of the models of several evaluations. Consecutive evaluations with the same recipe share one model.
 
-    It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
-    since it belongs to the caller.
+    The model is closed before the next one is loaded, and at the end. A model that the caller passed as an object is
+    not closed, since it belongs to the caller.
     """
 
     def __init__(self) -> None:
@@ -158,7 +158,8 @@ def _run_evaluation(
     report: "Callable[[Run], None]",
     outcome: Outcome,
 ) -> bool:
-    """Execute the runs of one evaluation and add them to `outcome`. Return True if the next one may be executed."""
+    """Execute the runs of one evaluation and add them to `outcome`. Return False if they were interrupted or failed, so
+    that no other evaluation is to follow."""
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers

@@ -151,7 +151,7 @@ def flatten_item(item: Item) -> dict[str, Any]:
 
 
 def _make_text(value: Any) -> Any:
-    """Return a text without unpaired surrogates, which tables cannot store; other values unchanged."""
+    """Return a text with its unpaired surrogates replaced, because tables cannot store them; other values unchanged."""
     return replace_surrogates(value) if isinstance(value, str) else value
 
 
@@ -165,7 +165,7 @@ def list_rows(run: "Run") -> list[dict[str, Any]]:
 
 
 def list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the columns of a table with these rows: those of all items, then scores, then groups."""
+    """Return the columns of a table with these rows: first ITEM_COLUMNS, then the scores, then the groups."""
     found = dict.fromkeys(name for row in rows for name in row if name not in ITEM_COLUMNS)
     scores = [name for name in found if name.startswith("score_")]
     return [*ITEM_COLUMNS, *scores, *(name for name in found if name not in scores)]

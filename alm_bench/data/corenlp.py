@@ -78,6 +78,7 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
 
 
 def _install_jar(jar: Path, path: Path, cut: bool) -> Jar:
+    """Move `jar` to `path`; with `cut`, write only its members RESOURCES, if it has all. Raises FetchError."""
     digest = compute_sha256(jar)
     try:
         with zipfile.ZipFile(jar) as opened:

@@ -186,7 +186,10 @@ class Fetcher:
                 )
 
     def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
-        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the server's delay is too long."""
+        """Wait before the next try. Raises FetchError after `MAX_TRIES` tries, or if the server's delay is too long.
+
+        `kept` is a remark on the stored part of the download, for that message.
+        """
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
         if tries >= MAX_TRIES or pause > MAX_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
@@ -322,7 +325,8 @@ def _check_status(url: str, response: "requests.Response") -> None:
 def _is_continuation(
     response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]
 ) -> bool:
-    """Return True if a partial response begins at byte `start` and belongs to the same version of the file."""
+    """Return True if a response continues a partial file. It must begin at byte `start`, and its version (`mark`) must
+    not contradict the version of the partial file (`note`)."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
     same = all(not note.get(key) or not mark[key] or note[key] == mark[key] for key in ("etag", "modified", "total"))
     return response.status_code == 206 and begins and same
@@ -413,6 +417,7 @@ MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
 
 
 def read_mirror_variable() -> list[str]:
+    """Return the mirrors in the environment variable MIRROR_VARIABLE, as texts like the values of `--mirror`."""
     return os.environ.get(MIRROR_VARIABLE, "").split()
 
 

@@ -55,8 +55,8 @@ class HubCopy:
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
-        """Read the description from the folder; None if there is none. `whole` is False if a file is missing or has
-        another size."""
+        """Read the description of the copy in `folder`; None if there is none. In the result, `whole` is False also if
+        a file is missing or does not have the described size."""
         try:
             found = HubCopy(**json.loads(_get_description_path(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}

@@ -63,6 +63,7 @@ def _build_star_pattern(name: str) -> str:
 
 
 def _find_paths(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
+    """Return the paths whose keys match `name` (with `*` for any characters), from sorted pairs of key and path."""
     wanted = _normalise_name(name)
     head, star, _ = wanted.partition("*")
     matches = re.compile(fnmatch.translate(_build_star_pattern(wanted))).match if star else wanted.__eq__

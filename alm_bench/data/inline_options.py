@@ -130,6 +130,7 @@ def _iterate_mark_sequences(
 
 
 def _parse_options(full_text: str, mark_sequence: tuple[re.Match[str], ...]) -> ParsedQuestion:
+    """Return the question before the first mark, and the option after each mark."""
     ends = [(one.end(), other.start()) for one, other in pairwise(mark_sequence)] + [
         (mark_sequence[-1].end(), _find_list_end(full_text, mark_sequence))
     ]

@@ -1,4 +1,4 @@
-"""Reader of parquet files that contain audio clips. Other columns are read at once, a clip when it is decoded."""
+"""Reader of parquet files that contain audio clips. A clip is read only when it is decoded, other columns earlier."""
 
 import functools
 import threading

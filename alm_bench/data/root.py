@@ -82,6 +82,7 @@ class LocalRoot:
         return None
 
     def _find_first_matches(self, file: DataFile) -> tuple[Path, ...]:
+        """Return the matches of the first pattern that has any; empty if none has."""
         for pattern in _shorten_patterns(file.names):
             if matches := self._find_matches(pattern):
                 return tuple(matches)
@@ -98,6 +99,11 @@ class LocalRoot:
             return self._index
 
     def _select_closest(self, clip: str, target: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
+        """Return the path that shares the most folders with `target`.
+
+        Raises DataError if several do, unless they are encodings of one clip or have equal contents. `clip` is the
+        clip's name, for the message.
+        """
         shared = {path: count_shared_folders(target, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]
@@ -119,6 +125,7 @@ def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
 
 
 def _select_newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
+    """Return the file with the newest of the `revisions` (names by sha256), or the last file if none is known."""
     if len(matches) == 1 or not revisions:
         return matches[-1]
     known = [(revisions[digest], path) for path in matches if (digest := compute_cached_sha256(path)) in revisions]

@@ -120,6 +120,8 @@ def _get_base_name(name: str) -> str:
 
 
 class _Progress:
+    """Counter of unpacked bytes. It reports every change to a callback."""
+
     def __init__(self, name: str, total: int, tell: Tell) -> None:
         self.done = 0
         self.name, self.total, self.tell = name, total, tell
@@ -130,6 +132,7 @@ class _Progress:
 
 
 def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _Progress) -> list[Member]:
+    """Return the members that `folder` does not hold in full size; add the sizes of the others to `progress`."""
     todo = []
     for member in selected:
         place = folder / member.base
@@ -142,6 +145,7 @@ def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _P
 
 
 def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+    """Unpack the matching members of a zip archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
         found = [Member(info.filename, _get_base_name(info.filename), info.file_size) for info in infos]
@@ -154,6 +158,7 @@ def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[s
 
 
 def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+    """Unpack the matching members of a tar archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with gzip.open(archive) as stream, _convert_gzip_errors(), tarfile.open(fileobj=stream) as file:
         found = [Member(info.name, _get_base_name(info.name), info.size) for info in file.getmembers() if info.isfile()]
         while stream.read(PIECE):  # the checksum of all members is at the end of the file
@@ -169,7 +174,8 @@ def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[s
 
 @contextmanager
 def _convert_gzip_errors() -> Iterator[None]:
-    """Raise BadGzipFile as an error of the archive, since it is an OSError, which would look like a full disk."""
+    """Convert BadGzipFile into a ReadError of tarfile. BadGzipFile is an OSError, which would be reported like an error
+    of writing, such as a full disk."""
     try:
         yield
     except gzip.BadGzipFile as error:
@@ -177,8 +183,9 @@ def _convert_gzip_errors() -> Iterator[None]:
 
 
 def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
-    """Build the writer factory by which py7zr writes members to `folder`. py7zr verifies the checksum of a member
-    before it creates the writer of the next one."""
+    """Build the writer factory by which py7zr writes members to `folder`. A member is first written to a partial file,
+    which gets the member's name when the writer of the next one is created, since py7zr has then verified its checksum.
+    """
     from py7zr.io import Py7zIO, WriterFactory
 
     class MemberWriter(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
@@ -215,12 +222,14 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
             return self.last
 
         def finish(self) -> None:
+            """Close the last partial file and give it the name of its member."""
             if self.last is not None:
                 self.last.close()
                 self.last.part.replace(self.last.place)
             self.last = None
 
         def undo(self) -> None:
+            """Close and remove the last partial file."""
             if self.last is not None:
                 self.last.close()
                 self.last.part.unlink(missing_ok=True)
@@ -230,6 +239,7 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
 
 
 def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+    """Unpack the matching members of a 7z archive. Returns their sizes in bytes by base name, as `unpack` does."""
     import py7zr
 
     with archive.open("rb") as opened, py7zr.SevenZipFile(opened) as file:

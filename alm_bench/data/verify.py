@@ -51,6 +51,7 @@ class ClipReport:
 
     @property
     def present(self) -> int:
+        """Number of clips that exist."""
         return self.total - len(self.missing)
 
 
@@ -100,6 +101,7 @@ def inspect_file(file: DataFile, root: DataRoot) -> FileReport:
 
 
 def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipReport:
+    """Find the clips without a file; with `headers`, also those whose file header cannot be read."""
     missing: list[AudioRef] = []
     unreadable: dict[str, str] = {}
     distinct = {clip.id: clip for clip in clips}

@@ -1,4 +1,4 @@
-"""Yes/no and one-word questions with the answers of three annotators, who do not always agree.
+"""Yes/no questions and questions for one word, with the answers of three annotators, who do not always agree.
 
 Clips are generated in pairs. Each yes/no question applies to both clips of a pair; its correct answer is yes for one of
 them and no for the other.
@@ -60,7 +60,7 @@ class AnnotatedQuestion:
     answers: tuple[str, ...]
     """Answers of the three annotators. At most one of them differs from the others."""
 
-    doubt: int | None
+    dissenter: int | None
     """Index of the annotator whose answer differs; None if all agree."""
 
     @property
@@ -70,7 +70,7 @@ class AnnotatedQuestion:
 
 
 def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[AnnotatedQuestion]:
-    """Yield two yes/no questions and a one-word question per clip. An odd number of `clips` is rounded up."""
+    """Yield three questions per clip: two for yes or no, one for a word. An odd number of `clips` is rounded up."""
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
         rng = create_generator(*key)
@@ -79,9 +79,9 @@ def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Ite
         last = rng.random() < 0.5
         for i, scene in enumerate(scenes):
             clip = f"Clip {hash_name(*key, i)[:10]}.wav"
-            for (question, true_of_first), doubt in zip(yes_no_questions, dissents, strict=False):
+            for (question, true_of_first), dissenter in zip(yes_no_questions, dissents, strict=False):
                 yes = true_of_first == (i == 0)
-                yield _simulate_annotators(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
+                yield _simulate_annotators(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), dissenter)
             question = f"What makes the {'last' if last else 'first'} sound?"
             yield _simulate_annotators(
                 clip, scene, question, (_get_event_word(scene, last), _get_event_word(scene, not last)), dissents[2]
@@ -89,11 +89,12 @@ def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Ite
 
 
 def _simulate_annotators(
-    clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None
+    clip: str, scene: Scene, question: str, answers: tuple[str, str], dissenter: int | None
 ) -> AnnotatedQuestion:
     """Build a question with three answers.
 
-    `answers` are the correct answer and a different one. The annotator with the index `doubt` gives the different one.
+    `answers` are the correct answer and a different one. The annotator with the index `dissenter` (None: nobody) gives
+    the different one.
     """
-    given = tuple(answers[annotator == doubt] for annotator in range(3))
-    return AnnotatedQuestion(clip, scene, question, given, doubt)
+    given = tuple(answers[annotator == dissenter] for annotator in range(3))
+    return AnnotatedQuestion(clip, scene, question, given, dissenter)

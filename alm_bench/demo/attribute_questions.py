@@ -19,17 +19,17 @@ called high or fast."""
 MAX_FAINT_GAIN = -6.0
 """Level in dB below which a sound is called faint."""
 MAX_COUNTED_UNITS = 5
-"""Maximum number of units for which their number is asked or stated."""
+"""Largest number of units that a question asks for or a text states."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeQuestion:
     """A training question about one sound of a scene."""
 
-    about: str
+    attribute: str
     """Attribute that the question is about: pitch, tempo, time, number or guess (source of an ambiguous sound)."""
 
-    asked: str
+    question: str
     """Text of the question."""
 
     answer: str

@@ -1,5 +1,5 @@
-"""Chains of thought about questions of the demo data, written from the scene itself: what is heard is known, so that no
-language model has to be asked.
+"""Chains of thought about questions of the demo data. They are written from the description of the scene, which lists
+all its sounds, so no language model is needed.
 
 A structured chain has the sections of SARI (arXiv 2504.15900): planning, caption, reasoning and summary. A free chain
 is one text of the same content without sections. The style `answer` has no chain, only the tags of the answer.
@@ -93,7 +93,7 @@ def _build_chain_row(dataset: DatasetRows, item: Question, path: str, style: Cha
 
 
 def _name(event: Event) -> str:
-    """Return the label of an event in lower case."""
+    """Return the label of an event's type; for an ambiguous sound, its description."""
     if is_ambiguous(event.type):
         return describe_event(event.type).removesuffix(" is heard")
     return EVENT_TYPES[event.type].label

@@ -61,6 +61,7 @@ def _get_name(tag: str) -> str:
 
 
 def _join_list(parts: Sequence[str]) -> str:
+    """Join texts to a list such as `a, b and c`."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 

@@ -38,9 +38,9 @@ def _split_into_cycles(clips: int) -> list[int]:
 
 
 def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
-    """Draw the profiles of a cycle of `length` clips, whose event families all differ.
+    """Draw one profile per clip of a cycle of `length` clips. No event family occurs twice in the cycle.
 
-    Each profile has `rows` sentences.
+    A profile has two event types, or one if `rows` is 1. `rows` of their sentences are drawn.
     """
     width = 1 if rows == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
@@ -53,7 +53,8 @@ def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]
 
 
 def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
-    """Build a scene in which the events of `true` occur, and the ambiguous sounds of the families of `plausible`."""
+    """Build a scene with the events of `true` and the ambiguous sounds of the families of `plausible`. No event of a
+    family of `false` occurs."""
     tags = [kind.key for kind in true.kinds] + [f"{family}?" for family in sorted(plausible.families)]
     free = FAMILIES.keys() - true.families - plausible.families - false.families
     if len(tags) < 3 and rng.random() < 0.5:
@@ -86,10 +87,10 @@ def iterate_hypotheses(
     split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
 ) -> Iterator[Hypotheses]:
     """Yield the hypotheses about `clips` clips, whose paths lie in `folder`. Each clip has `per_clip` (1 to 6)
-    hypotheses per label. The clips of a cycle follow each other, so that the labels are also balanced in a prefix of
-    complete cycles.
+    hypotheses per label. The clips of one cycle (see the module) are yielded before those of the next, so that the
+    first clips also have balanced labels, if they are complete cycles.
 
-    `name` is the format of file names; it is given 40 hex digits. Raises UsageError for fewer than 3 clips.
+    `name` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3 clips.
     """
     for number, length in enumerate(_split_into_cycles(clips)):
         key = ("entailment", folder, split, seed, number)

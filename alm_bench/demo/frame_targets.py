@@ -1,7 +1,7 @@
 """Training targets per frame: event type, number of units, loudness, pitch and tempo.
 
-An encoder is trained on them before any question is asked. Without this step, a small model stays at chance accuracy
-for a long time.
+An encoder is trained on them before the model is trained on questions. Without this step, a small model stays at chance
+accuracy for a long time.
 """
 
 import bisect

@@ -96,6 +96,7 @@ def _build_presence_group(rng: random.Random, domain: str, level: Difficulty) ->
 
 
 def _build_endpoint_group(rng: random.Random, domain: str, level: Difficulty, last: bool) -> QuestionGroup:
+    """Build a group that asks for the first sound of the scene, or for the last one if `last` is True."""
     kinds = _draw_option_types(rng, domain)
     scenes = []
     for kind in kinds:
@@ -108,6 +109,7 @@ def _build_endpoint_group(rng: random.Random, domain: str, level: Difficulty, la
 
 
 def _build_first_or_last_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
+    """Build a group that asks for the first or the last sound, drawn with equal probability."""
     return _build_endpoint_group(rng, domain, level, last=rng.random() < 0.5)
 
 
@@ -189,8 +191,8 @@ def _build_two_event_scene(
 def _build_comparison_group(
     rng: random.Random, kind: EventType, level: Difficulty, attribute: str, ratio: float, words: tuple[str, str]
 ) -> QuestionGroup:
-    """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `words` are the
-    question's words for more and for less of it."""
+    """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `ratio` is the quotient
+    of the sounds' attributes, `words` are the question's words for more and for less of the attribute."""
     middle = draw_factor(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5

@@ -163,8 +163,8 @@ def build_scene(split: str, index: int) -> Scene:
 
 
 def compute_frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
-    """Return the active tags per frame, as targets for pre-training: shape (frames, len(TAGS)), 1.0 in frames in which
-    the event is active."""
+    """Return the active tags per frame, as targets for pre-training: shape (frames, len(TAGS)), 1.0 where an event with
+    the tag is active, else 0.0."""
     target = np.zeros((frames, len(TAGS)), np.float32)
     for item in scene.events:
         start = int(item.onset / SECONDS * frames)

@@ -75,7 +75,7 @@ def build_row(
 
 
 def compose_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
-    """Return caption number `turn` of the clip at `path`."""
+    """Return caption number `turn` (modulo CAPTIONS) of the clip at `path`."""
     return write_captions(scenes[path], path)[turn % CAPTIONS]
 
 
@@ -136,7 +136,8 @@ def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
 
 
 def _create_planted_row(dataset: DatasetRows, item: Question, path: str, shortcut: float, *key: object) -> Row:
-    """Build a multiple-choice row. With a shortcut, the key `leaks` says if the row's wording points to its answer."""
+    """Build a multiple-choice row, whose wording may point to its answer. `shortcut` is the share of such rows, `key`
+    seeds the draw. If `shortcut` is not 0, the row has the key `leaks`: True if this row is one of them."""
     asked, leaks = plant_shortcut(item, shortcut, *key)
     row = create_choice_row(dataset, asked, path)
     return {**row, "leaks": leaks} if shortcut else row
@@ -172,6 +173,7 @@ def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
 
 
 def _add_entailment_rows(dataset: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
+    """Add rows that ask if a clip entails a hypothesis, about `clips` new clips in `folder`."""
     for clip in iterate_hypotheses(split, clips, folder=folder, per_clip=_ROWS_PER_LABEL, seed=seed):
         dataset.scenes[clip.path] = clip.scene
         text = [compose_caption(dataset.scenes, clip.path)]
@@ -183,6 +185,7 @@ def _add_entailment_rows(dataset: DatasetRows, split: str, clips: int, seed: int
 
 
 def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> None:
+    """Add questions as in ClothoAQA about `clips` new clips, with the answers of the majority of annotators."""
     for item in iterate_annotated_questions(split, clips, seed=seed):
         path = f"{_AQA_FOLDER}/{item.clip}"
         dataset.scenes[path] = item.scene
@@ -217,7 +220,7 @@ def _add_attribute_rows(
     asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
     for path in sorted(dataset.scenes):
         for note in create_attribute_questions(dataset.scenes[path], rng):
-            asked.setdefault(note.about, []).append((path, note))
+            asked.setdefault(note.attribute, []).append((path, note))
     rows = [
         ("AudioCaps_Detail.json", path, DESCRIBE, compose_transcript(dataset.scenes[path]))
         for path in _draw_items(sorted(dataset.scenes), description_count, rng)
@@ -225,7 +228,7 @@ def _add_attribute_rows(
     for place, about in enumerate(sorted(asked)):
         count = question_count // len(asked) + (place < question_count % len(asked))
         rows += [
-            (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
+            (f"AudioCaps_{about.capitalize()}.json", path, note.question, note.answer)
             for path, note in _draw_items(asked[about], count, rng)
         ]
     dataset.rows += [

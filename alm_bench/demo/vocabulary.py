@@ -90,6 +90,7 @@ class Family:
 
     @property
     def tag(self) -> str:
+        """Tag of the family's ambiguous sound, such as `animal?`."""
         return f"{self.key}?"
 
 

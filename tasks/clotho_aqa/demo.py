@@ -17,7 +17,7 @@ def build_aqa_rows(split: str, clips: int) -> DatasetRows:
                 "file_name": item.clip,
                 "QuestionText": item.question,
                 "answer": answer,
-                "confidence": "maybe" if annotator == item.doubt else "yes",
+                "confidence": "maybe" if annotator == item.dissenter else "yes",
             }
             for annotator, answer in enumerate(item.answers)
         ]

@@ -112,7 +112,8 @@ def _find_rows(
 
 
 def _iterate_levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one dictionary per level of nesting, from dotted path to value, beginning with the object itself."""
+    """Yield one dictionary per level of nesting: the objects and lists of this level by their dotted paths. The first
+    one holds the whole document, with the path ""."""
     level: dict[str, Any] = {"": document}
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -214,6 +215,7 @@ def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> RawRow:
+    """Read a sample from a member of the .eval archive `path`, without its unused parts and attachments."""
     try:
         sample = parse_json(archive.read(member))
     except ValueError as error:

@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcome:
-    """Outcome of a model's call beside its text, as a file states it."""
+    """Outcome of a model's call, as a file of outputs states it: all but the text."""
 
     truncated: bool = False
     """True if the token limit ended the text."""

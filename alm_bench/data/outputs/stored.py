@@ -43,7 +43,7 @@ PLAIN = "rows"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Selection of the columns of a file of outputs."""
+    """Options for reading a file of outputs: its columns of texts and ids, and the treatment of repeated ids."""
 
     text: str | None = None
     """Key or dotted path of the model output; None: the default of the file's format."""
@@ -150,8 +150,8 @@ def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | N
 def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOutputs:
     """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
-    Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat while
-    `duplicates` is `error`.
+    Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat and
+    `columns.duplicates` is `error`.
     """
     columns = Columns() if columns is None else columns
     rows = read_rows(path, lambda row: _is_output(row, columns))
@@ -176,7 +176,8 @@ def read_output_texts(path: Path, column: str | None = None) -> dict[str, str | 
 
 
 def _is_output(row: RawRow, columns: Columns) -> bool:
-    """Return True if a row has the column that the user named, else a usual column of texts or a known format."""
+    """Return True if a row contains a model output: in the column `columns.text` if that is given, otherwise in one of
+    TEXT_COLUMNS or in a known format."""
     if columns.text is not None:
         return look_up(row, columns.text) is not MISSING
     return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in list_formats())

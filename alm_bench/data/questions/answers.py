@@ -1,8 +1,8 @@
 """Interpretation of the answers of multiple-choice questions: as the option's text, its letter, or its number.
 
 All answers of a file are interpreted in one form. The user declares it; otherwise it is the form in which every answer
-names an option. (If a number is 0, numbers are counted from 0; if one is the number of options, from 1.) If there are
-several such forms, and they name different options, an error is raised.
+names an option. (An answer 0 shows that options are numbered from 0; an answer as high as the number of options, that
+they are numbered from 1.) If there are several such forms, and they name different options, an error is raised.
 """
 
 import re
@@ -57,7 +57,7 @@ class AmbiguousAnswersError(UsageError):
 
 
 def find_options_by_form(answer: Any, choices: Sequence[str]) -> dict[AnswerForm, int]:
-    """Return the index of the option that an answer names, by each form in which it names one.
+    """Return the index of the option that an answer names, for each form in which the answer names one.
 
     The answer `1`, for example, names the second option if numbers are counted from 0, the first if from 1.
     """
@@ -117,9 +117,10 @@ def interpret_answers(
     """Decide in which form the answers of a file name options, and return the options that they name.
 
     `answers` and `choices` have one entry per question; an answer that is a list names several options. The form is
-    `declared` if the user declares one. Otherwise it is the form in which every answer names an option. Without such a
-    form, it is `mixed` (texts or letters), or a form of numbers if more answers name an option in it. Raises
-    AmbiguousAnswersError if every answer names an option in two forms, but not always the same one.
+    `declared` if the user declares one. Otherwise it is the form in which every answer names an option. If there is no
+    such form, the answers are interpreted either as `mixed` (each as a text or a letter) or as numbers: as numbers only
+    if more answers name an option as a number than as a text or a letter. Raises AmbiguousAnswersError if every answer
+    names an option in two forms, and an answer names different options in them.
     """
     parts = [_split_unless_option(answer, options) for answer, options in zip(answers, choices, strict=True)]
     readings = [

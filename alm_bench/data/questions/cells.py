@@ -75,7 +75,7 @@ def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] |
 
 
 def _parse_list(values: Sequence[Any]) -> tuple[str, ...] | None:
-    """Return the options of a list, without empty values at its end; None if another value is no option."""
+    """Return the options of a list, without the empty values at its end; None if any other value has no text."""
     count = max((number for number, value in enumerate(values, 1) if not is_empty(value)), default=0)
     texts = [None if is_empty(value) else _extract_text(value) for value in values[:count]]
     present = [text for text in texts if text is not None]
@@ -90,6 +90,7 @@ def _parse_array_text(text: str) -> list[str] | None:
 
 
 def _split_text(text: str, separator: str | None) -> tuple[str, ...] | None:
+    """Split a text into options: at `separator`, or else at their letters. None without two lettered options."""
     if separator is not None:
         return strip_letters([part.strip() for part in text.strip().split(separator)])
     found = split_options(f"? {text}", None).choices
@@ -167,6 +168,7 @@ def find_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
     pairs = [(value, answer) for value, answer in cells if isinstance(value, str)]
 
     def proves(separator: str) -> bool:
+        """Return True if the separator splits every text, and a part of each is the answer."""
         for value, answer in pairs:
             parts = [normalise_option(part) for part in value.strip().split(separator)]
             if len(parts) < 2 or not all(parts) or normalise_option(to_text(answer)) not in parts:

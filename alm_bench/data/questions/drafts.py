@@ -142,9 +142,9 @@ def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, t
 
 
 def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings, path: Any) -> list[str]:
-    """Read the options of all rows, in place. Returns notes on how they were read, for the user.
+    """Read the options of all rows into their drafts. Returns notes on how they were read, for the user.
 
-    Raises DataError if one form of the options cannot be determined for the file.
+    Raises DataError if no single form of the options fits the whole file.
     """
     if len(layout.choices) == 1:
         return _add_options_from_cells(drafts, layout.choices[0], settings.separator, path)
@@ -188,7 +188,7 @@ def _add_options_from_cells(drafts: Sequence[Draft], column: str, separator: str
 
 
 def _cut_repeated_options(drafts: Iterable[Draft]) -> None:
-    """Remove a list of options from the text of questions that repeat the options of their column."""
+    """Remove the options from a question's text if they are the same as in the question's column of options."""
     for draft in drafts:
         if draft.choices and _MARK.search(draft.question):
             cut = split_options(draft.question, None)
@@ -280,7 +280,8 @@ def _add_options_from_questions(drafts: Sequence[Draft], column: str) -> list[st
 
 
 def _get_answer_text(draft: Draft) -> str | None:
-    """Return the answer as text; None if there is not exactly one, or if it is a number: it may number an option."""
+    """Return the only answer as text; None for several answers, or for a number, which may be the number of an
+    option."""
     references = parse_references(draft.answer)
     return references[0] if len(references) == 1 and not references[0].isdecimal() else None
 
@@ -318,7 +319,7 @@ def _find_common_suffix(texts: Sequence[str]) -> str:
 
 
 def _check_option_counts(drafts: Iterable[Draft], column: str) -> None:
-    """Report rows with more than `MAX_OPTIONS` options, and remove these options."""
+    """Report rows with more than `MAX_OPTIONS` options, and remove all options of these rows."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
             draft.report(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")

@@ -64,7 +64,7 @@ class Layout:
 
 
 class _LayoutFinder:
-    """Search of the columns of one table."""
+    """Finder of the columns of one table by their roles."""
 
     def __init__(self, table: QuestionTable, settings: FileSettings) -> None:
         self.table, self.settings = table, settings
@@ -149,9 +149,9 @@ class _LayoutFinder:
         return [column for rank, _, column in sorted(ranked, key=lambda one: one[:2]) if rank == best]
 
     def _choose(self, role: str, candidates: Sequence[str]) -> str | None:
-        """Return the first candidate, and list the others as alternatives; None without candidates.
+        """Return the first candidate, and store the others as alternatives; None without candidates.
 
-        Raises DataError if there are several candidates that are not exact names of the role.
+        Raises DataError if there are several candidates, and the first is not an exact name of the role.
         """
         if not candidates:
             return None
@@ -301,14 +301,17 @@ class _LayoutFinder:
         return any(not is_empty(get_cell(row, name)) for row in self.table.rows)
 
     def _holds_text(self, name: str) -> bool:
+        """Return True if all values of a column are single values, and none is an embedded clip."""
         values = self._list_values(name)
         return bool(values) and not any(isinstance(value, (list, dict)) or is_embedded(value) for value in values)
 
     def _holds_lists(self, name: str) -> bool:
+        """Return True if all values of a column are lists of options."""
         values = self._list_values(name)
         return bool(values) and all(is_option_list(value) for value in values)
 
     def _holds_lists_or_text(self, name: str) -> bool:
+        """Return True if a column has values other than numbers."""
         values = self._list_values(name)
         return bool(values) and not all(isinstance(value, (int, float)) for value in values)
 

@@ -244,8 +244,8 @@ def _unwrap_answer(answer: Any, choices: Sequence[str]) -> Any:
 def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list[str]:
     """Return one id per draft: the file's ids, or a hash of the content if the file has none.
 
-    If ids of the file repeat for different questions, these rows are reported as faulty. If the column is not called
-    `id`, hashes are used instead, with a note for the user in `notes`.
+    Different questions may have the same id in the file. If the column is called `id`, these rows are reported as
+    faulty. Otherwise the column is ignored: hashes are used for all rows, with a note for the user in `notes`.
     """
     if layout.id is None:
         return [draft.hash_content() for draft in drafts]

@@ -157,10 +157,10 @@ class SampleBuilder:
     def _decide_kinds(self, open_rows: Sequence[int]) -> dict[int, str]:
         """Return the kind of each row without options, by its index: `yes_no`, `number` or `open`.
 
-        A declared kind applies to all rows. Otherwise a row is a yes/no question if all its references are answer words
-        for yes or no. This rule is used only if all references of the file are such words, or if exactly two different
-        words occur, one for yes and one for no. All other rows have one kind: `number` if their references are numbers,
-        else `open`. Raises DataError if the kind cannot be decided.
+        A declared kind applies to all rows. Otherwise a row is a yes/no question if all its references are words for
+        yes or no. There are such questions only in a file without other references, or in a file in which exactly one
+        word for yes and one for no occur. All remaining rows have one kind: `number` if all their references are
+        numbers, else `open`. Raises DataError if the kind cannot be decided.
         """
         if self.settings.kind in OPEN_KINDS:
             self._check_kind(open_rows, self.settings.kind)
@@ -208,10 +208,11 @@ class SampleBuilder:
         return {"1": "yes", "0": "no"}.get(text) or self.to_yes_no(text.casefold()) or text
 
     def _join_annotators(self, open_rows: Sequence[int]) -> list[list[int]]:
-        """Return the indices of the rows of each question.
+        """Return the indices of the rows of each question, as one list per question.
 
         Rows without options that have the same id, question and clips hold the answers of several annotators to one
-        question. If most questions have k rows, m times k such rows are m questions, in the order of the file.
+        question. Let k be the most frequent number of such rows. If 2k, 3k or more rows are the same, they are two,
+        three or more questions with k rows each, in the order of the file.
         """
         together: dict[tuple[Any, ...], list[int]] = {}
         is_open = set(open_rows)
@@ -232,7 +233,8 @@ class SampleBuilder:
 
 
 def _find_shared_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
-    """Return the key of a question by grouping, for the groupings in which all of its rows have the same value."""
+    """Return the key of a question in each grouping, from the rows of the question. A grouping in which the rows have
+    different keys, or none, is left out."""
     found = {}
     for name in groupings:
         keys = {to_text(cell) for draft in rows if not is_empty(cell := get_cell(draft.row, name))}

@@ -86,7 +86,7 @@ def _format_separator(separator: str) -> str:
 
 
 def _parse_separator(text: str) -> str:
-    """Return the separator for its name in `--map` (`tab`), or for the separator itself."""
+    """Return the separator that a value of `--map` means: a name such as `tab`, or the separator itself."""
     return {"newline": "\n", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
 
 
@@ -104,7 +104,11 @@ def parse_map(text: str, where: str = "--map") -> FileSettings:
 
 
 def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
-    """Return the settings of pairs. A value is `none`, a column, columns joined by `+`, or a list of columns."""
+    """Build settings from pairs of a role and its columns, or of another setting and its value.
+
+    Columns are `none`, one name, names joined by `+`, or a list of names. `where` begins the messages. Raises
+    UsageError for unknown keys and values.
+    """
     columns: dict[str, tuple[str, ...]] = {}
     values: dict[str, Any] = {}
     for key, value in pairs.items():
@@ -120,6 +124,7 @@ def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
 
 
 def _read_columns(value: Any, where: str) -> tuple[str, ...]:
+    """Parse the columns of a role from a text (joined by `+`) or a list; empty for `none`. Raises UsageError."""
     if isinstance(value, str):
         if value.strip() == "none":
             return ()
@@ -156,7 +161,8 @@ def parse_group_by(text: str) -> tuple[str, ...]:
 
 
 def find_sidecar(path: Path) -> Path:
-    """Return the path of a sidecar: `birds.toml` beside the file `birds.csv`; `birds/birds.toml` for a folder."""
+    """Return the path of the file of declarations (sidecar) about the question file or folder `path`: `birds.toml`
+    beside `birds.csv`, or `birds/birds.toml` for the folder `birds`."""
     return path / f"{path.resolve().name}.toml" if path.is_dir() else path.with_suffix(".toml")
 
 
@@ -200,6 +206,7 @@ def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSet
 
 
 def split_constant(names: Sequence[str]) -> tuple[str, str | None]:
-    """Return the column of a single-column role, and the text of a constant (`text:...`) if it is one."""
+    """Return the only name in `names`, and the text after `text:` if the name is such a constant instead of a column;
+    else None."""
     (name,) = names
     return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)

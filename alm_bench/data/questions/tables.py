@@ -153,8 +153,8 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
 def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequence[Row]:
     """Return the rows of a JSON object.
 
-    If the object maps ids or clips to lists of rows, there is one row per key, with the key as `id` and the list
-    inside. `is_row` returns True for an object that is a row.
+    If the object maps ids or clips to lists of rows, one row per key is returned, which contains the key as `id` and
+    the list; `expand_nested_rows` splits it later. `is_row` returns True for an object that is a row.
     """
     lists = list(document.values())
     by_key = all(isinstance(one, list) and one and all(isinstance(row, dict) for row in one) for one in lists)

@@ -44,8 +44,8 @@ class Rendering:
         return value * float(self.rng.uniform(1 - spread, 1 + spread))
 
     def add_units(self, units: Sequence[Wave]) -> Wave:
-        """Add up the waves `units`, each from its start on, in a wave of `n` samples. Units are cut at the end of that
-        wave."""
+        """Return the sum of the waves `units` in a wave of `n` samples. Unit i begins at `starts[i]`; it is cut at the
+        end of that wave."""
         out = np.zeros(self.n, np.float32)
         for start, unit in zip(self.starts, units, strict=True):
             part = unit[: self.n - start]
@@ -58,11 +58,13 @@ def count_samples(duration: float) -> int:
 
 
 def make_time_axis(n: int) -> Wave:
+    """Return the times of `n` samples in seconds."""
     return np.arange(n, dtype=np.float32) / np.float32(RATE)
 
 
 @lru_cache(maxsize=256)
 def _build_wavetable(amplitudes: tuple[float, ...]) -> Wave:
+    """Return one period of a wave with these amplitudes of its harmonics, with peak 1."""
     spectrum = np.zeros(_TABLE // 2 + 1, np.complex64)
     spectrum[1 : len(amplitudes) + 1] = -1j * np.array(amplitudes)
     wave: Wave = (fft.irfft(spectrum, _TABLE) * (_TABLE / 2)).astype(np.float32)
@@ -90,11 +92,13 @@ def make_falling_amplitudes(count: int, power: float = 1.0) -> tuple[float, ...]
 
 
 def make_noise(rng: np.random.Generator, n: int) -> Wave:
+    """Return white Gaussian noise with standard deviation 1."""
     return rng.standard_normal(n, dtype=np.float32)
 
 
 @lru_cache(maxsize=256)
 def _design_filter(low: float | None, high: float | None, order: int) -> Any:
+    """Return the second-order sections of a Butterworth filter that passes `low` to `high` Hz."""
     if low and high:
         return signal.butter(order, (low, high), "bandpass", fs=RATE, output="sos")
     if low:

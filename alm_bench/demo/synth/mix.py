@@ -62,6 +62,7 @@ def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
 
 
 def _render_background(seed: int, n: int, level: float) -> Wave:
+    """Return `n` samples of background noise. `level` is in dB."""
     rng = np.random.default_rng([seed, 2**20])
     hiss = make_noise(rng, n)
     tilted = 0.6 * hiss + filter_band(hiss, None, float(rng.choice((400, 900, 2000))), 1)

@@ -1,4 +1,7 @@
-"""Synthesis of musical instruments: sustained, struck and percussive ones, and keyboards."""
+"""Synthesis of musical instruments: sustained, struck and percussive ones, and keyboards.
+
+Each public function renders the event type of its name.
+"""
 
 import numpy as np
 
@@ -22,6 +25,7 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
 
 
 def _draw_pitches(rendering: Rendering, base: float) -> list[float]:
+    """Draw one pitch in Hz per unit, from a scale on `base` Hz."""
     return [base * 2.0 ** (int(step) / 12) for step in rendering.rng.choice(_MELODY, len(rendering.starts))]
 
 

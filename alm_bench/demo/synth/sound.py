@@ -1,4 +1,7 @@
-"""Synthesis of everyday sounds: animals, weather, alarms, impacts and machines."""
+"""Synthesis of everyday sounds: animals, weather, alarms, impacts and machines.
+
+Each public function renders the event type of its name.
+"""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 """Synthesis of voices: formant filters on a glottal wave or on noise. There are no words, but the tempo, pitch and
-vowels are similar to speech."""
+vowels are similar to speech. Each public function renders the event type of its name."""
 
 import math
 
@@ -50,6 +50,7 @@ def _draw_formant_factor(rendering: Rendering, size: float) -> float:
 
 
 def _draw_vowel(rendering: Rendering) -> tuple[int, int, int]:
+    """Draw a vowel: its first three formants in Hz."""
     return _VOWELS[int(rendering.rng.integers(len(_VOWELS)))]
 
 
