@@ -188,7 +188,7 @@ def _count_option_orders(row: Scored) -> int:
 
 
 def _compute_agreement(rows: Sequence[Scored]) -> float:
-    """Return the share of pairs of rows in which the same option is selected."""
+    """Return the share of the pairs of `rows`, which ask one question, in which the same option is selected."""
     said = [get_selected_text(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)

@@ -39,7 +39,8 @@ class QueryScore:
 
 
 def compute_similarities(queries: Matrix, candidates: Matrix) -> Matrix:
-    """Return the cosine similarities of embeddings, shape (queries, candidates), from arrays (count, width)."""
+    """Return the cosine similarities, shape (queries, candidates), of two arrays of embeddings, shape (texts or clips,
+    dimensions)."""
     ours, theirs = (_scale_to_unit(np.asarray(each, dtype=np.float64)) for each in (queries, candidates))
     similarities: Matrix = np.round(ours @ theirs.T, DECIMALS)
     return similarities

@@ -48,6 +48,7 @@ class WeightSource:
 
 
 def _list_hub_files(repository: str, *names: str) -> tuple[WeightFile, ...]:
+    """Return the download entries of the files `names` of a Hugging Face repository, without a request."""
     return tuple(WeightFile(name, f"{HUB}{repository}/resolve/main/{name}") for name in names)
 
 
