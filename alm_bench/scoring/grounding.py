@@ -70,7 +70,10 @@ NO_CHAIN = "no answered item has a chain of thought"
 
 
 def build_chainless_effect(left_out: int, reason: str) -> Effect:
-    """Return the effect of a changed chain of thought if no chain can be changed; `left_out` is the number of items."""
+    """Return the effect, without values, of a change of chains of thought if none of the items has one to change.
+
+    `left_out` is the number of items, `reason` the reason why no chain can be changed.
+    """
     return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
 
 

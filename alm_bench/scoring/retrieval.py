@@ -78,7 +78,10 @@ def score_query(similarities: Matrix, relevant: Sequence[int], total: int | None
 
 @lru_cache(maxsize=1024)
 def score_random_ranking(candidates: int, relevant: int) -> QueryScore:
-    """Return the expected score of a query whose candidates are in random order."""
+    """Return the expected score of a query with candidates in random order.
+
+    `candidates` is the number of candidates, `relevant` the number of relevant ones among them.
+    """
     missed = dict.fromkeys(CUTOFFS, 1.0)
     for k in CUTOFFS:
         for position in range(min(k, candidates)):

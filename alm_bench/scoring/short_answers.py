@@ -85,7 +85,7 @@ def _asserts_reference(answer: str, reference: str, question: str | None) -> boo
 
 @lru_cache(maxsize=256)
 def _parse_document(answer: str) -> Document:
-    """Return the structure of an answer, which is compared with several references."""
+    """Return the structure of an answer. It is cached, since an answer is compared with several references."""
     return Document(answer)
 
 

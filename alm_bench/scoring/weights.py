@@ -23,7 +23,7 @@ HUB = "https://huggingface.co/"
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """One file of a download."""
+    """File of weights with its download address."""
 
     name: str
     """Path below the folder of the weights."""
