@@ -93,6 +93,7 @@ class TerminalBars:
             self._bars.stop()
 
     def create_for_unit(self, unit: Unit) -> "TerminalBars":
+        """Return this display itself, whose bars are shared by activities in all units."""
         return self
 
 

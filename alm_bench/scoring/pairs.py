@@ -86,9 +86,16 @@ class _Pair:
     """
 
     key: str
+    """Pairing key (`PairSpec.by`), which is also the cluster that intervals resample."""
+
     first: Sequence[int]
+    """Indices of the rows under the first condition."""
+
     second: Sequence[int]
+    """Indices of the rows under the second condition."""
+
     weight: float = 1.0
+    """Weight of the pair in means."""
 
 
 def analyse_pairs(
