@@ -56,10 +56,10 @@ def verify(
     group_by: common.GroupBy = None,
     json_: common.Json = False,
 ) -> None:
-    """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
+    """Show what `data info` shows, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
 
-    Of a file of your own (./birds.csv) it lists faulty rows, duplicates, the scores of text-only baselines, and cues
-    by which the right option can be told without the audio.
+    For a question file of your own (./birds.csv), also lists faulty rows, duplicates, the scores of text-only
+    baselines, and cues that give the right option away without the audio.
     """
     declared = common.collect_file_options(map_, audio_root, kind, group_by)
     reports = _build_reports(task, data, split, "data verify", True, declared)

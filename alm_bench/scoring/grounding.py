@@ -22,7 +22,7 @@ from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, ju
 class Effect:
     """Effect of changed clips, or of a changed chain of thought, on a model's score on one group of items.
 
-    The fields name the changed run `noise`, also if the change is another one.
+    The fields call the changed run `noise`, whatever the change is.
     """
 
     clean: Metric
