@@ -57,7 +57,7 @@ def hash_function(function: Callable[..., Any]) -> str | None:
 
 
 def _describe_function(function: Any) -> list[Any] | None:
-    """Return the source of a function and the values that it is bound to; None if it cannot be hashed."""
+    """Return what `hash_function` hashes: a function's source and the values that it is bound to; None if it cannot."""
     if isinstance(function, functools.partial):
         inner = _describe_function(function.func)
         bound: list[Any] = [list(function.args), dict(function.keywords)]
@@ -105,5 +105,5 @@ def resolve_model(model: Model) -> tuple[str, Adapter | None]:
 
 
 def _clean_label(label: str) -> str:
-    """Return a label in one line."""
+    """Return a label as one line: white space, such as a line break, becomes one space."""
     return re.sub(r"\s+", " ", label).strip()

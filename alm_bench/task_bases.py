@@ -281,6 +281,7 @@ class SentenceTask(_BaseTask):
         return compute_item_scores(rows, self.options.list_metrics())
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        """Return one score per row, by metric, for those metrics of `figures` that are means over items."""
         return compute_scores_by_metric(rows, figures)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:

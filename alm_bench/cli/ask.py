@@ -77,7 +77,10 @@ def ask(
 
 
 def _check_explain(explain: Path | None, event_names: Path | None, clips: int) -> None:
-    """Raise UsageError, before a model is loaded, for options of explanations that cannot be followed."""
+    """Raise UsageError if the options of explanations cannot be used. It is called before a model is loaded.
+
+    `clips` is the number of clips that the command names.
+    """
     from alm_bench.reports.explanation import check_explanation_path
 
     if explain is None:

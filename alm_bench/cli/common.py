@@ -182,7 +182,7 @@ TaskArgument = Annotated[
 
 
 def join_map(given: list[str] | None) -> str | None:
-    """Return the values of a repeated `--map` as one; None without any."""
+    """Return the values of a repeated `--map` as one comma-separated value; None without any."""
     return ",".join(given) if given else None
 
 

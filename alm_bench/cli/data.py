@@ -56,10 +56,10 @@ def verify(
     group_by: common.GroupBy = None,
     json_: common.Json = False,
 ) -> None:
-    """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
+    """Show what `data info` shows, and open every clip. Exits 1 if something that a run needs is missing or unreadable.
 
-    Of a file of your own (./birds.csv) it lists faulty rows, duplicates, the scores of text-only baselines, and cues
-    by which the right option can be told without the audio.
+    For a question file of your own (./birds.csv), also lists faulty rows, duplicates, the scores of text-only
+    baselines, and cues that give the right option away without the audio.
     """
     declared = common.collect_file_options(map_, audio_root, kind, group_by)
     reports = _build_reports(task, data, split, "data verify", True, declared)
@@ -71,7 +71,12 @@ def verify(
 def _build_reports(
     task: str | None, choice: str, split: str | None, what: str, headers: bool, declared: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return one report per task or file. Raises UsageError if columns are declared and no file is named."""
+    """Return one report per task or question file.
+
+    `choice` is the value of `--data`, `what` the command's name in messages. If `headers` is True, clips are opened.
+    `declared` are options that only question files have, such as `map`: raises UsageError if there are some and `task`
+    names no file.
+    """
     from alm_bench.cli.own_file import build_file_report
 
     entries = select_tasks(task, what)
@@ -88,7 +93,11 @@ def _build_reports(
 
 
 def _build_task_report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
-    """Return the report on the files and clips of a task. `named` is the split; `headers` opens every clip."""
+    """Return the report on the files and clips of a task.
+
+    `choice` is the value of `--data`, `named` the split that the user named, if any. If `headers` is True, the header
+    of every clip is decoded to find unreadable clips.
+    """
     from alm_bench.data import inspect
 
     split = pick_split(entry, named)

@@ -82,7 +82,11 @@ def get(
 def _download_tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
-    """Download the files of tasks and yield one result per file. `settings` are options of `Downloader`."""
+    """Download the files of tasks and yield one result per file.
+
+    `named` is the command's argument: comma-separated tasks and collections, or `all`. `settings` are options of
+    `Downloader`. Raises UsageError for other names.
+    """
     from alm_bench.data import Downloader, lock_folder
     from alm_bench.plugins import catalogue
 
@@ -106,7 +110,7 @@ def _download_tasks(
 
 
 class _MissingClips:
-    """Counts the missing clips of a task when called; returns None as long as its questions are missing."""
+    """Function object that returns the number of a task's missing clips; None as long as its questions are missing."""
 
     def __init__(self, entry: "TaskEntry", folder: Path, split: str) -> None:
         self._entry, self._folder, self._split = entry, folder, split

@@ -119,6 +119,7 @@ def _list_models() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.plugins import catalogue
     from alm_bench.runner.conditions import CLEAN, load_condition_classes
 
@@ -160,6 +161,7 @@ def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     try:
         from alm_bench.train.objectives import load_objective_classes
     except ModuleNotFoundError as error:
@@ -171,7 +173,7 @@ def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rewards of drawn answers, and the reasons why plug-ins of rewards are broken."""
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.train.rewards import load_reward_classes
 
     registry = load_reward_classes()
@@ -179,6 +181,7 @@ def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_judges() -> tuple[list[Row], Mapping[str, str]]:
+    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
     from alm_bench.judges import load_presets
 
     registry = load_presets()

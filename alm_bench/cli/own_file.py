@@ -16,7 +16,8 @@ def build_file_report(
 ) -> dict[str, Any]:
     """Return the report on a file: its roles of columns, faults of rows, clips, duplicates, baselines and leaks.
 
-    With `headers`, the header of every clip is decoded. Raises DataError if the file cannot be read as a whole.
+    `named` is the split that the user named, if any. If `headers` is True, the header of every clip is decoded to find
+    unreadable clips. `options` are the options of the file as a task. Raises DataError if the file cannot be read.
     """
     from alm_bench.data import compute_cached_sha256, inspect_clips
     from alm_bench.scoring.leaks import find_leaks

@@ -105,6 +105,7 @@ def _read_file(path: Path) -> str:
 
 
 def _build_report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":
+    """Return the printed report: answer, status, rule, and the span of the text that decided."""
     from alm_bench.reports import Fields
 
     lines = [("answer", _format_answer(parsed, options)), ("status", parsed.status), ("rule", parsed.rule)]

@@ -44,6 +44,7 @@ def play_clip(ref: AudioRef, player: tuple[str, ...]) -> str | None:
 
 
 def _play_file(path: Path, player: tuple[str, ...]) -> str | None:
+    """Play a file by the command `player`. Return the reason in one line if that failed, else None."""
     done = subprocess.run([*player, str(path)], capture_output=True, text=True, errors="replace", check=False)
     if done.returncode == 0:
         return None

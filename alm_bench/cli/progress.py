@@ -39,9 +39,11 @@ Clock = Callable[[], float]
 class Display(Protocol):
     """Shows the progress of one or several activities, each identified by its name."""
 
-    def show(self, name: str, done: int, total: int | None, note: str = "") -> None: ...
+    def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
+        """Show that the activity `name` has done `done` of `total` counts; `total` is None if it is not known."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Print a message to the user without disturbing the display."""
 
     def close(self) -> None: ...
 
@@ -91,6 +93,7 @@ class TerminalBars:
             self._bars.stop()
 
     def create_for_unit(self, unit: Unit) -> "TerminalBars":
+        """Return this display itself, whose bars are shared by activities in all units."""
         return self
 
 
@@ -248,6 +251,7 @@ class TrainingProgress(_DisplayContext):
         self._display.say(text)
 
     def step(self, entry: dict[str, Any]) -> None:
+        """Show one training step. `entry` is its log entry from the trainer."""
         note = f"loss {entry['loss']:.4f} · {entry['samples_per_second']:.1f} samples/s"
         if "validation_loss" in entry:
             note += f" · validation {entry['validation_loss']:.4f}"
@@ -290,11 +294,12 @@ class DownloadProgress(_DisplayContext):
         )
 
     def tell(self, name: str, done: int, total: int | None) -> None:
+        """Show the progress of the file `name`: `done` bytes of `total`, which is None if it is not known."""
         self._display.show(name, done, total)
 
 
 class Bars:
-    """Shows the progress of runs; implements `alm_bench.progress.Watch`."""
+    """Creates the progress displays of runs on standard error; implements `alm_bench.progress.Watch`."""
 
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)

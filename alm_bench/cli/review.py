@@ -27,7 +27,7 @@ def review(
 ) -> None:
     """List marks that people set on items of runs.
 
-    Each with what is stored, and how the current parser parses the text.
+    For each mark, also shows what is stored, and how the current parser parses the text.
 
     `score RUN --labels MARKS.json` computes scores with the corrected labels.
     """

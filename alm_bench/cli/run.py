@@ -255,7 +255,7 @@ def _list_evaluations(model: list[str] | None, config: Path | None, values: Mapp
 
 
 def _check_config_options(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
-    """Raise UsageError for options besides `--config` that belong into its file."""
+    """Raise UsageError for options besides `--config` that can only be set in its file."""
     from dataclasses import fields
 
     from alm_bench.runner.options import RunOptions
@@ -313,13 +313,13 @@ def evaluate(
 
 
 def check_report_name(path: Path | None, option: str) -> None:
-    """Raise UsageError unless the name of a report ends as HTML files do."""
+    """Raise UsageError if the path of a report does not end in .html or .htm. `option` names the option in messages."""
     if path is not None and path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{option} {path}: expected a name that ends in .html")
 
 
 def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
-    """Write the HTML report of finished runs, and print its path: to standard error if JSON is printed."""
+    """Write the HTML report of finished runs and print its path, on standard error if the command prints JSON."""
     if not folders:
         print_notice("no report: no run is finished")
         return

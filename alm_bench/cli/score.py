@@ -98,13 +98,22 @@ def score(
 
 @dataclass(frozen=True, slots=True)
 class _Rescoring:
-    """Settings by which runs are scored again."""
+    """Settings of the command by which runs are scored again."""
 
     solver: Path | None
+    """Folder of a text-only run (`--solvable-by`): accuracy on the items that it gets wrong is reported, too."""
+
     metrics: str | None
+    """Comma-separated metrics (`--metrics`); None for the metrics of each run."""
+
     tags: tuple[str, ...]
+    """Further tags that enclose answers (`--answer-tag`)."""
+
     jury: "Jury | None"
+    """Judge models (`--judge`); None if none grades."""
+
     max_cost: float | None
+    """Cost limit of the judges' calls; None for no limit."""
 
     def run(self, folders: Sequence[Path], details: bool, json_: bool) -> None:
         """Score runs again and print them. Exits with status 1 if a call of a judge failed."""

@@ -56,7 +56,7 @@ def show(
 ) -> None:
     """Show items of a run.
 
-    Each with its question, options, raw text, parsed answer, reference and clip.
+    For each item, shows its question, options, raw text, parsed answer, reference and clip.
     """
     from alm_bench.records.store import read_header, read_records
     from alm_bench.reports.item_filter import ItemFilter, select_items

@@ -174,8 +174,7 @@ def filter_rows(
     batch_size: BatchSize = 8,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the filtered data set.")] = OUT
-    / "filtered",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the filtered data set.")] = OUT / "filtered",
     json_: common.Json = False,
 ) -> None:
     """Filter training rows.
@@ -231,7 +230,7 @@ def _build_options(
 
 
 def _read_forms(text: str) -> "tuple[Form, ...]":
-    """Return the forms that `--form` names. Raises UsageError."""
+    """Return the forms of questions that the value of `--form` names. Raises UsageError for an unknown one."""
     from alm_bench.synthesis.prompts import FORMS
 
     if text == "both":
@@ -242,7 +241,7 @@ def _read_forms(text: str) -> "tuple[Form, ...]":
 
 
 def _read_columns(values: list[str] | None) -> dict[str, str]:
-    """Return the columns of `--map` by role. Raises UsageError."""
+    """Return the column names in the values of `--map` (`role=column`) by role. Raises UsageError."""
     columns = dict(split_pair(pair, "--map") for value in values or () for pair in value.split(","))
     if unknown := [role for role in columns if role not in ROLES]:
         raise UsageError(f"--map {unknown[0]}=...: no such role; known: {', '.join(ROLES)}")

@@ -91,6 +91,7 @@ def train(
         log: Log | None = None
 
         def observe(entry: dict[str, Any]) -> None:
+            """Show a log entry of the trainer, and send its numbers to the tracker."""
             last.update(entry)
             progress.step(entry)
             if log is not None:

@@ -108,8 +108,10 @@ def difficulty(
 
 
 def _name_recipe_model(recipe: "TrainConfig", model_arg: Sequence[str] | None) -> tuple[str, list[str]]:
-    """Return the adapter and its options for the initial weights of a recipe. Raises UsageError for a recipe that
-    starts from untrained weights."""
+    """Return the name of the adapter that loads the initial weights of a recipe, and its options (`key=value`).
+
+    Raises UsageError for a recipe that starts from untrained weights.
+    """
     from alm_bench.core import UsageError
 
     if recipe.model.init is None:

@@ -26,5 +26,5 @@ def build_rescore_matrix(
     cells: list[Row] = []
     for row in rows:
         figures = [build_metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
-        cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])
+        cells.append([row.rule.name, row.rule.description, row.accuracy.n, *figures])
     return [Table(columns, cells), Text(f"{model}: {outputs} outputs of {source}, scored by {questions}.")]

@@ -189,7 +189,7 @@ def _compute_kappa_and_balanced_accuracy(sums: Array) -> Array:
 
 
 def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
-    """Return the number of each item's cluster, from 0 in order of first appearance."""
+    """Return the index of each item's cluster; clusters are numbered from 0 in order of first appearance."""
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
 
@@ -197,7 +197,7 @@ def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
 def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind: str) -> Metric:
     """Return a rank correlation of `x` and `y` with its BCa bootstrap interval over clusters.
 
-    `kind` is `spearman` or `kendall`. `cluster_numbers` holds the number of each item's cluster (`_index_clusters`).
+    `kind` is `spearman` or `kendall`. `cluster_numbers` holds the index of each item's cluster (`_index_clusters`).
     """
     from scipy.stats import kendalltau, spearmanr
 
@@ -224,8 +224,8 @@ def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind:
 def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Spearman's correlation of resampled items, shape (draws,).
 
-    Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's
-    cluster.
+    `x` and `y` hold the two values of each item, and `rows` the index of its cluster. The argument of the returned
+    function holds how often each cluster is drawn, shape (draws, clusters).
     """
     orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
 
@@ -259,8 +259,9 @@ def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) ->
 def _build_weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Kendall's tau-b of resampled items, shape (draws,).
 
-    Its argument holds how often each cluster is drawn, shape (draws, clusters). `rows` holds the number of each item's
-    cluster. Concordance and ties of all pairs of items are summed only once, by pairs of clusters.
+    `x` and `y` hold the two values of each item, and `rows` the index of its cluster. The argument of the returned
+    function holds how often each cluster is drawn, shape (draws, clusters). Concordance and ties of all pairs of items
+    are summed only once, by pairs of clusters.
     """
     count = int(rows.max()) + 1
     sums = [np.zeros((count, count)) for _ in range(3)]

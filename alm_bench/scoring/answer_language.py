@@ -95,7 +95,10 @@ def detect_language(text: str) -> DetectedLanguage:
 
 
 def check_language(text: str, expected: str) -> Verdict:
-    """Compare the language of a text with the expected one, given by its code."""
+    """Compare the language of a text with the expected one, given by its code.
+
+    Return `expected` if they are the same, `other` if the text cannot be in the expected language, else `unsure`.
+    """
     code = normalise_language(expected)
     code = WRITTEN_AS.get(code, code)
     detected = detect_language(text)
@@ -106,11 +109,13 @@ def check_language(text: str, expected: str) -> Verdict:
 
 @lru_cache(maxsize=4096)
 def _find_script(letter: str) -> str | None:
+    """Return the name of the writing system of a letter (a key of `_SCRIPTS`), or None."""
     return next((name for name, pattern in _compile_scripts().items() if pattern.match(letter)), None)
 
 
 @cache
 def _compile_scripts() -> Mapping[str, re.Pattern[str]]:
+    """Return, by name of the writing system, a pattern that matches one of its characters."""
     return {name: re.compile(f"[{characters}]") for name, (characters, _) in _SCRIPTS.items()}
 
 

@@ -156,7 +156,7 @@ def _check_input(candidates: Sequence[str], references: References, metrics: Seq
 
 
 def _compute_metrics(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
-    """Return the scores of the computed metrics, and the reasons for the other ones, both by metric name."""
+    """Return the scores of the metrics that can be computed, and the reasons why the others cannot, by metric name."""
     found: dict[str, CaptionScore] = {}
     missing: dict[str, str] = {}
     for name in metrics:

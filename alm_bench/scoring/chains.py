@@ -63,7 +63,7 @@ class Chain:
         return Beginning(f"{chain}\n" if chain.strip() else "", LEAD)
 
     def change(self, change: Callable[[str], str]) -> Beginning:
-        """Return the beginning of the answer with each passage changed."""
+        """Return the beginning of the answer with each passage of the reasoning replaced by `change(passage)`."""
         return self.rebuild([change(passage) for passage in self.passages])
 
     def truncate(self, share: float) -> Beginning:

@@ -55,9 +55,11 @@ def build_corpus_statistic(golds: Sequence[int], predictions: Sequence[int | Non
 def compute_classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
-    """Return the metrics of `build_corpus_statistic` with intervals, which resample clips.
+    """Return accuracy, macro precision, recall and F1, and the recall of each label, with intervals.
 
-    A metric without items has a reason instead of a value.
+    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recalls`, which
+    holds the metric name of each label's recall. A prediction of None is wrong. `clips` holds the clip of each item, by
+    which the intervals resample. A metric without items has a reason instead of a value.
     """
     found = build_corpus_statistic(golds, predictions, recalls)
     if not golds:

@@ -57,6 +57,7 @@ def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[Collecti
     has_interval = any(len(each) > 1 for each in sums)
 
     def summarise(value: Array, drawn: Array) -> list[Metric]:
+        """Return one metric per model from its values, shape (models,), and from the draws, shape (draws, models)."""
         low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
         bounds = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
         return [Metric(v, lo, hi, n) if has_interval else Metric(v, n=n) for v, lo, hi in bounds]
@@ -88,7 +89,10 @@ def _sum_scores_by_cluster(task: TaskItems) -> Array:
 
 
 def _resample_scores(sums: Array, generator: np.random.Generator) -> Array:
-    """Return the models' scores of one task in every draw, shape (draws, models)."""
+    """Return the models' scores of one task in every bootstrap draw, shape (draws, models).
+
+    `sums` is the result of `_sum_scores_by_cluster`.
+    """
     clusters = len(sums)
     parts = []
     for _ in range(DRAWS // DRAWS_AT_ONCE):

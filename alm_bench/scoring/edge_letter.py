@@ -38,7 +38,7 @@ def is_empty_answer(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ScriptCounts:
-    """Accuracy by a script, which leaves some answers out of the denominator."""
+    """Accuracy by a benchmark's scoring script, which leaves some answers out of the denominator."""
 
     correct: int
     """Number of answers that the script counts as correct."""
@@ -52,7 +52,9 @@ class ScriptCounts:
 
 
 def count_script_answers(rows: Sequence[Scored], empty: EmptyAnswers) -> ScriptCounts:
-    """Count correct answers and the denominator as a script does: answers without a letter are left out.
+    """Count the correct answers and the answers in the denominator as a benchmark's scoring script does.
+
+    Answers that contain text but no letter are left out of the denominator.
 
     `empty` is the script's treatment of empty answers. `rows` must be in the order of the file. Rows without a text or
     a reference are ignored.

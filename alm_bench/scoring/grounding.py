@@ -20,7 +20,10 @@ from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, ju
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Effect of changed clips on a model's score on one group of items, with a verdict on grounding."""
+    """Effect of changed clips, or of a changed chain of thought, on a model's score on one group of items.
+
+    The fields call the changed run `noise`, whatever the change is.
+    """
 
     clean: Metric
     """Score on clean clips."""
@@ -67,7 +70,10 @@ NO_CHAIN = "no answered item has a chain of thought"
 
 
 def build_chainless_effect(left_out: int, reason: str) -> Effect:
-    """Return the effect of a changed chain of thought if no chain can be changed; `left_out` is the number of items."""
+    """Return the effect, without values, of a change of chains of thought if none of the items has one to change.
+
+    `left_out` is the number of items, `reason` the reason why no chain can be changed.
+    """
     return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
 
 
@@ -131,8 +137,9 @@ def compute_chain_effects(
 ) -> dict[str, dict[str, Effect]]:
     """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
 
-    `pairs` are the items with a chain, `left_out` those without. `control` are items of a run with unchanged chains: it
-    takes the place of the clean run in the verdict, since answers that change there change by chance.
+    `pairs` are the items with a chain, `left_out` the items without one. `control` are the items of a control run, in
+    which the model continues its unchanged chain. With it, verdicts compare the changed run with the control run, not
+    with the clean run, since answers that differ in the control run differ by chance.
     """
     if not pairs:
         return {"all": {"all": build_chainless_effect(len(left_out), NO_CHAIN)}}
@@ -164,7 +171,7 @@ class _ItemScores:
 
     @staticmethod
     def from_pairs(task: Task, kept: Sequence[ItemPair]) -> "_ItemScores":
-        """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
+        """Compute the scores of the items `kept`. Raises MetricError if the main score cannot be computed."""
         name, clean = compute_main_scores(task, [pair.clean for pair in kept])
         repeats = [compute_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
@@ -232,8 +239,8 @@ class Measurement:
     margins: Sequence[Margin | None]
     """Margins of the clean and of the changed score over the best text-only baseline."""
 
-    kept: float | None
-    """Lower bound of the share of the clean score that remains."""
+    lower_retention: float | None
+    """Lower bound of the share of the clean score that remains; None without an interval."""
 
     rows: Sequence[Scored]
     """Items of the clean run."""
@@ -252,7 +259,7 @@ tell"."""
 
 @dataclass(frozen=True, slots=True)
 class _ClipVerdict:
-    """Judges changed clips."""
+    """Function object of type `FindVerdict` for changed clips."""
 
     keeps_evidence: bool
     """True if the changed clips may still contain the information that the answer needs."""
@@ -261,21 +268,22 @@ class _ClipVerdict:
         clean, noise = found.margins
         if clean is None or noise is None:
             return None, "no text-only baseline is known item by item"
-        evidence = Evidence(found.effect.drop, found.kept, found.effect.changed.value or 0.0, clean, noise)
+        effect = found.effect
+        evidence = Evidence(effect.drop, found.lower_retention, effect.changed.value or 0.0, clean, noise)
         return judge(evidence, self.keeps_evidence)
 
 
 @dataclass(frozen=True, slots=True)
 class _ChainVerdict:
-    """Judges changed chains of thought."""
+    """Function object of type `FindVerdict` for changed chains of thought."""
 
     control: Mapping[str, tuple[float, float]]
-    """Share of repeats whose answer differs although the chain is unchanged, and the score then, by item id; empty if
-    not measured."""
+    """Measurements of a control run, in which the model continues its unchanged chain, by item id: the share of repeats
+    whose answer differs from the clean run, and the mean score. Empty without a control run."""
 
     @staticmethod
     def from_control(task: Task, control: Sequence[ItemPair]) -> "_ChainVerdict":
-        """Return the verdict for a run with unchanged chains; without such a run if `control` is empty."""
+        """Return the function object with the measurements of `control`, the items of a control run."""
         kept = _select_scored(task, control)
         try:
             scored = _ItemScores.from_pairs(task, kept) if kept else None

@@ -87,9 +87,9 @@ def _compute_bounds(
 ) -> tuple[Array, Array]:
     """Compute the lower and upper bounds of `compute_clustered_interval`, each of shape (k,).
 
-    `kinds_data` holds the sums of the distinct clusters (shape `shape`), `sizes_data` the number of clusters of each
-    kind, and `total_data` the sum over all clusters. Arrays are passed as bytes, so that equal arrays are equal cache
-    keys.
+    Clusters with equal sums are of one kind. `kinds_data` holds the sums of each kind, shape `shape` = (kinds, ...),
+    `sizes_data` the number of clusters of each kind, and `total_data` the sum over all clusters. These arrays are
+    passed as bytes, so that equal arrays are equal cache keys.
     """
     kinds = np.frombuffer(kinds_data).reshape(shape)
     sizes, total = np.frombuffer(sizes_data, dtype=np.int64), np.frombuffer(total_data).reshape(shape[1:])

@@ -86,7 +86,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
 
 
 def find_pycocoevalcap_folder(part: str) -> Path:
-    """Return a folder of the installed package pycocoevalcap, which contains the jars."""
+    """Return the folder `part` (such as `meteor`) of the installed package pycocoevalcap. It contains jars."""
     import pycocoevalcap
 
     return Path(next(iter(pycocoevalcap.__path__))) / part

@@ -38,7 +38,7 @@ def compute_bounds(scores: Sequence[float | None]) -> tuple[float | None, float 
 
 
 def compare_judges(first: Sequence[float], second: Sequence[float], clusters: Sequence[Hashable]) -> Metric:
-    """Return Cohen's kappa of two judges: right is a score of at least `THRESHOLD`."""
+    """Return Cohen's kappa of the scores of two judges. A score of at least `THRESHOLD` counts as right."""
     right = [float(score >= THRESHOLD) for score in second]
     return compute_agreement(first, right, clusters).kappa
 

@@ -103,7 +103,7 @@ def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
 
 
 def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
-    """Return the table `languages` as a JSON object; {} without languages."""
+    """Return {"languages": table}, the results by languages as JSON; {} if no item declares its languages."""
     table = compute_language_table(task, rows)
     return {} if table is None else {"languages": asdict(table)}
 
@@ -115,17 +115,22 @@ def check_answer(row: Scored) -> Verdict | None:
 
 
 def _get_answer_language(row: Scored) -> str | None:
+    """Return the language that the item declares for its answer; None if it declares none."""
     return None if row.sample.languages is None else row.sample.languages.answer
 
 
 def _get_pair(row: Scored) -> Pair | None:
+    """Return the declared languages of question and answer, or None if one of them is not declared.
+
+    If the question has no written language, the language of the speech is taken as its language.
+    """
     languages = row.sample.languages or ItemLanguages()
     question = languages.question or languages.audio
     return None if question is None or languages.answer is None else (question, languages.answer)
 
 
 def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, float]]:
-    """Return the name of the main score, and the score of each row that has one by the row's identity."""
+    """Return the name of the main score, and the score of each row that has one, by `id(row)`."""
     known = [row for row in rows if row.sample.has_reference and has_main_score(task, row.sample)]
     try:
         name, values = compute_main_scores(task, known)
@@ -137,6 +142,11 @@ def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, f
 def _build_cell(
     pair: Pair, rows: Sequence[Scored], by_pair: Mapping[Pair, Sequence[Scored]], scores: Mapping[int, float]
 ) -> LanguageCell:
+    """Return the results of `rows`, the items whose languages are `pair`.
+
+    `by_pair` holds the items of all pairs of languages, for the difference to the reference pair. `scores` holds the
+    score of each row that has one, by `id(row)`.
+    """
     known = [row for row in rows if id(row) in scores]
     verdicts = Counter(check_answer(row) for row in rows)
     score = (
@@ -159,8 +169,11 @@ def _build_cell(
 
 
 def _find_reference(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pair | None:
-    """Return the pair that a pair is compared with: English questions with English answers or, if the run has none,
-    English questions with answers in the same language."""
+    """Return the pair of languages that `pair` is compared with, or None.
+
+    It is (English, English). If the run has no such items, it is English questions with answers in the same language.
+    The result is None if the run has neither, or if `pair` is this pair itself.
+    """
     candidates = ((REFERENCE, REFERENCE), (REFERENCE, pair[1]))
     found = next((one for one in candidates if one in by_pair), None)
     return None if found == pair else found
@@ -169,7 +182,10 @@ def _find_reference(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pai
 def _compare(
     reference: Sequence[Scored], rows: Sequence[Scored], scores: Mapping[int, float]
 ) -> tuple[Metric, float] | None:
-    """Return the difference to the reference on the questions that both have, with its p-value; None without any."""
+    """Return the mean difference of scores, `rows` minus `reference`, on their common questions, and its p-value.
+
+    `scores` holds the score of each row by `id(row)`. Returns None if there are no common questions.
+    """
     own = {_get_question(row): row for row in rows}
     common = [row for row in reference if id(row) in scores and _get_question(row) in own]
     if not common:

@@ -31,7 +31,7 @@ def compute_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[f
 def get_item_score(task: Task, name: str, row: Scored) -> float:
     """Return the value of the metric `name` for one item.
 
-    A failed call gets the value of an empty answer: 0, or the value that the task's grade gives for an error rate.
+    A failed call gets the value of an empty answer: 0 if higher is better, else what `task.grade` returns for it.
     """
     if name in row.scores or get_metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)

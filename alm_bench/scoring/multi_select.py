@@ -47,7 +47,7 @@ def compute_multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def _compute_option_metrics(rows: Sequence[Scored]) -> Metrics:
-    """Return the metrics over single options, with intervals that resample clips."""
+    """Return the metrics `OPTION_METRICS`, which count single options instead of items. Intervals resample clips."""
     found, clusters = build_corpus_statistic(rows), list_clusters(rows)
     value, low, high = compute_clustered_interval(clusters, found.counts, found.statistic)
     distinct = len(set(clusters))

@@ -16,7 +16,8 @@ LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_pe
 def is_correct_option(sample: Sample, index: int | None) -> bool:
     """Return True if the option at `index` is correct; a duplicate of the correct option is correct, too.
 
-    If several options are correct, a single one is correct only if all of them have its text.
+    For a question with several correct options, an option is correct only if all correct options have the same text as
+    it.
     """
     if index is None:
         return False
@@ -188,7 +189,7 @@ def _count_option_orders(row: Scored) -> int:
 
 
 def _compute_agreement(rows: Sequence[Scored]) -> float:
-    """Return the share of pairs of rows in which the same option is selected."""
+    """Return the share of the pairs of `rows`, which ask one question, in which the same option is selected."""
     said = [get_selected_text(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)

@@ -54,10 +54,10 @@ class Rule:
     name: str
     """Name of the program."""
 
-    says: str
+    description: str
     """Description of the rule."""
 
-    earns: Callable[[Sequence[Answer]], Scores]
+    score: Callable[[Sequence[Answer]], Scores]
     """Function that returns the score of each answer."""
 
 
@@ -83,15 +83,15 @@ def compute_rule_accuracies(answers: Sequence[Answer]) -> list[RuleAccuracy]:
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
     return [
-        RuleAccuracy(rule, *(_average_scores(rule.earns(part)) for part in (answers, silent, refusing)))
+        RuleAccuracy(rule, *(_average_scores(rule.score(part)) for part in (answers, silent, refusing)))
         for rule in RULES
     ]
 
 
 def _average_scores(earned: Scores) -> Metric:
-    """Return the mean of the scores, without excluded items.
+    """Return the mean of the scores, without excluded items (None).
 
-    It has no interval if a score is neither 0 nor 1, since that is the expected score of a guess.
+    It has no interval if any score is neither 0 nor 1, since such a score is the expected score of a guess.
     """
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):

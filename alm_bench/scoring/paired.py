@@ -182,9 +182,9 @@ def compare_corpus_metrics(
     both = np.stack([first.counts, second.counts], axis=1)
 
     def compute_gains(sums: Array) -> Array:
-        """Map sums over both systems to differences of metrics.
+        """Return the metrics of the second system minus those of the first, shape (..., metrics).
 
-        `sums` has shape (..., 2, *first.counts.shape[1:]), the result (..., metrics).
+        `sums` holds the summed counts of both systems, shape (..., 2, *first.counts.shape[1:]).
         """
         ours, theirs = np.moveaxis(sums, -first.counts.ndim, 0)
         found: Array = second.statistic(theirs) - first.statistic(ours)

@@ -86,9 +86,16 @@ class _Pair:
     """
 
     key: str
+    """Pairing key (`PairSpec.by`), which is also the cluster that intervals resample."""
+
     first: Sequence[int]
+    """Indices of the rows under the first condition."""
+
     second: Sequence[int]
+    """Indices of the rows under the second condition."""
+
     weight: float = 1.0
+    """Weight of the pair in means."""
 
 
 def analyse_pairs(
@@ -119,9 +126,10 @@ def analyse_pairs(
 def compute_pair_metrics(
     rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequence[float] | None = None
 ) -> Metrics:
-    """Return `PairMetrics.given_right` over all pairs of each declaration, by the declaration's name.
+    """Return `PairMetrics.given_right` over all pairs of each of `specs`, by the specification's name.
 
-    Declarations without pairs are left out.
+    `scores` holds one score in 0..1 per row, by default the accuracy of the row. Specifications without pairs are left
+    out.
     """
     found = {}
     for spec in specs:
@@ -147,7 +155,7 @@ def compute_baseline_pair_metrics(
 
 
 def list_pair_specs(specs: Sequence[PairSpec], rows: Sequence[Scored]) -> list[PairSpec]:
-    """Return the declarations `specs`, and `OPTION_ORDER` if a question was asked in several option orders."""
+    """Return `specs`, with `OPTION_ORDER` appended if a question of `rows` was asked in several option orders."""
     several = any(row.sample.arranged is not None and row.sample.arranged.count > 1 for row in rows)
     return [*specs, OPTION_ORDER] if several else list(specs)
 
@@ -186,6 +194,7 @@ def _analyse_group(
     pairs: Sequence[_Pair],
     part: tuple[str, str],
 ) -> PairMetrics:
+    """Return the metrics of `pairs`, which are the pairs of `rows`. `part` is the grouping and the key of the rows."""
     weights = compute_question_weights([row.sample.question for row in rows])
     clusters, pair_weights = [pair.key for pair in pairs], [pair.weight for pair in pairs]
 

@@ -57,7 +57,7 @@ class PartsItem:
 
 @dataclass(frozen=True, slots=True)
 class PartsTable:
-    """Counts of the outputs by what was read."""
+    """Number of outputs by the status, the form and the shortened parts that were found in reading their parts."""
 
     status: Mapping[str, int]
     """Number of items by status (`parsing.parts.PartsStatus`)."""
@@ -104,12 +104,13 @@ Read = Sequence[tuple[PartsItem, Parts]]
 
 
 def _compute_complete(read: Read) -> Metric:
+    """Return the share of outputs with the status `ok`, in which every part was read."""
     complete = [float(parts.status == "ok") for _, parts in read]
     return compute_share(complete, [item.sample.id for item, _ in read])
 
 
 def _collect(read: Read, name: str) -> list[tuple[PartsItem, str, str]]:
-    """Return item, text and reference of a part, for the items that have it in full and have a reference of it."""
+    """Return (item, text, reference) of the part `name` for each item that has the whole part and its reference."""
     return [
         (item, parts.texts[name], item.references[name])
         for item, parts in read
@@ -124,6 +125,7 @@ def normalise_transcript(text: str) -> str:
 
 
 def _score_transcripts(read: Read) -> Metrics:
+    """Return the word and character error rates of the transcripts."""
     found = [
         (item, normalise_transcript(text), reference)
         for item, text, target in _collect(read, "transcript")
@@ -148,6 +150,7 @@ def compute_error_rate(name: str, pairs: Sequence[tuple[str, str]]) -> Metric:
 
 
 def _score_translations(read: Read) -> Metrics:
+    """Return chrF and BLEU of the translations."""
     found = _collect(read, "translation")
     if not found:
         reason = "no output has this part in full, with a reference"
@@ -165,6 +168,7 @@ def _score_translations(read: Read) -> Metrics:
 
 
 def _score_responses(read: Read) -> Metrics:
+    """Return the share of responses that are right by the rule of short answers."""
     found = _collect(read, "response")
     if not found:
         return {"response_contained": Metric.missing("no output has this part in full, with a reference")}
@@ -195,12 +199,17 @@ def _get_share_before(item: PartsItem, parts: Parts) -> float:
 
 
 def _count_tokens_before(item: PartsItem, parts: Parts) -> float | None:
+    """Return the number of tokens before the answer; None if the model reports none.
+
+    If only the whole output's tokens were counted, the number is estimated by the share of characters.
+    """
     if item.tokens_before is not None:
         return float(item.tokens_before)
     return None if item.tokens is None else item.tokens * parts.answer_start / len(item.text)
 
 
 def _average(values: Sequence[float], reason: str) -> Metric:
+    """Return the mean of the values without an interval; without values, a missing metric with `reason`."""
     return Metric(sum(values) / len(values), n=len(values)) if values else Metric.missing(reason)
 
 

@@ -1,4 +1,4 @@
-"""Figures on the reasoning of a run's outputs: its share, its length, and the share of outputs that keep the form."""
+"""Metrics of the reasoning in a run's outputs: its share, its length, and the share of outputs in the right format."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,19 +35,19 @@ class ReasoningFigures:
     """Share of outputs that end within their reasoning."""
 
     format_kept: Metric
-    """Share of outputs that have the form asked for and nothing else."""
+    """Share of outputs that have the format that the prompt asks for, and nothing else (`keeps_format`)."""
 
     format: str | None = None
-    """Form asked for (see `core.prompt.PromptTemplate.format`); None if the prompt asks for none."""
+    """Output format that the prompt asks for (see `core.prompt.PromptTemplate.format`); None if it asks for none."""
 
 
 def compute_reasoning(
     answered: Sequence[Answered], format: str | None, answer_tags: Sequence[str] = ()
 ) -> ReasoningFigures | None:
-    """Return the figures on the reasoning of outputs.
+    """Return the metrics of the reasoning in outputs.
 
-    Failed calls, skipped items and answers that continue a given beginning do not count. `format` is the form asked
-    for. Returns None if it is None and no output has reasoning.
+    Failed calls, skipped items and answers that continue a given beginning do not count. `format` is the output format
+    that the prompt asks for, as a sequence of tags. Returns None if `format` is None and no output has reasoning.
     """
     written = [
         (row, extra, text)
@@ -86,14 +86,14 @@ def keeps_format(text: str, format: str) -> bool:
     """Return True if a text consists of the tags of `format` in their order, with text between an opening tag and its
     closing tag, and with nothing but white space elsewhere.
 
-    None of these tags may be in the text once more.
+    No tag may occur more often than in `format`.
     """
     return _compile_format(format).fullmatch(text.strip()) is not None
 
 
 @lru_cache(maxsize=64)
 def _compile_format(format: str) -> re.Pattern[str]:
-    """Return the pattern of outputs that keep a format."""
+    """Return the pattern of the whole outputs for which `keeps_format` is True."""
     tags = list(_TAG.finditer(format))
     names = "|".join(sorted({re.escape(tag[2]) for tag in tags}))
     parts = []

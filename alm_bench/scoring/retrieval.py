@@ -39,7 +39,8 @@ class QueryScore:
 
 
 def compute_similarities(queries: Matrix, candidates: Matrix) -> Matrix:
-    """Return the cosine similarities of embeddings, shape (queries, candidates), from arrays (count, width)."""
+    """Return the cosine similarities, shape (queries, candidates), of two arrays of embeddings, shape (texts or clips,
+    dimensions)."""
     ours, theirs = (_scale_to_unit(np.asarray(each, dtype=np.float64)) for each in (queries, candidates))
     similarities: Matrix = np.round(ours @ theirs.T, DECIMALS)
     return similarities
@@ -77,7 +78,10 @@ def score_query(similarities: Matrix, relevant: Sequence[int], total: int | None
 
 @lru_cache(maxsize=1024)
 def score_random_ranking(candidates: int, relevant: int) -> QueryScore:
-    """Return the expected score of a query whose candidates are in random order."""
+    """Return the expected score of a query with candidates in random order.
+
+    `candidates` is the number of candidates, `relevant` the number of relevant ones among them.
+    """
     missed = dict.fromkeys(CUTOFFS, 1.0)
     for k in CUTOFFS:
         for position in range(min(k, candidates)):

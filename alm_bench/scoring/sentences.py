@@ -118,14 +118,14 @@ def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], met
 
 
 def list_sentences(rows: Sequence[Scored]) -> list[str]:
-    """Return the answer of each row, "" for a row without one."""
+    """Return the parsed answer sentence of each row, "" for a row without one."""
     return [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
 
 
 def compute_scores_by_metric(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Compute the score of each row by each metric of sentences whose corpus value is a mean over items.
+    """Compute one score per row, by metric, for those metrics in `figures` whose corpus value is a mean over items.
 
-    `figures` are names of metrics. Others, such as BLEU and METEOR, are left out.
+    Other metrics, such as BLEU and METEOR, are left out.
     """
     specs = [get_metric_spec(name) for name in figures]
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
@@ -139,7 +139,8 @@ def compute_scores_by_metric(rows: Sequence[Scored], figures: Sequence[str]) -> 
 def pick_main_metric(metrics: Sequence[str]) -> str:
     """Return the metric that items are compared by.
 
-    It is the most preferred of the selected metrics that can be computed on this machine, else the first one.
+    Of `metrics`, it is the one with the lowest `MetricSpec.preference` that can be computed on this machine. If none
+    has a preference and can be computed, it is the first one.
     """
     preferred = sorted(metrics, key=lambda name: get_metric_spec(name).preference)
     return next(

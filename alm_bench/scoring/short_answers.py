@@ -85,12 +85,12 @@ def _asserts_reference(answer: str, reference: str, question: str | None) -> boo
 
 @lru_cache(maxsize=256)
 def _parse_document(answer: str) -> Document:
-    """Return the structure of an answer, which is compared with several references."""
+    """Return the structure of an answer. It is cached, since an answer is compared with several references."""
     return Document(answer)
 
 
 def _list_sentences(document: Document) -> Iterator[Span]:
-    """Yield the spans of an answer's sentences; if the answer has a tag or a box, only of the text in the last one."""
+    """Yield the spans of an answer's sentences. If it has answer tags or boxes, use only the text in the last one."""
     framed = [statement.span for statement in document.statements if statement.is_framed]
     for start, end in document.sentences:
         if not framed:

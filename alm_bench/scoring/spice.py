@@ -185,7 +185,7 @@ def _explain_too_long(item: Item) -> str | None:
 
 
 def _run_spice(items: Sequence[Item], folder: Path) -> list[float | str]:
-    """Return the scores of some items, or reasons, from one start of SPICE.
+    """Return the score of each item, or the reason (str) why it has none, from one start of SPICE.
 
     Raises MetricError if SPICE fails or does not end in time.
     """

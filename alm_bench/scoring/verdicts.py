@@ -47,7 +47,7 @@ class Evidence:
     drop: Metric
     """Clean score minus the score on changed clips, with the paired interval of an exact test."""
 
-    kept: float | None
+    lower_retention: float | None
     """Lower bound of the changed score divided by the clean score; None without an interval."""
 
     changed: float
@@ -67,7 +67,7 @@ class Evidence:
     @property
     def keeps_score(self) -> bool:
         """True if at least 90 % of the clean score remain on changed clips."""
-        return self.kept is not None and self.kept >= KEPT
+        return self.lower_retention is not None and self.lower_retention >= KEPT
 
 
 def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[Verdict, str | None]:
@@ -118,15 +118,15 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
 
 
 def _explain_missing_margin(clean: Margin) -> str:
-    """Return the reason for a clean score without a margin over the baselines."""
+    """Return the reason why no verdict can be given if the clean score has no margin over the baselines."""
     return f"the clean score does not beat the best text-only baseline ({clean.row})"
 
 
 def judge_reasoning(changed: Metric, drop: Metric) -> tuple[Verdict, str | None]:
     """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
 
-    `changed` is the share of answers that change, `drop` the difference of the scores; both beyond those with the chain
-    as it is, if these were measured.
+    `changed` is the share of answers that change, `drop` the score before minus the score after the change. With a
+    control run, which continues unchanged chains, both are the excess over the control run.
 
     - reasoning matters: more than 5 % of the answers change, by the lower bound of the interval, or the score changes
       significantly.

@@ -23,7 +23,7 @@ HUB = "https://huggingface.co/"
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """One file of a download."""
+    """File of weights with its download address."""
 
     name: str
     """Path below the folder of the weights."""
@@ -48,6 +48,7 @@ class WeightSource:
 
 
 def _list_hub_files(repository: str, *names: str) -> tuple[WeightFile, ...]:
+    """Return the download entries of the files `names` of a Hugging Face repository, without a request."""
     return tuple(WeightFile(name, f"{HUB}{repository}/resolve/main/{name}") for name in names)
 
 

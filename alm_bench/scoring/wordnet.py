@@ -52,7 +52,7 @@ def _load_irregular_forms() -> Mapping[str, tuple[str, ...]]:
 
 
 def _read_entries(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the entries of the jar's table `name`: a word, and the text of the line below it.
+    """Yield (word, value) for each entry of the table `name` in METEOR's jar, which has a line for each of the two.
 
     Raises MetricError if the jar cannot be read.
     """

@@ -14,7 +14,7 @@ ANIMALS = ("Dog", "Cat", "Bird", "Frog")
 
 
 def earned(name: str, answers: list[Answer]) -> list[float | None]:
-    return next(rule for rule in RULES if rule.name.startswith(name)).earns(answers)
+    return next(rule for rule in RULES if rule.name.startswith(name)).score(answers)
 
 
 def answer(text: str, choices: tuple[str, ...], gold: str) -> Answer:

@@ -78,7 +78,7 @@ def list_broken_metrics() -> Mapping[str, str]:
 
 
 def get_metric_spec(name: str) -> MetricSpec:
-    """Return a metric's specification. An unknown metric is a percentage under its own name, and higher is better."""
+    """Return a metric's specification. For an unknown name, return one with defaults: percent, higher is better."""
     specs = _load_registry().entries
     base = specs.get(name.removeprefix(OPEN))
     if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
@@ -93,9 +93,10 @@ def list_metric_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def get_computable_spec(name: str) -> MetricSpec:
-    """Return the specification of a metric that is computed from sentences.
+    """Return the specification of a metric that is computed from sentences, even if it needs something not installed.
 
-    `name` may have options (`fense:weights=FOLDER`). Raises UsageError for any other metric and for invalid options.
+    `name` may have options (`fense:weights=FOLDER`). Raises UsageError for an unknown metric, for a metric that is not
+    computed from sentences, and for invalid options.
     """
     name, colon, options = name.partition(":")
     spec = _load_registry().entries.get(name)

@@ -4,7 +4,10 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def _build_spec(rank: int, name: str, title: str, description: str, *, own_items: bool = False) -> MetricSpec:
-    """Return a specification with the default scale, percent."""
+    """Return a specification with the default scale, percent.
+
+    `own_items` is True if the metric is computed over other items than the rest of its table row.
+    """
     return MetricSpec(rank=rank, name=name, title=title, description=description, own_items=own_items)
 
 

@@ -11,7 +11,10 @@ NAME = "sbert_similarity"
 
 
 def average_over_references(similarities: Array, references: References) -> list[float]:
-    """Return the mean of each item's similarities, which are listed item by item, one per reference."""
+    """Return the mean similarity of each item over its references.
+
+    `similarities` holds one value per reference: those of the first item, then those of the second one, and so on.
+    """
     ends = np.cumsum([len(each) for each in references])
     return [float(part.mean()) for part in np.split(similarities, ends[:-1])]
 
