@@ -280,7 +280,8 @@ class Adapter(Protocol):
         return Estimate(tokens, decoding.max_new_tokens)
 
     def count_tokens(self, text: str) -> int | None:
-        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        """Return the number of tokens in which the model wrote `text`, the beginning of one of its outputs. [default:
+        None, not known]"""
         return None
 
     def log_to(self, folder: Path) -> None:

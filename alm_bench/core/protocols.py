@@ -40,7 +40,10 @@ class DataRoot(Protocol):
 
 
 class Task(Protocol):
-    """Protocol of a task."""
+    """A task: yields the items of a data set, parses answers to them and scores them.
+
+    Further protocols in this module describe optional methods of tasks.
+    """
 
     @property
     def card(self) -> TaskCard: ...
@@ -148,7 +151,8 @@ class HasCorpus(Protocol):
     """Task with corpus metrics (precision, F1), for confidence intervals of differences."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of the rows. Raises ValueError if there are none. Must be a pure function."""
+        """Return the statistics of each row from which the corpus metrics are computed. Raises ValueError if there are
+        no rows. Must be a pure function."""
 
 
 @runtime_checkable

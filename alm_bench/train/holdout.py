@@ -65,7 +65,8 @@ class Holdout:
 
 
 def is_divisible(source: Source) -> bool:
-    """Return True for a folder of clips or a file of questions that its recipe does not say to train on as a whole."""
+    """Return True for a folder of clips or a file of questions, unless its recipe sets `folds = 1` to train on all
+    rows."""
     return bool(source.samples) and source.config.folds != 1
 
 
@@ -129,7 +130,8 @@ def _group_rows(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def _hash_contents(clips: dict[Any, AudioRef]) -> dict[Any, Hashable]:
-    """Return the hash of each clip's bytes, by key. Files are only read if another one has the same size."""
+    """Return a value per key that is equal for clips with the same bytes, and different for others: the hash of the
+    bytes, or the key itself for a file that is not read because no other file has the same size."""
     sizes = defaultdict(list)
     for key, clip in clips.items():
         sizes[-1 if clip.read is not None else clip.path.stat().st_size].append(key)

@@ -179,7 +179,7 @@ def _build_corpus(
 def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
     """Return the targets of the encoder's classes, uint8, or None if the data has none.
 
-    The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.build_targets`. Raises
+    The shape is (clips, time steps, classes) for demo data; for a file of labels see `TagFile.build_targets`. Raises
     UsageError if a file of labels does not fit the encoder, or is combined with other sources.
     """
     encoder = config.encoder

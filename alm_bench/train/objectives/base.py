@@ -100,12 +100,13 @@ class Objective(nn.Module, ABC):
         return batch
 
     def can_resume_after(self, step: int) -> bool:
-        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. A
-        state that is due earlier is saved after the next step for which this holds."""
+        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. If
+        a state is due after a step for which this is False, it is saved after the next step for which this is True."""
         return True
 
     def get_state(self) -> dict[str, Any]:
-        """Return the tensors and plain values besides the network from which a stage is resumed. Default: none."""
+        """Return the state of the objective, by name, as tensors and plain values. It is saved with the network, so
+        that a stage can be resumed. Default: none."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
