@@ -113,7 +113,8 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
 def compute_answer_agreement(
     answers: Sequence[LabelledAnswer], scores: Sequence[float], is_fraction: bool = True
 ) -> AnswerAgreement:
-    """Compute the agreement of one score per answer with people's labels. The score is a metric's or a judge's."""
+    """Compute the agreement of one score per answer with people's labels. The scores are those of a metric or a judge.
+    `is_fraction`: True if they lie in 0..1."""
     rows = list(zip(answers, scores, strict=True))
     labelled = [row for row in rows if row[0].label is not None]
     total = _compute_label_agreement(labelled, is_fraction)
@@ -135,7 +136,8 @@ def _get_cluster(answer: LabelledAnswer) -> Hashable:
 
 
 def _compute_label_agreement(rows: _Rows, is_fraction: bool) -> Agreement:
-    """Compute the agreement of scores and labels over labelled answers, with intervals over clips."""
+    """Compute the agreement of scores and labels over labelled answers, with intervals over clips. `is_fraction`: True
+    if the scores lie in 0..1."""
     labels = [answer.label or 0.0 for answer, _ in rows]
     return compute_agreement(
         [score for _, score in rows], labels, [_get_cluster(answer) for answer, _ in rows], is_fraction

@@ -113,8 +113,8 @@ def unquote_formula(text: str) -> str:
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
-    """Print a text as one escaped line to standard error, unless the command is quiet. A terminal wraps it between
-    words."""
+    """Print a text as one escaped line to `file` (default: standard error), unless the command is quiet. The line is
+    wrapped between words for a terminal."""
     _print_line("notice", text, file)
 
 

@@ -1,4 +1,4 @@
-"""Division of people's own data into training and validation rows that share no clip."""
+"""Division of a user's own data into training and validation rows that share no clip."""
 
 import hashlib
 from collections import defaultdict

@@ -105,7 +105,8 @@ def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:
 def _process_packs(
     model: Mellow, contexts: Sequence[Tensor], flat: Sequence[list[int]], packs: Sequence[_Pack], temperature: float
 ) -> dict[int, tuple[Tensor, Tensor]]:
-    """Return the log-probabilities and entropies of the tokens of each answer in `packs`, by the answer's index."""
+    """Return the log-probabilities and entropies of the tokens of each answer in `packs`, both (tokens,), by the
+    answer's index. `flat`: token ids of all answers, to which the indices in `packs` refer."""
     device, longest = contexts[0].device, max(pack.length for pack in packs)
     rows, order, places = [], [], []
     positions = torch.arange(longest).repeat(len(packs), 1)

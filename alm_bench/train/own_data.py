@@ -1,4 +1,4 @@
-"""Training rows of people's own data: folders of clips by class, and files of questions in any usual form.
+"""Training rows of a user's own data: folders of clips by class, and files of questions in any usual form.
 
 Prompts are rendered by the prompt set that the bundled model is evaluated with, so that training and evaluation ask in
 the same words.

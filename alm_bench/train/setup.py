@@ -53,7 +53,7 @@ class TrainingSetup:
     """Validation rows and clips, None if the recipe has none."""
 
     holdouts: Sequence[Holdout] = ()
-    """Divisions of people's own data into training and validation rows."""
+    """Divisions of the user's own data into training and validation rows."""
 
     encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
     """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
@@ -79,7 +79,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
 
 def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Source], list[Holdout]]:
     """Read the sources of a recipe: those to train on, those to validate on, and the divisions by which validation rows
-    were held out. Rows are held out of people's own data if the recipe has no `[[validation]]`. Raises DataError."""
+    were held out. Rows are held out of the user's own data if the recipe has no `[[validation]]`. Raises DataError."""
     sources = [read_source(part, config.missing_audio) for part in config.data]
     if config.validation:
         return sources, [read_source(part, config.missing_audio) for part in config.validation], []

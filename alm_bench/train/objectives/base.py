@@ -120,8 +120,8 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
-        """Return names and versions of further plug-ins on which the loss depends. A run is not resumed with other
-        ones. Default: none."""
+        """Return names and versions of the plug-ins besides the objective on which the loss depends, such as rewards,
+        as one text. A run is not resumed if the text has changed. Default: none."""
         return ""
 
     @classmethod
