@@ -35,7 +35,7 @@ def list_data_folders() -> list[Path]:
 
 
 def resolve_data_choice(choice: str) -> str:
-    """Return the value of `--data` to use for `choice`: the folder that ALM_BENCH_DATA names instead of `auto`.
+    """Return `choice`, a value of `--data`, but for `auto` the folder that ALM_BENCH_DATA names, if it is set.
 
     Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
     """

@@ -161,8 +161,8 @@ def write_held_out_questions(holdouts: Sequence[Holdout], folder: Path) -> None:
 
 
 def list_evaluated_questions(source: Source) -> list[Sample]:
-    """Return the questions by which held-out rows are evaluated: all of a file, and the first one about each clip of a
-    folder."""
+    """Return the questions by which held-out rows are evaluated: all questions of a file of questions, or the first
+    question about each clip of a folder of clips."""
     if source.config.folder is None:
         return list(source.samples)
     first = {sample.audio[0].id: sample for sample in reversed(source.samples)}

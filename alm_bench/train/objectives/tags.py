@@ -1,4 +1,4 @@
-"""Objective `tags`: sound classes of clips. It trains an encoder."""
+"""Objective `tags`: the encoder predicts the sound classes of clips. It trains the encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
