@@ -93,7 +93,7 @@ class _VerdictCounter:
 
 
 class _CallbackProgress:
-    """Progress display that calls a callback (implements `evaluation.Watch`)."""
+    """Progress display that calls a callback (implements `alm_bench.progress.Watch`)."""
 
     def __init__(self, call: Callback | None) -> None:
         self._call: Callback = call or (lambda _: None)

@@ -294,7 +294,7 @@ class DownloadProgress(_DisplayContext):
 
 
 class Bars:
-    """Shows the progress of runs; implements `evaluation.Watch`."""
+    """Shows the progress of runs; implements `alm_bench.progress.Watch`."""
 
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)
