@@ -60,6 +60,8 @@ Callback = Callable[[Progress], object]
 
 
 class _ItemCounter:
+    """Progress display of the items of one run. Each update calls the callback with the number of finished items."""
+
     def __init__(self, title: str, total: int, call: Callback) -> None:
         self._title, self._total, self._call = title, total, call
         self._statuses: Counter[str] = Counter()
@@ -71,6 +73,8 @@ class _ItemCounter:
 
 
 class _CaptionCounter:
+    """Progress display of the captions that SPICE parses. Each update calls the callback."""
+
     def __init__(self, call: Callback) -> None:
         self._call = call
 
@@ -79,6 +83,8 @@ class _CaptionCounter:
 
 
 class _VerdictCounter:
+    """Progress display of the calls of judges. Each update calls the callback."""
+
     def __init__(self, call: Callback) -> None:
         self._call = call
 
@@ -87,7 +93,7 @@ class _VerdictCounter:
 
 
 class _CallbackProgress:
-    """Progress display that calls a callback (implements `progress.Watch`)."""
+    """Progress display that calls a callback (implements `alm_bench.progress.Watch`)."""
 
     def __init__(self, call: Callback | None) -> None:
         self._call: Callback = call or (lambda _: None)
@@ -188,7 +194,7 @@ def make_run_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> R
 
 
 def _split_names(names: Names) -> list[str]:
-    """Return a list of names without surrounding spaces."""
+    """Return names, given as a list or a comma-separated text, as a list without surrounding spaces."""
     return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 

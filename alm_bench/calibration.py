@@ -56,7 +56,7 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class MetricCheck:
-    """Result of a check of metrics against people."""
+    """Agreement of metrics, or of judges, with people's labels of answers or preferences between captions."""
 
     agreements: Mapping[str, AnswerAgreement | PairAgreement]
     """Agreement by metric, for the metrics that could be computed."""
@@ -93,7 +93,8 @@ def list_computable_metrics() -> list[str]:
 
 
 def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> MetricCheck:
-    """Compute the agreement of metrics with people's labels of answers, in total, by type of answer and by model."""
+    """Compute the metrics of all answers, and their agreement with people's labels: in total, by type of answer and by
+    model."""
     scores = compute_caption_scores(
         [answer.answer for answer in answers],
         [answer.references for answer in answers],
@@ -112,7 +113,8 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
 def compute_answer_agreement(
     answers: Sequence[LabelledAnswer], scores: Sequence[float], is_fraction: bool = True
 ) -> AnswerAgreement:
-    """Compute the agreement of one score per answer with people's labels. The score is a metric's or a judge's."""
+    """Compute the agreement of one score per answer with people's labels. The scores are those of a metric or a judge.
+    `is_fraction`: True if they lie in 0..1."""
     rows = list(zip(answers, scores, strict=True))
     labelled = [row for row in rows if row[0].label is not None]
     total = _compute_label_agreement(labelled, is_fraction)
@@ -125,6 +127,7 @@ def compute_answer_agreement(
 
 
 _Rows = list[tuple[LabelledAnswer, float]]
+"""Answers, each with its score by a metric or a judge."""
 
 
 def _get_cluster(answer: LabelledAnswer) -> Hashable:
@@ -133,7 +136,8 @@ def _get_cluster(answer: LabelledAnswer) -> Hashable:
 
 
 def _compute_label_agreement(rows: _Rows, is_fraction: bool) -> Agreement:
-    """Compute the agreement of scores and labels over labelled answers, with intervals over clips."""
+    """Compute the agreement of scores and labels over labelled answers, with intervals over clips. `is_fraction`: True
+    if the scores lie in 0..1."""
     labels = [answer.label or 0.0 for answer, _ in rows]
     return compute_agreement(
         [score for _, score in rows], labels, [_get_cluster(answer) for answer, _ in rows], is_fraction
@@ -149,7 +153,8 @@ def _group_rows(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dic
 
 
 def _compare_rates(rows: _Rows) -> ModelRates:
-    """Return the rates of one model by metric and by people; `rows` are its answers with and without labels."""
+    """Return the mean score of one model by the metric and by people. `rows`: all answers of the model, with and
+    without labels, each with its score by the metric."""
     labelled = [row for row in rows if row[0].label is not None]
     others = [row for row in rows if row[0].label is None]
     metric = compute_mean_interval([score for _, score in rows], [_get_cluster(answer) for answer, _ in rows])
@@ -185,7 +190,8 @@ def _order_models(rows: _Rows) -> list[PairOrder]:
 
 
 def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricCheck:
-    """Compute the share of pairs of captions in which each metric prefers the same caption as people."""
+    """Compute the metrics of all captions, and the share of pairs in which each metric prefers the same caption as
+    people."""
     sides = [(pair.captions[side], pair.references[side]) for side in (0, 1) for pair in pairs]
     scores = compute_caption_scores([caption for caption, _ in sides], [known for _, known in sides], metrics=metrics)
     found = {}
@@ -201,7 +207,7 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricC
 def describe_pair_agreement(
     pairs: Sequence[CaptionPair], first: Sequence[float], second: Sequence[float]
 ) -> PairAgreement:
-    """Compute how often the higher of two scores is that of the caption that people prefer, in total and by kind.
+    """Compute the share of pairs in which people prefer the caption with the higher score, in total and by kind.
 
     `first` and `second` are the scores of the two captions of each pair, by a metric or a judge; higher is better.
     """
@@ -221,4 +227,5 @@ def _compute_preference_agreement(rows: Sequence[tuple[float, CaptionPair]]) -> 
 
 
 def _list_missing(scores: CaptionMetrics) -> dict[str, str]:
+    """Return the reason for each metric that has no scores of single items, by the metric's name."""
     return {name: metric.reason or "" for name, metric in scores.corpus.items() if name not in scores.items}

@@ -35,7 +35,7 @@ def list_data_folders() -> list[Path]:
 
 
 def resolve_data_choice(choice: str) -> str:
-    """Return the value of `--data` to use for `choice`: the folder that ALM_BENCH_DATA names instead of `auto`.
+    """Return `choice`, a value of `--data`, but for `auto` the folder that ALM_BENCH_DATA names, if it is set.
 
     Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
     """
@@ -107,7 +107,7 @@ def get_demo_root(entry: "TaskEntry", variant: Mapping[str, float] | None = None
 def split_names(text: str, what: str) -> list[str]:
     """Return the task names in a comma-separated list. The name of a collection is replaced by the names of its tasks.
 
-    Raises UsageError for an empty list; `what` names the option at the beginning of its message.
+    Raises UsageError for an empty list. `what`: name of the command-line option, at the beginning of its message.
     """
     from alm_bench.plugins import catalogue
 
@@ -136,7 +136,8 @@ def _join_paths(parts: Sequence[str]) -> list[str]:
 def select_tasks(text: str | None, option: str) -> "list[TaskEntry]":
     """Return the entries of the tasks in a comma-separated list, or of all tasks if `text` is None or `all`.
 
-    `split_names` describes the list and `option`. Raises UsageError for an unknown task.
+    The name of a collection is replaced by the names of its tasks. Raises UsageError for an empty list, which names the
+    command-line option `option`, and for an unknown task.
     """
     from alm_bench.plugins import catalogue
 

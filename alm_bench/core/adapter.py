@@ -218,8 +218,8 @@ class Adapter(Protocol):
         raise _build_undefined_method_error(self, "prepare")
 
     def prepare_file(self, ref: AudioRef) -> Any:
-        """Compute `Request.features` from a clip's file without decoding it; None if the clip has to be decoded, which
-        `prepare` then gets.
+        """Compute `Request.features` from a clip's file without decoding it. Returns None if the clip must be decoded;
+        `prepare` then gets the decoded clip.
 
         It is called only if the adapter has the ability `prepare` and no condition changes the clip, under the same
         rules as `prepare`. A request with such features has no `waves` for the clip. Raises AudioError for a clip that
@@ -280,7 +280,8 @@ class Adapter(Protocol):
         return Estimate(tokens, decoding.max_new_tokens)
 
     def count_tokens(self, text: str) -> int | None:
-        """Return the number of tokens of an output's beginning, as the model wrote it. [default: None, not known]"""
+        """Return the number of tokens in which the model wrote `text`, the beginning of one of its outputs. [default:
+        None, not known]"""
         return None
 
     def log_to(self, folder: Path) -> None:

@@ -47,6 +47,7 @@ def escape_terminal(text: str, keep: str = "") -> str:
 
 
 def _is_hidden(character: str) -> bool:
+    """Return True if a terminal interprets or hides the character, so that it must be escaped."""
     return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
 
 
@@ -107,13 +108,13 @@ def quote_formula(text: str) -> str:
 
 
 def unquote_formula(text: str) -> str:
-    """Return a text that `quote_formula` has quoted as it was before."""
+    """Invert `quote_formula`: return the text without the `'` that was added in front."""
     return text.removeprefix("'")
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
-    """Print a text as one escaped line to standard error, unless the command is quiet. A terminal wraps it between
-    words."""
+    """Print a text as one escaped line to `file` (default: standard error), unless the command is quiet. The line is
+    wrapped between words for a terminal."""
     _print_line("notice", text, file)
 
 

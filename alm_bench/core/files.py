@@ -29,7 +29,8 @@ _ADVICE = {
 
 @contextmanager
 def translate_write_errors(path: Path, option: str = "--out") -> Iterator[None]:
-    """Raise an operating system error within the block as a StoreError of one line that says what to do.
+    """Context manager that turns an operating system error of its block into a StoreError of one line that says what to
+    do.
 
     `path` is the file that is written; `option` is the command-line option that names its folder.
     """

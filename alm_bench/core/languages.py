@@ -77,7 +77,8 @@ def normalise_language(code: str) -> str:
 
 
 def name_language(code: str | None) -> str:
-    """Return the English name of a language with its code, such as `German (de)`; the code alone if it has no name."""
+    """Return the English name of a language with its code, such as `German (de)`; the code alone if it has no name;
+    `not known` for None."""
     if code is None:
         return "not known"
     name = LANGUAGE_NAMES.get(normalise_language(code))

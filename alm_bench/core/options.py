@@ -14,7 +14,8 @@ from alm_bench.core.errors import UsageError, format_similar_names
 
 @dataclass(frozen=True, slots=True)
 class PluginOption:
-    """Value of an option that names another plug-in, for example `llm=text` with `llm.path=FILE`."""
+    """Name of a plug-in with all its options. It is the value of an option of another plug-in: `llm=text` with
+    `llm.path=FILE` names the plug-in `text`."""
 
     name: str
     """Name of the plug-in."""
@@ -65,8 +66,8 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     """Create the options dataclass `cls` from texts. Raises UsageError for an unknown key, an invalid value or a
     missing one.
 
-    If the field `key` is a `PluginOption`, then `key.rest=value` sets the option `rest` of the plug-in that the field
-    names, explicitly or by default. `owner` is the name of the task or model, for error messages.
+    A field of type `PluginOption` names a plug-in, which has options of its own: if `llm` is such a field, the pair
+    `llm.path=FILE` sets the option `path` of the plug-in. `owner` is the name of the task or model, for error messages.
     """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}

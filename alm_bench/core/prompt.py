@@ -88,7 +88,7 @@ class PromptTemplate:
         return replace(self, template=text)
 
     def format_options(self, choices: Sequence[str]) -> str:
-        """Return the text of the options."""
+        """Return the options as they are listed in the prompt: each by the template `option`, joined by `join`."""
         letters = string.ascii_lowercase
         return self.join.join(
             self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice, repr=repr(choice))

@@ -16,8 +16,8 @@ class DataRoot(Protocol):
     path: Path
 
     def locate(self, file: DataFile) -> Path:
-        """Return the newest file that matches. Raises DataError, which says what was searched for and where to get
-        it."""
+        """Return the newest file that matches the patterns of `file`. Raises DataError, which says what was searched
+        for and where to get it."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
         """Return all files that match the first of the file's patterns that has a match, sorted. Raises DataError.
@@ -34,13 +34,15 @@ class DataRoot(Protocol):
         """
 
     def version(self) -> str | None:
-        """Return the version of the audio, which is part of a run's fingerprint (demo data). None if the files
-        determine the audio.
-        """
+        """Return the version of generated audio (demo data), which is part of a run's fingerprint. None for audio from
+        files."""
 
 
 class Task(Protocol):
-    """Protocol of a task."""
+    """A task: yields the items of a data set, parses answers to them and scores them.
+
+    Further protocols in this module describe optional methods of tasks.
+    """
 
     @property
     def card(self) -> TaskCard: ...
@@ -70,7 +72,7 @@ class ReadsOwnFile(Protocol):
     """Task whose questions come from a file of the user. The task detects the roles of the file's columns."""
 
     def open_root(self, split: str) -> DataRoot:
-        """Return the folder of the file's clips."""
+        """Return the data root from which the clips of the file are read."""
 
     def build_stored_options(self, split: str) -> Mapping[str, str]:
         """Return the options with which stored records can be scored without the file. Raises DataError."""
@@ -148,7 +150,8 @@ class HasCorpus(Protocol):
     """Task with corpus metrics (precision, F1), for confidence intervals of differences."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of the rows. Raises ValueError if there are none. Must be a pure function."""
+        """Return the statistics of each row from which the corpus metrics are computed. Raises ValueError if there are
+        no rows. Must be a pure function."""
 
 
 @runtime_checkable

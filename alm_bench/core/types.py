@@ -430,7 +430,7 @@ class Metric:
 
     @staticmethod
     def missing(reason: str) -> "Metric":
-        """Return a metric that could not be computed."""
+        """Return a metric without a value, for the reason why it could not be computed."""
         return Metric(None, reason=reason)
 
 

@@ -14,10 +14,11 @@ HEADER_BYTES = 44
 
 
 def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
-    """Encode mono samples in -1..1, of shape (samples,), as a WAV file of `rate` Hz.
+    """Encode the mono samples `wave` in -1..1, of shape (samples,), as a WAV file of `rate` Hz.
 
-    Samples beyond -1..1 are clipped in 16-bit files, whose samples equal those that libsndfile writes. There are no
-    optional chunks: the samples (little-endian) begin at byte `HEADER_BYTES`.
+    `samples`: number format of the samples in the file. In 16-bit files, samples beyond -1..1 are clipped, and all
+    samples equal those that libsndfile writes. There are no optional chunks: the samples (little-endian) begin at byte
+    `HEADER_BYTES`.
     """
     import numpy as np  # here, since light commands import `core`
 

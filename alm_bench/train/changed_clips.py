@@ -18,11 +18,12 @@ NOISE_LEVELS = (-40.0, -10.0)
 def load_changed_clips(
     data: StageData, kind: Literal["noise", "silence", "other"], rows: Sequence[int], second: Sequence[int], step: int
 ) -> dict[str, Any]:
-    """Return the changed clips of some rows, as the fields `changed_logmel` or `changed_encoded`, `changed_first` and
-    `changed_second` of a batch.
+    """Return the clips that replace the clips of some rows, as fields of a `GrpoBatch`: `changed_logmel` or
+    `changed_encoded`, `changed_first` and `changed_second`.
 
-    All rows of a step share one clip of white Gaussian noise at a random level. `other` selects a random clip of the
-    data per clip. `second`: -1 for rows without a second clip. `step` seeds the noise and the selection.
+    For `noise`, all rows of a step share one clip of white Gaussian noise at a random level. For `other`, each clip is
+    replaced by a random clip of the data. `rows`: row numbers. `second`: index of each row's second clip, -1 for rows
+    without one. `step` seeds the noise and the random clips.
     """
     has_second = [clip >= 0 for clip in second]
     if kind != "other":

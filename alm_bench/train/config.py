@@ -372,7 +372,8 @@ def _check_stage(stage: StageConfig, location: str) -> None:
 
 
 def _check_data(data: DataConfig, location: str) -> None:
-    """Check that a source has one origin, and only settings that apply to it. Raises UsageError."""
+    """Check that a source has exactly one of `file`, `folder` and `questions`, only settings that apply to it, and
+    valid values. Raises UsageError."""
     origins = {"file": data.file, "folder": data.folder, "questions": data.questions}
     named = [key for key, value in origins.items() if value]
     if len(named) != 1:

@@ -1,7 +1,7 @@
 """Measured difficulty of training rows: the share of a model's sampled answers that are right.
 
-Answers are stored as they are drawn, by model, decoding and row, so that an interrupted measurement resumes and a
-repeated one asks the model nothing.
+Answers are stored as they are drawn, by model, decoding and row. An interrupted measurement therefore resumes, and a
+repeated one does not call the model.
 """
 
 import csv
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Result of the draws for one row."""
+    """Number of right answers among the answers that a model drew to one row."""
 
     key: str
     """Key of the row, see `compute_row_key`."""
@@ -100,7 +100,7 @@ def measure_pass_rates(
     reward: str = "parsed",
     template: str = "",
 ) -> list[Measured]:
-    """Draw `draws` answers of a model to each row, and return how many are right: those with the full reward 1.
+    """Draw `draws` answers of a model to each row, and return how many are right: those whose reward is at least 1.
 
     `template`: template of the prompts, as in `[stage.grpo] prompt`; "" for the prompts of the rows.
 
@@ -149,8 +149,12 @@ def _draw_answers(
     decoding: Decoding,
     batch: int,
 ) -> Iterator[tuple[dict[str, str], int]]:
-    """Yield the answers of one draw to the requests of one batch, by key, without those that are `known`, and the
-    number of requests that are complete with them. Clips are decoded once for all draws."""
+    """Draw the missing answers, and yield them in parts: for each batch of requests, one part per draw.
+
+    A part is a pair of the new answers by key, and the number of requests that now have all their answers (0 before the
+    last draw of the batch). `missing`: indices of the requests that lack answers. `keys[i]`: keys of the answers to
+    request i, one per draw. `known`: keys of the answers that exist. Clips are decoded once for all draws.
+    """
     draws = len(keys[0]) if keys else 0
     known = set(known)
     for loaded in load_batches(requests, missing, AudioPipeline.from_adapter(adapter), lambda: batch, workers=2):
@@ -172,7 +176,8 @@ def _draw_answers(
 
 
 def build_table_path(recipe: str, label: str) -> Path:
-    """Return the default path of the table of a recipe's rows and a model."""
+    """Return the default path of the table of pass rates. `recipe`: name of the recipe that has the rows. `label`:
+    label of the model that answered them."""
     return OUT / f"{recipe}-{re.sub(r'[^A-Za-z0-9.]+', '-', label).strip('-')}.csv"
 
 
@@ -203,6 +208,6 @@ def read_pass_rates(path: Path) -> Mapping[str, float]:
 
 
 def count_by_rights(measured: Sequence[Measured]) -> list[int]:
-    """Return the number of rows with 0, 1, ... right draws."""
+    """Return a list whose item i is the number of rows with i right draws."""
     draws = max((one.draws for one in measured), default=0)
     return [sum(one.right == count for one in measured) for count in range(draws + 1)]

@@ -30,13 +30,13 @@ LOSSES: Mapping[str, str] = {"r1-aqa": "grpo", "grpo": "grpo", "dr-grpo": "dr_gr
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """Result of an export."""
+    """Folder and numbers of rows of an export for another trainer."""
 
     folder: Path
     """Folder of the files."""
 
     rows: int
-    """Number of rows."""
+    """Number of rows that were written."""
 
     left_out: int
     """Number of rows that the stage does not use, or whose clips are no files."""
@@ -100,7 +100,7 @@ def format_row(row: Row, settings: GrpoConfig) -> dict[str, Any]:
 
 
 def format_rewards(settings: GrpoConfig) -> str:
-    """Return the module of reward functions, one per reward with a weight other than 0."""
+    """Return the source text of a Python module of reward functions, one per reward with a weight other than 0."""
     weights = {name: weight for name, weight in settings.rewards.items() if weight}
     lines = [
         '"""Reward functions for TRL and trainers that call functions of the same form, written by alm-bench.',

@@ -24,7 +24,7 @@ class Draws:
     """Advantage of each answer, (answers,)."""
 
     rows: int
-    """Number of groups on the rows' own clips."""
+    """Number of groups on the unchanged clips of the rows. They come first in `answers`."""
 
     old: Tensor | None = None
     """Log-probabilities of all tokens under the weights that drew them; None if there is one update per draw."""
@@ -38,12 +38,12 @@ class Draws:
 
     @property
     def own_answers(self) -> int:
-        """Number of answers on the rows' own clips."""
+        """Number of answers that were drawn on the unchanged clips of the rows."""
         return sum(len(group) for group in self.answers[: self.rows])
 
     @property
     def own_tokens(self) -> int:
-        """Number of tokens of the answers on the rows' own clips."""
+        """Number of tokens of the answers that were drawn on the unchanged clips of the rows."""
         return sum(len(answer) for group in self.answers[: self.rows] for answer in group)
 
 

@@ -13,7 +13,8 @@ REWARD_BY_DEFAULT = {"parsed": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class GroundedConfig:
-    """Draws on changed clips, by which text alone earns nothing: the table `[stage.grpo.grounded]`."""
+    """Draws on changed clips, so that answers that a model finds from the text alone are not rewarded: the table
+    `[stage.grpo.grounded]`."""
 
     form: Literal["weight", "group", "both"] = "group"
     """`weight`: the advantage of a draw is multiplied by 1 - the share of the draws on the changed clip that select the

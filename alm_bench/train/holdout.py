@@ -1,4 +1,4 @@
-"""Division of people's own data into training and validation rows that share no clip."""
+"""Division of a user's own data into training and validation rows that share no clip."""
 
 import hashlib
 from collections import defaultdict
@@ -65,7 +65,8 @@ class Holdout:
 
 
 def is_divisible(source: Source) -> bool:
-    """Return True for a folder of clips or a file of questions that its recipe does not say to train on as a whole."""
+    """Return True for a folder of clips or a file of questions, unless its recipe sets `folds = 1` to train on all
+    rows."""
     return bool(source.samples) and source.config.folds != 1
 
 
@@ -129,7 +130,8 @@ def _group_rows(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def _hash_contents(clips: dict[Any, AudioRef]) -> dict[Any, Hashable]:
-    """Return the hash of each clip's bytes, by key. Files are only read if another one has the same size."""
+    """Return a value per key that is equal for clips with the same bytes, and different for others: the hash of the
+    bytes, or the key itself for a file that is not read because no other file has the same size."""
     sizes = defaultdict(list)
     for key, clip in clips.items():
         sizes[-1 if clip.read is not None else clip.path.stat().st_size].append(key)
@@ -159,8 +161,8 @@ def write_held_out_questions(holdouts: Sequence[Holdout], folder: Path) -> None:
 
 
 def list_evaluated_questions(source: Source) -> list[Sample]:
-    """Return the questions by which held-out rows are evaluated: all of a file, and the first one about each clip of a
-    folder."""
+    """Return the questions by which held-out rows are evaluated: all questions of a file of questions, or the first
+    question about each clip of a folder of clips."""
     if source.config.folder is None:
         return list(source.samples)
     first = {sample.audio[0].id: sample for sample in reversed(source.samples)}

@@ -58,10 +58,10 @@ class TokenLogProbs:
 def compute_log_probs(
     model: Mellow, contexts: Sequence[Tensor], answers: Sequence[Sequence[Sequence[int]]], temperature: float
 ) -> TokenLogProbs:
-    """Return the log-probabilities of all answers' tokens.
+    """Return the log-probabilities of all answers' tokens, concatenated: context by context, answer by answer.
 
     `contexts[i]` (n, D): embeddings that precede the answers `answers[i]`, a list of token ids per answer, none of them
-    empty. `temperature`: the logits are divided by it. The order of tokens is that of contexts, answers and tokens.
+    empty. `temperature`: the logits are divided by it.
     """
     flat = [list(answer) for group in answers for answer in group]
     found: dict[int, tuple[Tensor, Tensor]] = {}
@@ -72,7 +72,11 @@ def compute_log_probs(
 
 
 def _build_packs(contexts: Sequence[Tensor], answers: Sequence[Sequence[Sequence[int]]]) -> Iterator[_Pack]:
-    """Yield the rows of all contexts."""
+    """Divide the answers to each context into packs of at most `PACKED_TOKENS` answer tokens, and yield the packs. An
+    answer with more tokens has a pack of its own.
+
+    `answers[i]`: token ids of each answer to `contexts[i]`.
+    """
     number = 0
     for context, group in enumerate(answers):
         part: list[int] = []
@@ -101,7 +105,8 @@ def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:
 def _process_packs(
     model: Mellow, contexts: Sequence[Tensor], flat: Sequence[list[int]], packs: Sequence[_Pack], temperature: float
 ) -> dict[int, tuple[Tensor, Tensor]]:
-    """Return the log-probabilities and entropies of the tokens of each answer in `packs`, by the answer's index."""
+    """Return the log-probabilities and entropies of the tokens of each answer in `packs`, both (tokens,), by the
+    answer's index. `flat`: token ids of all answers, to which the indices in `packs` refer."""
     device, longest = contexts[0].device, max(pack.length for pack in packs)
     rows, order, places = [], [], []
     positions = torch.arange(longest).repeat(len(packs), 1)
@@ -130,8 +135,11 @@ def _process_packs(
 
 
 def _run_language_model(model: Mellow, x: Tensor, segments: Tensor, positions: Tensor) -> Tensor:
-    """Return the hidden states (rows, n, D) after embedded tokens x (rows, n, D). Attention is restricted to each's
-    own segment and the context before it."""
+    """Return the hidden states (rows, n, D) after embedded tokens x (rows, n, D).
+
+    `segments` (rows, n): 0 for tokens of the context, another number for the tokens of each answer. A token attends to
+    earlier tokens of its own segment and of the context. `positions` (rows, n): position of each token.
+    """
     causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
     visible = (segments[:, None] == segments[:, :, None]) | (segments == 0)[:, None]
     visible = visible & causal

@@ -287,7 +287,8 @@ class Trainer:
         )
 
     def build_micro_batches(self, stage: Stage, step: int) -> list[Batch]:
-        """Return this process's share of the rows of a step, as at most `accumulate` batches."""
+        """Return this process's share of the rows of a step, as at most `accumulate` batches (a setting of the stage).
+        `Objective.complete` was called on each batch."""
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]

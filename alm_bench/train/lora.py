@@ -14,8 +14,8 @@ from alm_bench.train.config import LoraConfig
 
 
 def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
-    """Add untrained adapters to the language model. Its outputs do not change until the adapters are trained. `seed`:
-    seed of the adapters' initial weights. Raises UsageError."""
+    """Add untrained low-rank adapters to the language model. Its outputs do not change until the adapters are trained.
+    `seed`: seed of the adapters' initial weights. Raises UsageError."""
     settings = peft.LoraConfig(
         r=config.r, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.targets)
     )
@@ -28,7 +28,7 @@ def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
 
 
 def list_adapters(model: nn.Module) -> list[str]:
-    """Return the names of the adapters' parameters; an empty list if the model has no adapters."""
+    """Return the names of the parameters of all low-rank adapters; an empty list if the model has none."""
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
 

@@ -1,4 +1,4 @@
-"""Training rows of people's own data: folders of clips by class, and files of questions in any usual form.
+"""Training rows of a user's own data: folders of clips by class, and files of questions in any usual form.
 
 Prompts are rendered by the prompt set that the bundled model is evaluated with, so that training and evaluation ask in
 the same words.
@@ -136,8 +136,8 @@ def convert_samples(samples: Sequence[Sample]) -> list[Row]:
 
 
 def _convert_sample(sample: Sample, template: PromptTemplate) -> Row:
-    """Return the training row of a question. Its part of the data is the label of its clip, or the kind of the
-    question."""
+    """Return the training row of a question. The row's `subtype` is the label of the clip or, without a label, the kind
+    of the question."""
     kind = sample.groups.get("answer_kind") or ("choice" if sample.targets is None else "several")
     return Row(
         prompt=template.render(sample.fields, sample.choices),
@@ -180,7 +180,8 @@ def write_questions(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _get_reference(sample: Sample) -> str | list[str]:
-    """Return the reference of a question as a question file has it."""
+    """Return the correct answer of a question for a question file: the text of the correct option, or a list of all
+    correct options or accepted answers."""
     if sample.targets is not None:
         return [sample.choices[index] for index in sample.targets]
     if sample.choices:

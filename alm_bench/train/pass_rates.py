@@ -1,4 +1,4 @@
-"""Rows that a stage uses by their measured pass rates, and charts of them."""
+"""Selection of the rows of a stage by their measured pass rates, and charts of pass rates."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,8 +27,8 @@ def get_pass_rates(corpus: Corpus) -> npt.NDArray[np.float64]:
 
 
 def select_by_pass_rate(rates: npt.NDArray[np.float64], stage: StageConfig) -> npt.NDArray[np.bool_]:
-    """Return for each pass rate if a stage uses its row, (rows,). `rates` (rows,): pass rates, NaN for rows without
-    one. Raises UsageError if there are such rows."""
+    """Return an array (rows,) that is True for the rows that a stage uses. `rates` (rows,): pass rate of each row, NaN
+    for rows without one. Raises UsageError if there are such rows."""
     if count := int(np.isnan(rates).sum()):
         raise UsageError(
             f"stage {stage.name} selects rows by pass rate, which {count:,} of {len(rates):,} rows do not have: run "
@@ -61,7 +61,10 @@ def describe_selection(rates: npt.NDArray[np.float64], stage: StageConfig) -> st
 
 
 def build_histogram(title: str, rates: Sequence[float], held: Sequence[bool] | None = None) -> BarChart:
-    """Return the histogram of pass rates: rows by pass rate, and those of them that a stage uses."""
+    """Return a histogram: the number of all rows by pass rate and, with `held`, the number of rows that a stage uses.
+
+    `rates`: pass rate of each row. `held`: True for each row that the stage uses.
+    """
     values = np.asarray(rates, float)
     edges = np.round(values * BINS).astype(int)
     categories = [f"{index}/{BINS}" for index in range(BINS + 1)]
@@ -77,7 +80,8 @@ def build_histogram(title: str, rates: Sequence[float], held: Sequence[bool] | N
 
 
 def build_order_chart(log: Sequence[Mapping[str, Any]], stage: int) -> LineChart | None:
-    """Return the mean pass rate of the rows of each logged step of a stage; None if the log has none."""
+    """Return a chart of the mean pass rate of the rows of each logged step of a stage, by step; None if the log has no
+    pass rates of this stage. `stage`: index of the stage."""
     entries = [entry for entry in log if entry["stage"] == stage and entry.get("pass_rate") is not None]
     if not entries:
         return None

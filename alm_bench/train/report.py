@@ -123,7 +123,8 @@ def _format_holdout(holdout: Mapping[str, Any]) -> str:
 
 
 def _describe_network(config: TrainConfig, model: Mellow) -> str:
-    """Return one paragraph about the network's shape and domains."""
+    """Return one paragraph about the network: its sizes, its low-rank adapters, and the domains that it is trained
+    on."""
     shape = asdict(model.config)
     return (
         f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
@@ -134,7 +135,7 @@ def _describe_network(config: TrainConfig, model: Mellow) -> str:
 
 
 def _describe_lora(lora: LoraConfig) -> str:
-    """Return a short description of the adapters."""
+    """Return a short description of the low-rank adapters: rank, alpha and layers."""
     return f"rank {lora.r}, alpha {lora.alpha}, on {', '.join(lora.targets)}"
 
 

@@ -41,7 +41,7 @@ def draw_groups(
 def _draw_part(
     engine: Engine, contexts: Sequence[Tensor], items: Sequence[Sequence[str]], decoding: Decoding
 ) -> list[list[GeneratedTokens]]:
-    """Draw the answers to some contexts in one batch."""
+    """Draw the answers to some contexts in one batch. Arguments and result as in `draw_groups`."""
     prefixes = engine.prefixes([context[:-1] for context in contexts])
     rows = [
         Context(prefix, context[-1:].to(engine.decoder.embeddings))

@@ -61,8 +61,11 @@ def divide_into_batches(
 
 
 class Steps:
-    """Row numbers of each step of a stage. `lengths` (rows,) contains the lengths of all rows, including rows of no
-    group."""
+    """Row numbers of each step of a stage: `steps[i]` has the row numbers of step i.
+
+    Rows are drawn from `groups`. `lengths` (rows,): length of each row, by row number, also of rows that are in no
+    group.
+    """
 
     def __init__(self, groups: Sequence[Group], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
         self._groups, self._lengths = list(groups), lengths
@@ -72,7 +75,7 @@ class Steps:
         self.per_epoch = len(self._build_epoch_batches(0))
 
     def _build_epoch_batches(self, epoch: int) -> list[Indices]:
-        """Return the batches of an epoch. The last epoch is cached."""
+        """Return the batches of an epoch, as row numbers. Only the epoch that was requested last is cached."""
         if epoch != self._epoch:
             rows = sample_epoch_rows(self._groups, self._seed, epoch)
             self._batches = divide_into_batches(rows, self._lengths, self._batch, self._seed, epoch)
@@ -120,6 +123,7 @@ class OrderedSteps(Steps):
 class Curriculum:
     """Row numbers of each step of a stage, from easy to hard.
 
+    Each of `parts` has the steps for one set of rows: the first one for the easiest rows, the last one for all rows.
     The first `until` steps are divided equally among `parts` except the last one, in order. The last of `parts`
     provides all steps from `until` on.
     """
@@ -138,7 +142,8 @@ class RepeatedSteps:
     """Row numbers of each step of a stage that takes several steps on the same rows."""
 
     def __init__(self, steps: Steps | Curriculum, times: int) -> None:
-        """`steps`: different rows. `times`: number of steps on each of them."""
+        """Repeat each step of `steps` `times` times: the rows of step i of `steps` are the rows of the steps
+        i * `times` to (i + 1) * `times` - 1."""
         self._steps, self._times = steps, times
         self.per_epoch = steps.per_epoch * times
 

@@ -29,7 +29,7 @@ def compute_learning_rate(stage: StageConfig, step: int, total: int, per_epoch: 
 
 @dataclass(slots=True)
 class GradientClipping:
-    """Limit of the gradient norm."""
+    """Limit of the gradient norm: constant, or the mean of the last norms."""
 
     fixed: float
     """Constant limit. 0 for the published rule: the limit starts at 0.5 and is then the mean of the last 100 norms."""

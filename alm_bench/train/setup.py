@@ -53,7 +53,7 @@ class TrainingSetup:
     """Validation rows and clips, None if the recipe has none."""
 
     holdouts: Sequence[Holdout] = ()
-    """Divisions of people's own data into training and validation rows."""
+    """Divisions of the user's own data into training and validation rows."""
 
     encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
     """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
@@ -79,7 +79,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
 
 def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Source], list[Holdout]]:
     """Read the sources of a recipe: those to train on, those to validate on, and the divisions by which validation rows
-    were held out. Rows are held out of people's own data if the recipe has no `[[validation]]`. Raises DataError."""
+    were held out. Rows are held out of the user's own data if the recipe has no `[[validation]]`. Raises DataError."""
     sources = [read_source(part, config.missing_audio) for part in config.data]
     if config.validation:
         return sources, [read_source(part, config.missing_audio) for part in config.validation], []
@@ -179,7 +179,7 @@ def _build_corpus(
 def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
     """Return the targets of the encoder's classes, uint8, or None if the data has none.
 
-    The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.build_targets`. Raises
+    The shape is (clips, time steps, classes) for demo data; for a file of labels see `TagFile.build_targets`. Raises
     UsageError if a file of labels does not fit the encoder, or is combined with other sources.
     """
     encoder = config.encoder

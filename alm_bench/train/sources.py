@@ -142,7 +142,8 @@ def _attach_pass_rates(rows: Sequence[Row], path: Path) -> list[Row]:
 
 
 def _read_origin(config: DataConfig) -> Source:
-    """Read or generate the rows of a source. Raises DataError and UsageError."""
+    """Read or generate the rows of a source, before pass rates are attached and missing clips are checked. Raises
+    DataError and UsageError."""
     if config.file:
         return _generate_demo(config) if config.file == "demo" else _read_file(config)
     from alm_bench.train.own_data import convert_samples, read_class_folder, read_question_file
@@ -166,7 +167,8 @@ def _generate_demo(config: DataConfig) -> Source:
 
 
 def _format_prompts(rows: Sequence[dict[str, Any]], template: str) -> None:
-    """Render the prompts of rows with chains of thought by the template of a recipe."""
+    """Replace the prompt (`input`) of each row, in place, by one from the template of a recipe. The rows have chains of
+    thought."""
     from alm_bench.train.objectives.grpo import format_prompt  # it depends on this module
     from alm_bench.train.rewards import build_question
 

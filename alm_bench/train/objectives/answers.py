@@ -50,12 +50,14 @@ class Answers(Objective):
 
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
+        """Return the row numbers of every step, sampled by the stage's `mix` or ordered by difficulty."""
         if not any(corpus.sizes):
             raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
         return sample_mixture(corpus, stage, lengths, seed)
 
     @classmethod
     def count(cls, corpus: Corpus) -> int:
+        """Return the number of training rows of all sources."""
         return sum(corpus.sizes)
 
     @classmethod

@@ -100,12 +100,13 @@ class Objective(nn.Module, ABC):
         return batch
 
     def can_resume_after(self, step: int) -> bool:
-        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. A
-        state that is due earlier is saved after the next step for which this holds."""
+        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. If
+        a state is due after a step for which this is False, it is saved after the next step for which this is True."""
         return True
 
     def get_state(self) -> dict[str, Any]:
-        """Return the tensors and plain values besides the network from which a stage is resumed. Default: none."""
+        """Return the state of the objective, by name, as tensors and plain values. It is saved with the network, so
+        that a stage can be resumed. Default: none."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -119,8 +120,8 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
-        """Return names and versions of further plug-ins on which the loss depends. A run is not resumed with other
-        ones. Default: none."""
+        """Return names and versions of the plug-ins besides the objective on which the loss depends, such as rewards,
+        as one text. A run is not resumed if the text has changed. Default: none."""
         return ""
 
     @classmethod

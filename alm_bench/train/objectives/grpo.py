@@ -1,5 +1,5 @@
 """Objective `grpo`: group relative policy optimisation (arXiv 2402.03300). The network draws several answers to each
-prompt and learns those that earn more than the others of their group."""
+prompt and learns the answers with higher rewards than the others of their group."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -61,14 +61,17 @@ class Grpo(Objective):
 
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
+        """Return the reason why the rewards of a stage cannot be created, None if they can."""
         return check_rewards(get_settings(stage))
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
+        """Return the names and versions of the stage's rewards."""
         return describe_reward_versions(get_settings(stage))
 
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
+        """Return the row numbers of every step. Steps that use the same draws have the same rows."""
         if not any(corpus.sizes):
             raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
         settings = get_settings(stage)
@@ -80,6 +83,7 @@ class Grpo(Objective):
 
     @classmethod
     def count(cls, corpus: Corpus) -> int:
+        """Return the number of training rows of all sources."""
         return sum(corpus.sizes)
 
     @classmethod
@@ -103,6 +107,7 @@ class Grpo(Objective):
         return replace(batch, **load_changed_clips(data, settings.grounded.clip, batch.rows, batch.second, rollout))
 
     def set_up(self, data: StageData, seed: int) -> None:
+        """Create the rewards of a stage, and copy the reference weights if the loss uses them."""
         self.data, self.settings, self.seed = data, get_settings(data.stage), seed
         self.rewards = prepare_rewards(self.settings, data.corpus)
         self.grounded = create_reward("grounded")
@@ -112,23 +117,28 @@ class Grpo(Objective):
         self._sums: dict[str, tuple[float, int]] = {}
 
     def get_state(self) -> dict[str, Any]:
+        """Return the reference weights."""
         return {"reference": self.reference}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the reference weights."""
         for name, tensor in self.reference.items():
             tensor.copy_(state["reference"][name])
 
     def can_resume_after(self, step: int) -> bool:
+        """Return True if this step is the last one that uses its draws."""
         return (step + 1) % self.settings.updates == 0
 
     def pop_metrics(self) -> dict[str, tuple[float, float]]:
+        """Return the sum of each metric of the current step and its number of units, and reset them."""
         sums: dict[str, tuple[float, float]] = {**self._sums}
         self._sums = {}
         return sums
 
     def complete(self, batch: GrpoBatch, step: int, autocast: torch.autocast) -> GrpoBatch:
-        """Draw answers to the prompts of a batch, reward them, and compute the log-probabilities of their tokens under
-        the fixed weights. At further updates on the same rows, the same draws are returned."""
+        """Return the batch with answers that are drawn to its prompts, their advantages and, if the loss needs them,
+        the log-probabilities of their tokens under the weights that drew them and under the reference weights. Further
+        updates on the same rows get the same draws."""
         every = self.settings.reference_every
         if self.reference and every and step and step % every == 0:
             self.reference = copy_trained(self.model)
@@ -207,8 +217,9 @@ class Grpo(Objective):
     def _reward(
         self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed: Sequence[Sequence[str]]
     ) -> list[Tensor]:
-        """Return the advantages of the answers of each group that is trained, (answers,) each. `texts`: answers on the
-        questions' own clips. `changed`: answers on changed clips, empty without them."""
+        """Reward all answers, record the rewards as metrics, and return the advantages of each group that is trained,
+        one tensor (answers,) per group. `texts`: answers to each question on its unchanged clips. `changed`: answers to
+        each question on changed clips, empty without them."""
         settings, grounded, advantages = self.settings, self.settings.grounded, []
         for number, (question, answers) in enumerate(zip(questions, texts, strict=True)):
             rewards, values = combine_rewards(self.rewards, settings.rewards, question, answers)

@@ -28,6 +28,7 @@ class AnswersInParts(Answers):
 
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
+        """Return the reason why the settings in `[stage.parts]` are invalid, None if they are valid."""
         config = _get_config(stage)
         if config.groups < 1 or config.start < 0 or (config.end and config.end <= config.start):
             return (
@@ -55,6 +56,7 @@ class AnswersInParts(Answers):
 
     @classmethod
     def write_answer(cls, data: StageData, answer: str, step: int) -> str:
+        """Return the answer with as many shortened sentences as the step demands."""
         config = _get_config(data.stage)
         form = get_format(config.format)
         texts = form.read(answer).texts

@@ -1,4 +1,4 @@
-"""Objective `tags`: sound classes of clips. It trains an encoder."""
+"""Objective `tags`: the encoder predicts the sound classes of clips. It trains the encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,12 +38,14 @@ class Tags(Objective):
 
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
+        """Return the reason why a stage's settings do not fit this objective (random crops), None if they do."""
         if stage.random_crop:
             return "random_crop would cut clips away from their framewise tags; use it on answers"
         return None
 
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps:
+        """Return the indices of the clips of every step. The clips of each epoch are shuffled."""
         if corpus.cues is None:
             raise UsageError(f"stage {stage.name}: its data has no tags; the demo data and tag files have them")
         clips = np.arange(len(corpus.clips))
@@ -51,6 +53,7 @@ class Tags(Objective):
 
     @classmethod
     def count(cls, corpus: Corpus) -> int:
+        """Return the number of clips: each clip is one row of this objective."""
         return len(corpus.clips)
 
     @classmethod

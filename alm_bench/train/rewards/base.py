@@ -68,7 +68,7 @@ def build_question(prompt: str, answer: str) -> Question:
 
 
 def is_yes_no(question: Question) -> bool:
-    """Return True if a question has no options and its reference answer is yes or no alone."""
+    """Return True if a question has no options and its reference answer is just `yes` or `no`."""
     return not question.choices and question.answer.strip().strip(".").casefold() in ("yes", "no")
 
 

@@ -41,7 +41,7 @@ class Length(Reward):
         return [self.score_length(self.count_words(answer)) for answer in answers]
 
     def count_words(self, answer: str) -> int:
-        """Return the number of words of the part that is counted."""
+        """Return the number of words in the whole answer, or in its reasoning only, as the option `part` says."""
         if self.options.part == "text":
             return len(answer.split())
         return sum(len(answer[start:end].split()) for start, end in Document(answer).reasoning)

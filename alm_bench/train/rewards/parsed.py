@@ -14,8 +14,8 @@ class ParsedAccuracy(Reward):
     """Accuracy of the answer that this package's parsers find in the text.
 
     A question with options is right if the parser selects the right one (all right ones and no other, if there are
-    several). Questions without options are graded by their reference answer: yes or no, a label of entailment, or else
-    a short answer that must be asserted.
+    several). For other questions, the kind of the reference answer decides which parser is used: for yes and no, for
+    labels of entailment, or else for a short answer, which the text must assert.
     """
 
     name: ClassVar = "parsed"
