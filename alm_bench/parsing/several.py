@@ -73,7 +73,10 @@ def _extend_by_bullets(document: Document, span: Span) -> Span:
 
 
 def _find_last_bullets(document: Document, options: Options) -> Span | None:
-    """Return the span of the last lines of a text, each of which is one option; None if the last line is none."""
+    """Return the span of the lines at the end of a text that are one option each.
+
+    Returns None if the last line is not an option.
+    """
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_option_line(document, options, lines[-1]):

@@ -44,7 +44,7 @@ class Retrieval:
         return iter(check_unique_ids(found, path))
 
     def _create_samples(self, data: DataRoot, name: str, texts: Sequence[str]) -> Iterator[Sample]:
-        """Yield the item of a clip, followed by those of its captions."""
+        """Yield the item of a clip, then the items of its captions."""
         ids = [f"{name}#{number}" for number in range(len(texts))]
         clip = find_captioned_clip(data, self._source, name)
         yield Sample(name, {"caption": ""}, (clip,), target=ids, groups={"kind": CLIP, "clip": name})
