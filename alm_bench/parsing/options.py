@@ -169,7 +169,10 @@ class Options:
         return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def find_first_by_letter(self, letter: str) -> int | None:
-        """Return the index of the option for a letter; the first index if several options have equal texts."""
+        """Return the index of the first option whose text equals that of the option that a letter selects.
+
+        Returns None if the letter selects no option.
+        """
         index = self.find_by_letter(letter)
         return None if index is None else self.first[index]
 

@@ -141,6 +141,8 @@ class PartsFormat:
         return (body if end < 0 else body[:end]).strip(), end >= 0
 
     def _find_status(self, names: Sequence[str], unclosed: bool) -> PartsStatus:
+        """Return the status of a text whose parts are `names`, in this order. `unclosed`: True if the end delimiter of
+        the last part is missing."""
         if len(set(names)) < len(names):
             return "repeated"
         if self.answer not in names:
