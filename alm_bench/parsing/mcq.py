@@ -136,7 +136,7 @@ class ChoiceParser:
             yield "line", bare.span, bare
 
     def _read_statement(self, kind: str, span: Span) -> Reading:
-        """Return the reading of one statement; a statement of kind `index` holds a position from 0."""
+        """Return the reading of one statement. A statement of kind `index` is a position that is counted from 0."""
         return self._read_index(span) if kind == "index" else read_statement(self.document, self.options, span)
 
     def _rejects_all_after(self, start: int) -> bool:

@@ -85,7 +85,7 @@ def _find_last_bullets(document: Document, options: Options) -> Span | None:
 
 
 def _select_options(document: Document, options: Options, span: Span) -> set[int]:
-    """Return the options that a statement selects; an empty set if it says that none fits."""
+    """Return the indices of the options that a statement selects; an empty set if it selects none."""
     plain = document.plain[slice(*span)]
     if document.search("none", *span) or (document.search("refusals", *span) and len(split_words(plain)) > 3):
         return set()
@@ -110,7 +110,7 @@ def _select_options(document: Document, options: Options, span: Span) -> set[int
 
 
 def _parse_json_list(document: Document, options: Options, span: Span) -> set[int] | None:
-    """Return the options of a JSON list; None if there is no list, or if any item is not an option."""
+    """Return the indices of the options in a JSON list; None if there is no list, or if any item is not an option."""
     plain = document.plain[slice(*span)]
     start, end = plain.find("["), plain.rfind("]")
     if start < 0 or end < start:

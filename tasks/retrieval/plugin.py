@@ -69,10 +69,10 @@ class Retrieval:
         )
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of the rows: shape (rows, metrics, 2), with a score and a weight of 1 per query.
+        """Return the score and the weight of each row by metric, as an array of shape (rows, metrics, 2).
 
-        Both are 0 for metrics of the direction in which the row is no query. Differences between two models are
-        therefore paired by query.
+        The weight is 1 if the row is a query in the metric's direction. Otherwise score and weight are 0. Differences
+        between two models are therefore paired by query.
         """
         kept = _drop_captions_without_clip(rows)
         places = {row.sample.id: number for number, row in enumerate(rows)}
