@@ -1,4 +1,7 @@
-"""The jobs of an evaluation, from names: check the options, locate the data, select the prompts. No model is loaded."""
+"""Building the jobs of an evaluation from the names of a model and of tasks.
+
+The options are checked, the data located and the prompts selected. No model is loaded.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -142,7 +145,8 @@ def _choose_prompt_set(options: RunOptions, entry: "TaskEntry") -> str:
 def report_demo_tasks(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     """Print one line for each task that runs on the demo data because no real data was found.
 
-    Replays are omitted, since their file may contain the questions.
+    `members`: the options and the jobs of each model. Models that replay stored answers are omitted, since their file
+    may contain the questions.
     """
     jobs = [job for asked, jobs in members if not asked.entry.abilities.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
@@ -152,7 +156,8 @@ def report_demo_tasks(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> No
 def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     """Print a description of each question file that is used as a task, once per file.
 
-    It consists of the roles of the columns and the first item as the model will get it.
+    It consists of the roles of the columns and the first item as the model will get it. `members`: the options and the
+    jobs of each model.
     """
     jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
     for job in jobs.values():

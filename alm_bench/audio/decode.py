@@ -253,7 +253,7 @@ def _open_in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
 
 
 def raise_unless(holds: bool, otherwise: str) -> None:
-    """Raise OSError with the message `otherwise` if `holds` is False. `open_sound` turns it into an AudioError with the
+    """Raise OSError with a message if a condition is False. `open_sound` turns the error into an AudioError with the
     clip's id."""
     if not holds:
         raise OSError(otherwise)

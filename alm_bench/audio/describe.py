@@ -48,8 +48,8 @@ class DescribingAdapter(ForwardingAdapter):
     def __init__(
         self, listener: Adapter, answerer: Adapter, prompt: str, max_new_tokens: int, cache: DiskCache | None = None
     ) -> None:
-        """Create the adapter. `prompt` is the hash of the describing prompt, `max_new_tokens` the token limit of a
-        description. Without a `cache` on disk, descriptions are cached in this process only."""
+        """Create the adapter. Of the describing prompt, only the hash is passed. `max_new_tokens` is the token limit of
+        a description. Without a `cache` on disk, descriptions are cached in this process only."""
         super().__init__(listener, answerer)
         self.abilities = replace(self.abilities, stream=False, fit=False)
         self._decoding = Decoding(max_new_tokens=max_new_tokens)
@@ -59,7 +59,7 @@ class DescribingAdapter(ForwardingAdapter):
         self._uncounted_calls: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
 
     def prepare_file(self, ref: AudioRef) -> None:
-        """Return None: the keys of descriptions need decoded samples."""
+        """Return None, so that every clip is decoded. The cache keys of descriptions are hashes of decoded samples."""
         return None
 
     @abstractmethod
@@ -78,12 +78,12 @@ class DescribingAdapter(ForwardingAdapter):
 
     @abstractmethod
     def describe_failure(self, request: Request, output: Output) -> Output:
-        """Return the output of the item if the describing request `request` failed. `output`: the listener's output,
-        which contains no usable description."""
+        """Return the output of the item, with an error or a refusal, if the describing request `request` failed.
+        `output`: the listener's output, which contains no usable description."""
 
     @abstractmethod
     def build_extra(self, texts: Sequence[str]) -> Mapping[str, Any]:
-        """Return the fields that are stored with the answer, such as the descriptions `texts`."""
+        """Return the fields to add to `Output.extra` of the answer, such as the descriptions `texts`."""
 
     def clean(self, text: str) -> str:
         """Extract the description from the listener's answer. Default: remove surrounding white space."""
@@ -153,7 +153,8 @@ class DescribingAdapter(ForwardingAdapter):
     def _request_descriptions(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
         """Request descriptions from the listener and cache them. `fresh`: requests by cache key.
 
-        For each key whose description could not be obtained, returns the output of the items that need it.
+        Returns a failed output for each key whose description could not be obtained. Items that need the description
+        get this output.
         """
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
         _check_count(len(outputs), len(fresh), "outputs")

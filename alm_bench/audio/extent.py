@@ -75,8 +75,8 @@ def _parse_size(declared: int, unknown: int) -> int | None:
 
 
 def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
-    """Find the `data` chunk of a RIFF file, with its size from the `ds64` chunk if there is one. `order`: byte order of
-    `struct`."""
+    """Find the `data` chunk of a RIFF file, with its size from the `ds64` chunk if there is one. `order`: `<` or `>`,
+    the byte order as the module `struct` writes it."""
     found = _find_chunk(file, size, 12, f"{order}4sI", (b"data",))
     if found is None or found.declared is not None:
         return found

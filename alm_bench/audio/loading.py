@@ -197,7 +197,8 @@ def _iterate_resampled_blocks(
     ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
 ) -> Iterator[tuple[int, Samples]]:
     """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
-    Joined, the blocks equal the output of `_select_channels` and `_resample` for the whole clip."""
+    Joined, the blocks equal the output of `_select_channels` and `_resample` for the whole clip. Preprocessing steps
+    that change the audio are appended to `touched`."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated(sound, policy))

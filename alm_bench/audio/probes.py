@@ -18,7 +18,7 @@ LEVEL = 0.3
 
 
 def _make_tone(time: Wave) -> Wave:
-    """Return a sine of 440 Hz at the times `time`, in seconds."""
+    """Return a sine of 440 Hz at sample times in seconds."""
     return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
 
 
@@ -28,12 +28,12 @@ def _make_noise(time: Wave) -> Wave:
 
 
 def _make_silence(time: Wave) -> Wave:
-    """Return zeros, of the length of `time`."""
+    """Return zeros, one per sample time."""
     return np.zeros_like(time)
 
 
 def _make_clicks(time: Wave) -> Wave:
-    """Return clicks of 2 ms, four per second, at the times `time`, in seconds."""
+    """Return clicks of 2 ms, four per second, at sample times in seconds."""
     return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
 
 

@@ -34,7 +34,7 @@ _MIN_BYTES = 45
 
 @dataclass(frozen=True, slots=True)
 class Synthesiser:
-    """A program that speaks texts."""
+    """A program for speech synthesis, which turns a text into a WAV file."""
 
     command: tuple[str, ...]
     """Program and arguments. `{text}`, `{out}`, `{voice}` and `{language}` are replaced. A command without `{text}`
@@ -64,12 +64,12 @@ class Synthesiser:
         return Synthesiser(command, Path(command[0]).name)
 
     def pick_voice(self, language: str | None) -> str:
-        """Return the voice for a text in a language; English where the language is not known."""
+        """Return the name of the voice for a text in a language. None as language means English."""
         code = normalise_language(language or "en")
         return self.voice or (_ESPEAK_VOICES.get(code, code) if self.name == ESPEAK else code)
 
     def get_language(self, language: str | None) -> str:
-        """Return the code of the language in which a text is spoken whose own language is `language`."""
+        """Return the code of the language of the voice that speaks texts in `language`."""
         voice = self.pick_voice(language)
         return normalise_language(voice.removeprefix("mb-").partition("+")[0])
 
@@ -79,7 +79,7 @@ class Synthesiser:
         return _read_version(self.command)
 
     def describe(self, voices: str) -> str:
-        """Return program, version and voices in words, for tables."""
+        """Return the text for tables that names the program, its version and `voices`, the voices of the run."""
         return f"{self.name} {self.version}, voice {voices}"
 
     def identify(self) -> list[str]:
@@ -118,7 +118,7 @@ class Synthesiser:
             return made
 
     def check(self, language: str | None) -> None:
-        """Raise UsageError unless the program speaks a text with the voice of a language."""
+        """Raise UsageError if the program cannot speak a test text with the voice of a language."""
         try:
             self.speak("test", self.pick_voice(language), self.get_language(language))
         except AudioError as error:
@@ -134,16 +134,19 @@ def _read_clip(path: Path, synthesiser: Synthesiser, text: str, voice: str, lang
 
 
 def _fill(part: str, values: Mapping[str, str]) -> str:
+    """Replace the placeholders `{name}` in a part of a command by the values of these names."""
     for name, value in values.items():
         part = part.replace(f"{{{name}}}", value)
     return part
 
 
 def _uses(command: tuple[str, ...], name: str) -> bool:
+    """Return True if a command contains the placeholder `{name}`."""
     return any(f"{{{name}}}" in part for part in command)
 
 
 def _find_program(program: str, text: str) -> str:
+    """Return the path of `program`. Raises UsageError, which quotes `text`, the value of `--speak`."""
     found = shutil.which(program)
     if found is None:
         advice = " (Debian: apt-get install espeak-ng)" if program == ESPEAK else ""

@@ -95,7 +95,7 @@ def _choose_common_value(candidates: Sequence[Number], rule: str) -> ChosenNumbe
 
 
 def _precedes_counted_noun(plain: str, number: Number, span: Span, counted: frozenset[str]) -> bool:
-    """Return True if a counted noun is among the first words after a number."""
+    """Return True if one of the nouns `counted` is among the first `MAX_WORDS_TO_NOUN` words after a number."""
     following = list_stems(plain[number.span[1] : min(span[1], number.span[1] + 60)])[:MAX_WORDS_TO_NOUN]
     return bool(counted & set(following))
 

@@ -67,8 +67,8 @@ class Document:
     def _blank_reasoning(self, hidden: Sequence[Span]) -> str:
         """Return the normalised text without markup and without reasoning, whose spans are `hidden`.
 
-        If nothing else is left, the last part of the reasoning stays, since it must contain the answer, unless the text
-        ends within it.
+        If no word would be left, the last part of the reasoning is not replaced with spaces, since it must contain the
+        answer. It is replaced, however, if the text ends within the reasoning.
         """
         visible = blank(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
         if not hidden or split_words(visible):

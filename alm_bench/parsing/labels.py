@@ -99,10 +99,11 @@ class LabelIndex:
 
 
 def _choose_among_labels(doc: Document, span: Span, mentions: Sequence[LabelMention]) -> LabelReading:
-    """Choose among several labels in one statement.
+    """Return the reading of a statement that names several labels.
 
-    The result is the label in a last clause that is a conclusion, or else the label that the statement begins with, if
-    a punctuation mark follows. Otherwise the status is `ambiguous` (`refused` if the statement refuses to answer).
+    It selects the last label if a conclusion word such as "so" begins its clause and no other label is in that clause.
+    Otherwise it selects the label at the start of the statement, if a punctuation mark follows that label. Otherwise it
+    selects no label: its status is `ambiguous`, or `refused` if the statement refuses to answer.
     """
     plain = doc.plain
     last = mentions[-1]

@@ -130,14 +130,17 @@ def _matches_in_order(content_stems: list[str], text_stems: list[str], option: l
 
 
 def _matches_reordered(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Return True if a text consists of the same words as an option, in any order and with any endings."""
+    """Return True if a text consists of the same words as an option, in any order and with any endings.
+
+    `LIKENESS_RULES` describes the parameters.
+    """
     return sorted(content_stems) == sorted(option) or sorted(text_stems) == sorted(option)
 
 
 def _matches_inside(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Return True if a text contains all words of an option, in any order, among other words.
 
-    An option that consists of number words alone does not match.
+    An option that consists of number words alone does not match. `LIKENESS_RULES` describes the parameters.
     """
     words = set(option)
     held = words.issubset(text_stems) and (len(words) == len(option) or Counter(option) <= Counter(text_stems))
@@ -145,7 +148,10 @@ def _matches_inside(content_stems: list[str], text_stems: list[str], option: lis
 
 
 def _matches_fragment(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Return True if a text consists of some of an option's words. A text of number words alone does not match."""
+    """Return True if a text consists of some of an option's words. A text of number words alone does not match.
+
+    `LIKENESS_RULES` describes the parameters.
+    """
     return (
         len(content_stems) < len(option)
         and set(content_stems) <= set(option)
@@ -154,7 +160,10 @@ def _matches_fragment(content_stems: list[str], text_stems: list[str], option: l
 
 
 def _matches_most_words(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
-    """Return True if a text contains at least 75 % of the distinct words of an option of four or more words."""
+    """Return True if a text contains at least 75 % of the distinct words of an option of four or more words.
+
+    `LIKENESS_RULES` describes the parameters.
+    """
     return len(option) >= 4 and len(set(option) & set(text_stems)) >= 0.75 * len(set(option))
 
 
@@ -162,7 +171,7 @@ def _matches_misspelled(content_stems: list[str], text_stems: list[str], option:
     """Return True if a text consists of an option's words in order, some of them misspelled.
 
     Words of five or more letters may have spelling mistakes. The first letters must be equal (`unhappy` does not match
-    `happy`), and a number does not match another number.
+    `happy`), and a number does not match another number. `LIKENESS_RULES` describes the parameters.
     """
     return len(content_stems) == len(option) and all(
         a == b
@@ -181,6 +190,6 @@ LIKENESS_RULES: tuple[tuple[str, Callable[[list[str], list[str], list[str]], boo
 )
 """Rules by name, from strict to loose.
 
-Each rule takes the stems of a text without function words, all stems of the text, and the stems of an option. It
-returns True if the text means the option.
+Each rule takes the stems of a text without function words (`content_stems`), all stems of the text (`text_stems`), and
+the stems of an option (`option`). It returns True if the text means the option.
 """

@@ -78,7 +78,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
 
 
 class ChoiceParser:
-    """Decision which option one document selects."""
+    """Parser that decides which of the options a document selects."""
 
     def __init__(self, document: Document, options: Options) -> None:
         self.document = document
@@ -136,7 +136,7 @@ class ChoiceParser:
             yield "line", bare.span, bare
 
     def _read_statement(self, kind: str, span: Span) -> Reading:
-        """Return the reading of one statement; a statement of kind `index` holds a position from 0."""
+        """Return the reading of one statement. A statement of kind `index` is a position that is counted from 0."""
         return self._read_index(span) if kind == "index" else read_statement(self.document, self.options, span)
 
     def _rejects_all_after(self, start: int) -> bool:
@@ -145,7 +145,7 @@ class ChoiceParser:
         return any(not refers_to_others(self.document, none) for none in found)
 
     def _read_index(self, span: Span) -> Reading:
-        """Return the option at a position that is counted from 0."""
+        """Parse a statement that is an option's position counted from 0, such as "2" for the third option."""
         said = self.document.plain[slice(*span)].strip()
         position = int(said) if said.isdigit() and len(said) < 4 else -1
         if 0 <= position < self.options.count:
@@ -268,7 +268,7 @@ class ChoiceParser:
         return None
 
     def _read_conclusion(self, start: int) -> Reading | None:
-        """Return the option that the last sentences after `start` conclude on.
+        """Return the option that the last sentences of the text, after `start`, conclude to be the answer.
 
         Returns None if there is no such option, or if the text says afterwards that no option fits.
         """

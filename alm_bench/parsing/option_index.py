@@ -15,7 +15,7 @@ class OptionIndex:
     """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
 
     Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped
-    within an option. `said` maps the index of each option to its words, `articles` are the words to skip.
+    within an option. `option_words` maps the index of each option to its words, `articles` are the words to skip.
     """
 
     def __init__(self, option_words: dict[int, list[str]], articles: frozenset[str]) -> None:
@@ -36,7 +36,7 @@ class OptionIndex:
 
     @cached_property
     def may_begin_option(self) -> Callable[[str], bool]:
-        """Function that returns True if an option may start with a word."""
+        """Function of a normalised word, which returns True if an option may begin with this word."""
 
         @lru_cache(maxsize=10_000)
         def may_begin_option(word: str) -> bool:

@@ -169,7 +169,10 @@ class Options:
         return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def find_first_by_letter(self, letter: str) -> int | None:
-        """Return the index of the option for a letter; the first index if several options have equal texts."""
+        """Return the index of the first option whose text equals that of the option that a letter selects.
+
+        Returns None if the letter selects no option.
+        """
         index = self.find_by_letter(letter)
         return None if index is None else self.first[index]
 
@@ -225,10 +228,10 @@ class Options:
         return found
 
     def _match_option(self, document: Document, tokens: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Find the longest option whose first word is the first word of `tokens`.
+        """Find the longest option whose words are at the start of the sequence `tokens`.
 
         Returns the option's index, its start and end in the text, and True if it is inflected. Returns None without a
-        match, and for a match that ends within a longer word or number.
+        match, and for a match that is only part of a longer word or number.
         """
         plain = document.plain
         if (match := self._option_index.match(tokens)) is None:
@@ -295,9 +298,10 @@ class Options:
         return found
 
     def _classify_letter_mention(self, document: Document, at: int, stop: int) -> str | None:
-        """Return the form in which a letter or number mentions an option ("letter" or "position"), or None.
+        """Return "letter" or "position" if the text from `at` to `stop` mentions an option by letter or number.
 
-        Examples: "option B", "(B)", "B is the best answer", "I think B.".
+        Returns None if it does not mention an option. Examples of letters: "option B", "(B)", "B is the best answer",
+        "I think B."; a position: "option 2".
         """
         plain, cues = document.plain, document.cues
         if plain[at].isdigit():
@@ -319,10 +323,10 @@ class Options:
         return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
     def find_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
-        """Return the option at `start` if it ends within a word, that is, if further characters are attached to it.
+        """Return the mention of an option whose text begins at `start` and is directly followed by further characters.
 
-        The characters must contain an underscore, as a placeholder does (`Jazzyour_answer`), or the option must have
-        three or more words. Otherwise returns None.
+        In `Jazzyour_answer`, for example, a placeholder follows the option `Jazz`. The further characters must contain
+        an underscore, or the option must have three or more words. Otherwise returns None.
         """
         for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
             if plain.startswith(self._folded[i], start, end):

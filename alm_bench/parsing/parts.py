@@ -38,7 +38,7 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts of a text."""
+    """Result of reading a text in a `PartsFormat`: its parts, and the form that it has."""
 
     status: PartsStatus
     """Result of reading."""
@@ -131,13 +131,18 @@ class PartsFormat:
         return Parts(status, form, texts, shortened, answer, starts.get(self.answer, 0))
 
     def _cut(self, body: str, part: int) -> tuple[str, bool]:
-        """Return a part's text without its end, and True if its end was found."""
+        """Return `body` up to the delimiter that ends the part with index `part`, and True if that delimiter was found.
+
+        Without end delimiters in the format, returns the whole `body` and True.
+        """
         if not self.close:
             return body.strip(), True
         end = body.lower().find(self.close[part].lower())
         return (body if end < 0 else body[:end]).strip(), end >= 0
 
     def _find_status(self, names: Sequence[str], unclosed: bool) -> PartsStatus:
+        """Return the status of a text whose parts are `names`, in this order. `unclosed`: True if the end delimiter of
+        the last part is missing."""
         if len(set(names)) < len(names):
             return "repeated"
         if self.answer not in names:

@@ -78,7 +78,7 @@ def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -
 
 
 def _convert_yes_no(answer: Answer, rule: str) -> Parsed:
-    """Convert a yes/no answer to the result of parsing."""
+    """Convert a yes/no answer to the result of parsing. `rule`: the name of the rule in the result."""
     if answer.value is None:
         return Parsed("ambiguous", rule)
     return Parsed("ok", rule, int(answer.value == NO), answer.value, answer.span)
@@ -108,7 +108,8 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
 
 
 def _convert_label(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
-    """Convert the reading of a label to the result of parsing."""
+    """Convert the reading of a label to the result of parsing. `names`: the labels' names in order. `rule`: the name of
+    the rule in the result."""
     if reading.label is None:
         return Parsed(reading.status, rule)
     return Parsed("ok", rule, reading.label, names[reading.label], reading.span)
@@ -146,12 +147,13 @@ def _read_number(doc: Document, span: Span, counted: frozenset[str] | None) -> C
 
 
 def _convert_number(number: ChosenNumber, rule: str) -> Parsed:
-    """Convert the chosen number to the result of parsing."""
+    """Convert the chosen number to the result of parsing. `rule`: the name of the rule in the result."""
     return Parsed("ambiguous", rule) if number.value is None else Parsed("ok", rule, None, number.value, number.span)
 
 
 def _list_statements(doc: Document) -> Iterator[Statement]:
-    """Yield the statements from last to first, without statements of an option's position from 0 (kind `index`)."""
+    """Yield the statements from last to first, except those that only give an option's position counted from 0 (kind
+    `index`)."""
     return (statement for statement in reversed(doc.statements) if statement.kind != "index")
 
 

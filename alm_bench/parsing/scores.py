@@ -63,7 +63,8 @@ def _find_all_mentions(document: Document, options: Options) -> list[Mention]:
 
 
 def _read_score(plain: str, mention: Mention) -> float | None:
-    """Return the score beside an option, 1 or 0 for a mark such as `✓` or `✗`, or None."""
+    """Return the number beside an option as its score. For a mark such as `✓` or `✗` instead of a number, the score is
+    1 or 0. Returns None without either."""
     if box := _BOX.search(plain, max(0, mention.span[0] - 8), mention.span[0]):
         return float(bool(box[1]))
     match = _VALUE.match(plain, mention.span[1])

@@ -73,7 +73,10 @@ def _extend_by_bullets(document: Document, span: Span) -> Span:
 
 
 def _find_last_bullets(document: Document, options: Options) -> Span | None:
-    """Return the span of the last lines of a text, each of which is one option; None if the last line is none."""
+    """Return the span of the lines at the end of a text that are one option each.
+
+    Returns None if the last line is not an option.
+    """
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_option_line(document, options, lines[-1]):
@@ -82,7 +85,7 @@ def _find_last_bullets(document: Document, options: Options) -> Span | None:
 
 
 def _select_options(document: Document, options: Options, span: Span) -> set[int]:
-    """Return the options that a statement selects; an empty set if it says that none fits."""
+    """Return the indices of the options that a statement selects; an empty set if it selects none."""
     plain = document.plain[slice(*span)]
     if document.search("none", *span) or (document.search("refusals", *span) and len(split_words(plain)) > 3):
         return set()
@@ -107,7 +110,7 @@ def _select_options(document: Document, options: Options, span: Span) -> set[int
 
 
 def _parse_json_list(document: Document, options: Options, span: Span) -> set[int] | None:
-    """Return the options of a JSON list; None if there is no list, or if any item is not an option."""
+    """Return the indices of the options in a JSON list; None if there is no list, or if any item is not an option."""
     plain = document.plain[slice(*span)]
     start, end = plain.find("["), plain.rfind("]")
     if start < 0 or end < start:

@@ -123,9 +123,9 @@ def _find_calls(plain: str) -> Iterator[Statement]:
 
 
 def _find_dict_values(plain: str) -> Iterator[Statement]:
-    """Yield the statement of each dictionary: the value of its key for the answer, or its only value.
+    """Yield the statement of each dictionary: the value of the key that names the answer, or the only value.
 
-    A key for an option's position gives a statement of kind `index`.
+    If a key names the position of an option, the statement is the value of this key, and its kind is `index`.
     """
     for start, end in _find_braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))

@@ -48,7 +48,7 @@ class Answer:
     """One yes/no answer in a text."""
 
     value: str | None
-    """`yes` or `no`; None if the text gives both or refuses to answer."""
+    """`yes` or `no`; None if the text gives both in one sentence."""
 
     rule: str
     """Name of the rule that decided."""
@@ -59,10 +59,10 @@ class Answer:
 
 @cache
 def _collect_phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
-    """Return the answer phrases of these levels, with the answer that each means.
+    """Return the answer (`yes`, `no` or None) that each phrase of some levels means, by phrase.
 
-    The phrases are from the language `name`, or from all languages if it is None. The answer is None for the level
-    `neither`.
+    `levels`: members of `LEVELS`; a phrase of the level `neither` means None. `name`: the language of the phrases; None
+    for all languages.
     """
     chosen = answer_words().values() if name is None else [answer_words()[name]]
     found: dict[str, str | None] = {}
@@ -112,7 +112,10 @@ def _compile_non_answers() -> re.Pattern[str]:
 
 
 def _look_up_answer(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
-    """Return the answer that a phrase of these levels means."""
+    """Return the answer (`yes`, `no` or None) that a phrase means. See `_collect_phrases` for `levels` and `name`.
+
+    Raises KeyError for a phrase of other levels.
+    """
     return _collect_phrases(levels, name)[" ".join(phrase.split())]
 
 

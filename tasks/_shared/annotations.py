@@ -15,7 +15,8 @@ class AnnotationsOption:
     revisions, or none."""
 
     def find_file(self, task: str) -> Path | None:
-        """Return the named file; None if none is named. Raises DataError if it does not exist."""
+        """Return the file of the option `annotations`; None if the option is not set. Raises DataError if the file does
+        not exist."""
         if self.annotations is not None and not self.annotations.is_file():
             raise DataError(f"task {task}: annotations={self.annotations} is not a file")
         return self.annotations

@@ -61,7 +61,7 @@ class BenchmarkTask(OfficialChoiceTask):
         raise NotImplementedError(f"task {self.card.name} has no convert_row()")
 
     def read_file(self, path: Path) -> Iterable[Row]:
-        """Return the rows of a file that is not parquet."""
+        """Return the rows of a CSV or JSON file. Parquet files are not read by this method."""
         return read_rows(path, self.columns)
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:

@@ -22,8 +22,8 @@ def locate_captions(card: TaskCard, data: DataRoot) -> Mapping[str, Path]:
 
 
 def read_captions(source: str, role: str, path: Path) -> dict[str, list[str]]:
-    """Return the captions of `clotho` or `audiocaps` by clip. `role` is the role of the file on the card. Raises
-    DataError.
+    """Return the captions of each clip, by the clip's name. `source` is `clotho` or `audiocaps`, `role` the role of the
+    file on the card. Raises DataError.
     """
     return _READERS[source, role](path)
 

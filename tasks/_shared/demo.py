@@ -37,7 +37,8 @@ def build_audiocaps_entailment(clips: int) -> DatasetRows:
 
 
 def _build_entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
-    """Return a row of an entailment file with the clip's hypotheses number `turn`."""
+    """Return a row of an entailment file. `turn` is the index of the clip's hypotheses that the row gets, one of each
+    label."""
     return {
         "Dataset": dataset,
         "Audio file": name,

@@ -278,7 +278,7 @@ def _find_most_frequent_answer(rows: Sequence[Scored]) -> str:
 def _compute_caption_metrics(
     rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Metrics, dict[str, Any]]:
-    """Compute the caption metrics named in `metrics` for the answers `said` to the open questions `rows`.
+    """Compute the caption metrics named in `metrics` for parsed answers to the open questions `rows`.
 
     Returns the metrics, whose names get the prefix `open_`, and tables that name the tokenizer and the weights.
     """
@@ -290,7 +290,7 @@ def _compute_caption_metrics(
 def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:
     """Return the scores of an answer by metric name.
 
-    `said` is the parsed answer, `text` the whole text of the answer (default: `said`).
+    `text` is the whole text from which the answer was parsed (default: the parsed answer).
 
     Yes/no questions: `binary_accuracy` is the share of annotators who gave this answer, `majority_accuracy` is 1.0 if
     most of them gave it. If all agree, `unanimous_accuracy` is the same as `majority_accuracy`.

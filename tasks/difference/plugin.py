@@ -65,6 +65,7 @@ class Difference(SentenceTask):
         return TIERS[asked] == self.tier
 
     def _create_sample(self, data: DataRoot, row: Mapping[str, Any], counts: Counter[str]) -> Sample:
+        """Return the sample of a row. Its id has a number per pair of clips, counted over all rows."""
         first, second = (self._find_clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
         pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
         counts[pair] += 1

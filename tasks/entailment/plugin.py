@@ -151,10 +151,12 @@ class Entailment:
 
 
 def _list_reference_labels(rows: Sequence[Scored]) -> list[int]:
+    """Return the index (in LABELS) of each row's correct label. Rows without one are left out."""
     return [label for row in rows if (label := _get_stated_label(row, row.sample.target)) is not None]
 
 
 def _list_predicted_labels(rows: Sequence[Scored]) -> list[int | None]:
+    """Return the index (in LABELS) of each row's predicted label; None for a row without one."""
     return [_get_stated_label(row, row.parsed.index if row.parsed else None) for row in rows]
 
 
@@ -163,12 +165,12 @@ def _get_most_frequent_label(rows: Sequence[Scored]) -> int:
 
 
 def _get_option_index(sample: Sample, label: int) -> int:
-    """Return the index of the option that states a label."""
+    """Return the index of the option that states a label. `label` is an index in LABELS."""
     return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
 def _get_stated_label(row: Scored, index: int | None) -> int | None:
-    """Return the label that the option with this index states, as `find_stated_label` does."""
+    """Return the index (in LABELS) of the label that the row's option at `index` states. See `find_stated_label`."""
     return find_stated_label(row.sample.choices, index)
 
 

@@ -36,6 +36,7 @@ def build_mmau_items(split: str = "test", n: int = 960, seed: int = 0, shortcut:
 
 
 def build(items: int = 960, shortcut: float = 0.0) -> DemoData:
+    """Build the file, with `items` questions. See `build_mmau_items` for `shortcut`."""
     data, dataset = DemoData(), build_mmau_items("test", items, shortcut=shortcut)
     data.add("mmau/mmau-test-mini.json", json.dumps(dataset.rows, indent=1), dataset)
     return data

@@ -80,8 +80,8 @@ class Mmau(OfficialChoiceTask):
         return is_officially_correct(text, sample.gold or "", sample.choices)
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
-        """Return the official annotations with each item's model output. It is stored under two names, because the
-        README of MMAU and its evaluation script expect different ones.
+        """Return the official annotations with each item's model output. Each output is stored under two keys, because
+        the README of MMAU and its evaluation script expect different ones.
 
         Raises UsageError if `annotations` is not a JSON file, or if an item has no output.
         """

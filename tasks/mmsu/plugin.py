@@ -57,7 +57,7 @@ def _find_clip(row: BenchmarkRow) -> AudioRef:
     """Return the clip of a row: the file at `audio_path`, or the clip that the row itself contains (the hub's parquet
     files).
 
-    Both have the name that the row gives.
+    In both cases, the clip's id is `mmsu/audio/` and the file name in the row.
     """
     if row.cell is not None:
         return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")

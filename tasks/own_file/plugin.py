@@ -179,8 +179,9 @@ class FileTask:
         yield from found.samples
 
     def build_stored_options(self, split: str) -> dict[str, str]:
-        """Return the options with which a stored run can be scored without its file: those of the sidecar, and the
-        groups.
+        """Return the task options that are stored with a run, so that it can be scored without the question file.
+
+        They are the options that the sidecar would declare, and the columns by which items are grouped.
         """
         found = self.read(split)
         options = {"map": self.settings.format_map(), "kind": self.settings.kind or ""}
@@ -200,7 +201,7 @@ class FileTask:
         return find_sidecar(self.path), self.read(split).suggest_settings().to_toml()
 
     def describe(self, split: str) -> list[str]:
-        """Return lines about the file: items, hash, the role of each column, and what was decided."""
+        """Return lines that describe the file: its items and hash, and how its columns are interpreted."""
         found = self.read(split)
         digest = self.open_root(split).digest
         rows = f" from {found.rows:,} rows" if found.rows != len(found.samples) else ""

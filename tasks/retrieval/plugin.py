@@ -44,7 +44,7 @@ class Retrieval:
         return iter(check_unique_ids(found, path))
 
     def _create_samples(self, data: DataRoot, name: str, texts: Sequence[str]) -> Iterator[Sample]:
-        """Yield the item of a clip, followed by those of its captions."""
+        """Yield the item of a clip, then the items of its captions."""
         ids = [f"{name}#{number}" for number in range(len(texts))]
         clip = find_captioned_clip(data, self._source, name)
         yield Sample(name, {"caption": ""}, (clip,), target=ids, groups={"kind": CLIP, "clip": name})
@@ -69,10 +69,10 @@ class Retrieval:
         )
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of the rows: shape (rows, metrics, 2), with a score and a weight of 1 per query.
+        """Return the score and the weight of each row by metric, as an array of shape (rows, metrics, 2).
 
-        Both are 0 for metrics of the direction in which the row is no query. Differences between two models are
-        therefore paired by query.
+        The weight is 1 if the row is a query in the metric's direction. Otherwise score and weight are 0. Differences
+        between two models are therefore paired by query.
         """
         kept = _drop_captions_without_clip(rows)
         places = {row.sample.id: number for number, row in enumerate(rows)}

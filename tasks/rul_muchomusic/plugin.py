@@ -1,8 +1,9 @@
 """RUL-MuchoMusic (Zang et al., arXiv 2504.00369): questions on music whose distractors were chosen so that text alone
 does not suffice.
 
-The perceptual index (PI) of a question, 0..1, says how little a language model without audio prefers the correct
-option. The file gives no order of the options: they are shuffled here, once and for all, by the question's id.
+The perceptual index (PI) of a question, 0..1, is high if a language model without audio has little preference for the
+correct option. The file gives no order of the options: they are shuffled here, always in the same way, by the
+question's id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,8 +46,8 @@ class RulMuchoMusic(OfficialChoiceTask):
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of the baselines of multiple choice.
 
-        The baseline of the longest option is right only if the correct option is longer than all others: among options
-        of equal length, it would depend on the order, which is not the file's.
+        The baseline of the longest option is right only if the correct option is longer than all others. Among options
+        of equal length, its choice would depend on their order, which this package shuffles.
         """
         longest = [float(_is_strictly_longest(row.sample)) for row in rows]
         return {**super().blind_scores(rows), LONGEST: longest} if rows else {}

@@ -85,7 +85,10 @@ def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
 def _find_clip(
     data: DataRoot, track: str, name: str, stored: Mapping[str, tuple[Mapping[str, str], AudioRef]]
 ) -> AudioRef:
-    """Return the clip's own file, or its bytes in the hub's parquet files (`stored`) if there is no such file."""
+    """Return the clip's own file, or its bytes in the hub's parquet files if there is no such file.
+
+    `stored` has the row and the clip of each base name in the parquet files.
+    """
     clip = data.audio(build_clip_id(track, name), f"sakura/data/{track}/audio/{name}", f"{track}/audio/{name}")
     if clip.read is None and name in stored and not is_file(clip.path):
         return stored[name][1]

@@ -46,7 +46,7 @@ def select_option(text: str, choices: Sequence[str], reference: int) -> int | No
 
 
 def _select_by_meaning(said: str, options: Sequence[str], reference: int) -> int | None:
-    """Return `reference` if the question is yes/no or true/false and the answer `said` means the option at this index.
+    """Return `reference` if the question is yes/no or true/false and the answer means the option at this index.
 
     The answer must not contain a word of the opposite meaning, too. Otherwise returns None.
     """

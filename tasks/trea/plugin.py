@@ -100,7 +100,11 @@ def count_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
 
 @cache
 def _warn_of_leak(files: tuple[Path, ...], items: int, correct: int) -> None:
-    """Print a warning if spelling gives answers away. The cache limits this to once per set of files."""
+    """Print a warning if the only option in raw form is correct in more than half of the items that have one.
+
+    `items` is the number of items with exactly one option in raw form, `correct` the number of these in which that
+    option is correct. The cache limits the warning to one per set of files.
+    """
     if items and correct > items / 2:
         print_notice(
             f"trea: {items:,} items have one option in raw form (keyboard_typing), which is the right one in "
