@@ -70,7 +70,8 @@ def fit_adapter(
 
 
 def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
-    """Return the task that has the development rows, and its prompt from the same prompt set."""
+    """Return the task whose development split an adapter is fitted on (`fit_task` of the card, by default `task`
+    itself), and the prompt of that task from the prompt set of `prompt`."""
     other = task.card.fit_task
     if other is None or other == task.card.name:
         return task, prompt

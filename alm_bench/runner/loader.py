@@ -85,7 +85,7 @@ class AudioPipeline:
     prepare_file: Callable[[AudioRef], Any] | None = None
     """Method `prepare_file` of the adapter; None if it does not prepare clips."""
 
-    beside: bool = True
+    decodes_during_calls: bool = True
     """True if clips may be decoded while the model answers a batch, False for models on the CPU."""
 
     max_clips: int | None = None
@@ -98,8 +98,8 @@ class AudioPipeline:
         prepare, prepare_file = (adapter.prepare, adapter.prepare_file) if prepares else (None, None)
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
-        beside = adapter.identity.device != "cpu"
-        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside, adapter.abilities.max_clips)
+        during_calls = adapter.identity.device != "cpu"
+        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, during_calls, adapter.abilities.max_clips)
 
     def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
         """Return the clips of a request that have to be decoded, in the order of `Request.waves`.
@@ -284,7 +284,7 @@ def load_batches(
 
     `size` is called for each batch and returns its number of items. While the model works on a batch, up to two further
     batches are decoded, but at most `MAX_AHEAD` items, or one batch if that is larger. Nothing is decoded ahead if the
-    pipeline does not allow it (`AudioPipeline.beside`). `workers` is the number of decoding threads.
+    pipeline does not allow it (`AudioPipeline.decodes_during_calls`). `workers` is the number of decoding threads.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(pipeline, pool)
@@ -300,7 +300,7 @@ def load_batches(
             fill(count)
             while waiting:
                 batch = _collect_clips([waiting.popleft() for _ in range(min(count, len(waiting)))], pipeline)
-                if pipeline.beside:
+                if pipeline.decodes_during_calls:
                     fill(_count_ahead(count))
                 yield batch
                 count = size()

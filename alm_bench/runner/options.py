@@ -173,7 +173,8 @@ class RunOptions:
         return Recipe(self.model, self.parse_model_options(), runtime, strategy, self.prompts)
 
     def load_model(self) -> "Adapter":
-        """Return the model with the strategy applied: load it, or take the one that was given. Raises UsageError."""
+        """Return the model with the strategy applied: the object `adapter` if it is set, else the model that is loaded
+        by its name. Raises UsageError."""
         if self.adapter is None:
             return self.build_recipe().make()
         from alm_bench.runner.strategy import apply_strategy

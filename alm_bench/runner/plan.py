@@ -193,7 +193,7 @@ def add_instruction(requests: Sequence[Request], instruction: str) -> list[Reque
 
 
 def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
-    """Return how the run's items were selected from `total` items; None if all are used."""
+    """Return how the run's items, `taken` in number, were selected from `total` items; None if all are used."""
     if spec.sample is not None:
         groups = tuple(list_stratified_groupings(task.card.groups))
         return Selection(method="random", count=taken, of=total, groups=groups, seed=spec.seed)
@@ -308,7 +308,8 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
 
 
 def _check_embeddings(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
-    """Raise UsageError if a retrieval task and a model with embeddings do not come together."""
+    """Raise UsageError if a retrieval task has a model without embeddings, or if the run answers by embedding although
+    the task is no retrieval task, or the reverse."""
     if card.is_retrieval and not adapter.abilities.embed:
         raise UsageError(
             f"{spec.task} compares embeddings of clips and captions, which {adapter.identity.label} does not compute "
@@ -368,9 +369,10 @@ def _predict_baselines(
 
 
 def _predict_text_only(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-    """Return the option that each text-only variant of the model picks for each request, by the baseline's name.
+    """Return the option indices that text-only variants of the model pick, one per request, by the name of the variant.
 
-    Raises AdapterError unless every variant answers every request.
+    The variants are the adapter's `blind_answers`; most adapters have none. Raises AdapterError unless every variant
+    answers every request.
     """
     rows = adapter.blind_answers(requests)
     for name, places in rows.items():

@@ -42,7 +42,8 @@ def select_replay_items(
 
 
 def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
-    """Return the sample marked as one that does not count if the file states so, for example because of its clip."""
+    """Return the sample, with the stored reason in `skip` if the file of outputs states that the item was skipped, for
+    example because its clip could not be used."""
     item = stored.items.get(sample.id)
     if item is None or item.skip is None or sample.skip is not None:
         return sample
@@ -99,7 +100,7 @@ def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sa
 
 @dataclass(frozen=True, slots=True)
 class CandidateFile:
-    """Another annotation file of the task, and how well the outputs match it."""
+    """Annotation file of the task in the data folder, and how well the stored outputs match its questions."""
 
     path: Path
     """Path of the file."""

@@ -103,6 +103,7 @@ def _number(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
 
 
 def _name(captions: Iterable[Caption], dataset: str) -> list[Caption]:
+    """Return the captions with the name of their data set."""
     return [Caption(one.clip, one.text, dataset, one.split, one.number) for one in captions]
 
 

@@ -18,7 +18,7 @@ _SUBTYPES: dict[Form, str] = {"choice": "MCQ", "detail": "Detail"}
 
 @dataclass(frozen=True, slots=True)
 class WritingSettings:
-    """Questions that a language model is to write."""
+    """Settings of the questions that a language model writes: their type, forms and number."""
 
     type: int = 1
     """Type of ReasonAQA's data, 1 to 3."""
@@ -99,7 +99,10 @@ def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[
 def build_rows(
     calls: Sequence[Call], outputs: Mapping[str, Output], settings: WritingSettings, writer: str
 ) -> WrittenRows:
-    """Return the rows in the answers. `outputs` has the answers by the requests' ids; `writer` is the model's label."""
+    """Read the questions in the answers of a language model, and return them as rows, with counts of failures.
+
+    `outputs` has the answers by the requests' ids; `writer` is the model's label.
+    """
     written = WrittenRows(calls=len(calls))
     for call in calls:
         output = outputs.get(call.request.id)

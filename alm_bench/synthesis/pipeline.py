@@ -95,7 +95,8 @@ def parse_steps(text: str | None) -> list[FilterStep]:
 
 
 def _parse_action(text: str, part: str) -> Action:
-    """Return an action. Raises UsageError for an unknown one."""
+    """Return the action with the name `text`. Raises UsageError for an unknown one, with the `part` of `--filters` that
+    contains it."""
     for action in get_args(Action):
         if text == action:
             known: Action = action

@@ -212,7 +212,8 @@ def _build_settings(models: Models, options: SynthesisOptions, store: CallStore,
 def _create_model(
     adapter: Adapter, decoding: Decoding, options: SynthesisOptions, store: CallStore, spending: Spending
 ) -> TextModel:
-    """Return a model of the filters; it decodes greedily if it does not support `decoding`."""
+    """Return the solver or the judge of the filters, with stored answers. It decodes greedily if the adapter does not
+    support the method of `decoding`."""
     method = decoding.method if decoding.method in adapter.abilities.decodings else "greedy"
     return TextModel(adapter, replace(decoding, method=method, seed=options.seed), store, spending, options.batch)
 

@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Call of a worker that has not ended."""
+    """Running call of a worker."""
 
     worker: Any
     """The worker, a Ray actor."""
@@ -217,10 +217,11 @@ class RayExecutor:
             )
 
     def _requeue_batch(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[ItemResult]:
-        """Put the batch of a dead worker back into the queue.
+        """Put the batch of a dead worker back into the queue, halved if it has killed a worker before.
 
-        If the batch is a single item that has killed its worker repeatedly, an answer with the error is returned
-        instead. Raises AdapterError if too many workers have died in a row.
+        `batch` is None if the worker died while loading its model. Returns no result, except for a single item that has
+        killed a worker before: it is not asked again, and its result holds the error with `reason`. Raises AdapterError
+        if too many workers have died in a row.
         """
         self._deaths += 1
         size = 1 if batch is None else len(batch.places)

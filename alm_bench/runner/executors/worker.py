@@ -71,7 +71,7 @@ class LoadedModel:
         """Return the first difference from the other model as `name: ours, theirs`; None if both may answer items of
         one run.
 
-        The machines may differ.
+        Identity, audio policy and package version are compared, host names are not.
         """
         names = [field.name for field in fields(AdapterIdentity)]
         ours = {name: getattr(self.identity, name) for name in names} | {"audio": self.audio, "version": self.version}

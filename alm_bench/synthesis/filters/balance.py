@@ -1,4 +1,5 @@
-"""Filters that balance the whole data: the right option is the longest, or at one position, too often."""
+"""Filters that balance the whole data, if the right option is too often the longest one or too often at the same
+position."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -59,7 +59,7 @@ class NestedOptions(RowFilter):
 
 
 def _find_nested_pair(row: QuestionRow) -> tuple[str, str] | None:
-    """Return the first option that is a part of another, and that one; None if there is none."""
+    """Return an option whose text is contained in another option, and this other option; None without such a pair."""
     names = [normalise_option(choice) for choice in row.choices]
     for inner in filter(None, names):
         for outer in names:
