@@ -196,7 +196,7 @@ class LazyClip:
         self._clip = clip
 
     def begin(self) -> None:
-        """Decode the clip, unless it is decoded or another thread is decoding it."""
+        """Decode the clip now, unless this has been done or another thread is doing it."""
         if self._lock.acquire(blocking=False):
             try:
                 self._decode_once()
@@ -261,7 +261,7 @@ def load_clips(
 ) -> LoadedRequest:
     """Decode the clips of one request by an audio policy, changed by a condition if one is given.
 
-    `index` is the item's index in the result. Without a policy no clip is opened.
+    `index` is the index of the item, which is stored in the result. Without a policy no clip is opened.
     """
     pipeline = AudioPipeline(policy, condition)
     return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.list_refs(request)])

@@ -208,8 +208,9 @@ def _plan_items(
 ) -> list[PlannedItem]:
     """Return the items of a run.
 
-    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, the preferred
-    solver last. To save memory, items with equal predictions or equal clip sizes share one object for them.
+    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, by the name of
+    the baseline. The last baseline is the one that is preferred as the text-only solver. To save memory, items with
+    equal predictions or equal clip sizes share one object for them.
     """
     known_baselines: dict[Baselines, Baselines] = {}
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
@@ -346,7 +347,8 @@ class SecondClips:
         self._refs = [ref for _, ref in sorted(first.items())]
 
     def get_other_clip(self, clip: str) -> AudioRef | None:
-        """Return a clip other than `clip`; None if the task has no other clip whose file exists."""
+        """Return the second clip for items whose first clip has the id `clip`; None if the task has no other clip whose
+        file exists."""
         for place in create_item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):

@@ -201,7 +201,8 @@ class TextModel:
         return {name: output for name, output in found.items() if output is not None}
 
     def ask_text(self, requests: Sequence[Request]) -> dict[str, str]:
-        """Return the answers' texts by the requests' ids; that of a refused call is empty."""
+        """Return the texts of the answers by the requests' ids. The text is empty if the model's provider refused the
+        call. Failed calls have no entry."""
         return {name: output.text or "" for name, output in self.ask(requests).items()}
 
     def _call(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:

@@ -57,7 +57,7 @@ class Call:
 
 @dataclass(slots=True)
 class WrittenRows:
-    """Rows from the answers of a language model."""
+    """Rows that were read from the answers of a language model, and numbers of calls without usable questions."""
 
     rows: list[QuestionRow] = field(default_factory=list)
     """Rows, in the order of the captions."""

@@ -20,9 +20,9 @@ from alm_bench.runner.strategy import apply_strategy
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that is needed to load an adapter, as plain values.
+    """Everything that is needed to load an adapter, as plain values that can be sent to other machines.
 
-    It gives the same adapter on every machine that has the package and the model's files.
+    Every machine with the package and the model's files loads the same adapter by it.
     """
 
     model: str

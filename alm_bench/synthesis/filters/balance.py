@@ -78,7 +78,10 @@ class OptionPosition(RowFilter):
 
 
 def _assign_positions(rows: Sequence[QuestionRow], count: int, seed: int) -> Iterator[Finding]:
-    """Yield rows with new positions of their right options; rows that keep their position are left out."""
+    """Yield a finding for each row whose right option gets a new position, with the reordered row.
+
+    All rows have `count` options. In an order that is drawn with `seed`, the rows get the positions in turn.
+    """
     order = create_item_generator("positions", seed, count).permutation(len(rows))
     for turn, index in enumerate(order.tolist()):
         row, position = rows[index], turn % count
