@@ -200,7 +200,8 @@ class Engine:
         """Compute the log-likelihoods of given answers. `answers[i]` lists the answers to `contexts[i]` as token ids;
         the result has the same order.
 
-        Each context is processed once. All answers to it then form one batch, which starts from its keys and values.
+        Each context is processed once. All answers to it then form one batch, which continues from the cached keys and
+        values of the context.
         Raises UsageError for an empty answer or one that exceeds the model's positions, and AdapterError if a hidden
         state is not finite.
         """

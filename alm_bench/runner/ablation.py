@@ -62,7 +62,7 @@ class AblationResult:
     """Name of the task."""
 
     effects: dict[str, dict[str, dict[str, Effect]]] = field(default_factory=dict)
-    """Effects by condition, grouping and key."""
+    """Effects by condition, grouping of the items and group of the grouping."""
 
     picked: dict[str, Metric] = field(default_factory=dict)
     """Share of items for which the model selects an option, by condition, for conditions that leave no right option."""

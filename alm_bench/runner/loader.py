@@ -216,7 +216,8 @@ class LazyClip:
 
 
 class ClipCache:
-    """Cache of the clips that were requested last. A thread pool decodes them; successive requests share them."""
+    """Cache of the most recently requested clips. A thread pool decodes them, and successive requests about the same
+    clip share it."""
 
     def __init__(self, pipeline: AudioPipeline, pool: ThreadPoolExecutor) -> None:
         self._pipeline, self._pool = pipeline, pool

@@ -76,8 +76,11 @@ class FilterResult:
 
 
 def parse_steps(text: str | None) -> list[FilterStep]:
-    """Return the filters that `--filters` names (`NAME[=drop|flag|repair]`, comma-separated; `none` for none), in the
-    order in which they run. None stands for all filters with their default actions. Raises UsageError."""
+    """Parse the value of `--filters`. Return its filters with their actions, in the order in which they run.
+
+    `text` is a comma-separated list of `NAME[=drop|flag|repair]`, or `none` for no filter. If `text` is None, all
+    filters are returned with their default actions. Raises UsageError.
+    """
     registry = load_filter_classes()
     given = ["all"] if text is None else [part.strip() for part in text.split(",") if part.strip()]
     actions: dict[str, Action] = {}

@@ -223,6 +223,8 @@ def _create_model(
 def _describe_source(
     source: CaptionSource, captions: int, writer: str, models: Models, options: SynthesisOptions
 ) -> dict[str, Any]:
+    """Return the entries of the data card that describe how the rows were written. `captions` is the number of
+    captions, `writer` the label of the model."""
     decoding = ", ".join(f"{name} {value}" for name, value in source.decoding.as_dict().items())
     return {
         "captions": f"{captions:,} of {', '.join(Path(name).name for name in source.files)}",
@@ -236,6 +238,7 @@ def _describe_source(
 
 
 def _describe_models(models: Models, options: SynthesisOptions) -> dict[str, Any]:
+    """Return the entries of the data card about the models of the filters, and the seed."""
     return {
         "text-only solver": "classifier" if models.solver is None else models.solver.identity.label,
         "judge": "none" if models.judge is None else models.judge.identity.label,

@@ -73,7 +73,8 @@ def _describe_options(row: QuestionRow) -> npt.NDArray[np.float64]:
 
 
 def _apply_softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the probabilities that exactly one option is right, from the log-odds of each one."""
+    """Return the probability of each option of a row to be the right one, from the log-odds `scores` of the options.
+    The probabilities sum to 1."""
     shifted = np.exp(scores - scores.max())
     probabilities: npt.NDArray[np.float64] = shifted / shifted.sum()
     return probabilities

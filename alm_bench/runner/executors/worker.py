@@ -106,8 +106,8 @@ class Worker:
     ) -> BatchResult:
         """Decode the clips of a batch of pairs (item index, request) and answer the batch.
 
-        `fitted` is the pickled adapter of the run, which answers in place of the worker's model; None if the run has
-        none.
+        `fitted` is the pickled adapter that was fitted for the run and answers in place of the worker's model; None if
+        the adapter needs no fit.
         """
         adapter = self._select_adapter(settings.run, fitted)
         return run_batch(

@@ -15,8 +15,8 @@ P_VALUE = 0.01
 class LongestOption(RowFilter):
     """Finds the rows to remove so that the right option is the longest no more often than by chance.
 
-    Chance is the share of 1/n of a row with n options. Rows whose right option exceeds the others most are removed
-    first. Nothing is removed if the bias may be luck.
+    By chance, the right one of n options is the longest with probability 1/n. Rows whose right option exceeds the
+    others most are removed first. Nothing is removed if the bias is not significant (`P_VALUE`).
     """
 
     name = "longest_option"
