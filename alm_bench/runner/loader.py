@@ -149,7 +149,7 @@ class AudioPipeline:
         made = capture_failure(partial(self.prepare, loaded.wave))
         if isinstance(made, Failure):
             # Memory may be too small while the model works on a batch. The model then answers without features.
-            return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
+            return Clip(loaded.wave, loaded.touched, error=None if made.out_of_memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
     def attach_clips(self, index: int, request: Request, clips: Sequence[Clip]) -> LoadedRequest:

@@ -170,7 +170,7 @@ def test_an_item_too_large_by_itself_says_nothing_of_others() -> None:
         shortage = MemoryShortage()
         outputs = predict_bisecting(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
         assert [output.text for output in outputs] == [r.id if r.id != poison else None for r in requests]
-        assert shortage.together == together, (most, poison)
+        assert shortage.smallest_batch == together, (most, poison)
 
 
 # Holds `most` items at once, and `item-005` never where POISON is set; `asked.txt` gets a line a call.

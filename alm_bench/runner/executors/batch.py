@@ -96,7 +96,7 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
         else report_unusable_clip(ready)
         for ready in batch
     ]
-    return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
+    return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.smallest_batch)
 
 
 def report_unusable_clip(loaded: LoadedRequest) -> ItemResult:
