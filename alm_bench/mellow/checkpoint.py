@@ -208,8 +208,10 @@ def read_torch_file(path: Path) -> Any:
 
 
 def _check_flat_state(path: Path, state: Any, source: str) -> dict[str, Tensor]:
-    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `source`: end of the
-    error message."""
+    """Return `state`, the content of the file `path`, as a dict of tensors by name.
+
+    Raises CheckpointError if it has another structure. `source` is the part of the message that says what was expected.
+    """
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         found = f"keys {_abbreviate(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(f"{path} is no flat state dict of tensors {source}; found {found}")
@@ -239,10 +241,11 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
 
 
 def build_uninitialised_network(folder: Path, numbers: int) -> Mellow:
-    """Build the network that a folder's config.json describes, with uninitialised weights, which are loaded next.
+    """Build the network that a folder's config.json describes. Its weights have arbitrary values until the caller loads
+    them.
 
-    `numbers`: number of elements of the weights to be loaded. Raises CheckpointError if the network has more: memory is
-    never allocated on the basis of the description alone.
+    `numbers` is the number of elements of the weights that will be loaded. Raises CheckpointError if the network has
+    more, before memory is allocated: a wrong description alone cannot exhaust the memory.
     """
     config = _read_config(folder)
     described = sum(value.numel() for value in _drop_tied_output(_build_on_meta_device(config)).values())
@@ -346,7 +349,7 @@ def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
 
 
 def _build_uninitialised(config: MellowConfig) -> Mellow:
-    """Build a network with uninitialised weights, which are loaded next."""
+    """Build a network whose weights have arbitrary values until the caller loads them."""
     with no_init_weights():
         return Mellow(config).eval()
 

@@ -331,7 +331,8 @@ class MellowConfig:
 
     @property
     def prefix_tokens(self) -> int:
-        """Number of tokens before the answer in the fixed layout."""
+        """Number of tokens before the answer: those of two clips, each with a separator, and those of the padded
+        prompt."""
         return 2 * (self.audio_tokens + 1) + self.prompt.tokens
 
     def to_json(self) -> str:

@@ -27,7 +27,7 @@ class KVCache:
 
     @property
     def columns(self) -> int:
-        """Number of columns."""
+        """Number of columns, one per token."""
         return self.keys.shape[3]
 
     @property

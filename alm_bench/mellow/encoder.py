@@ -14,7 +14,8 @@ class EncoderOutput(NamedTuple):
     """Output of an encoder's network.
 
     `latent`: features, (B, width) if the encoder describes the whole clip, (B, frames, width) if it describes frames.
-    `classes`: scores of the sound classes before the sigmoid, (B, classes, steps).
+    `classes`: scores of the sound classes before the sigmoid, (B, classes, steps), with one step per time step of the
+    network's output or a single one for the whole clip.
     """
 
     latent: Tensor
@@ -57,7 +58,7 @@ class Encoder(nn.Module):
 
     @abstractmethod
     def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
-        """Convert class scores to probabilities."""
+        """Return the features and class probabilities, from an output of `encode`."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
         """Encode waves (B, config.samples), float32."""

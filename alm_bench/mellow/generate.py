@@ -200,7 +200,8 @@ class Engine:
         """Compute the log-likelihoods of given answers. `answers[i]` lists the answers to `contexts[i]` as token ids;
         the result has the same order.
 
-        Each context is processed once. All answers to it then form one batch, which starts from its keys and values.
+        Each context is processed once. All answers to it then form one batch, which continues from the cached keys and
+        values of the context.
         Raises UsageError for an empty answer or one that exceeds the model's positions, and AdapterError if a hidden
         state is not finite.
         """
@@ -371,9 +372,10 @@ def _remove_finished(active: list[GenerationState], tokens: Tensor, cache: KVCac
 
 
 def _copy_beams(active: Sequence[BeamSearch], sources: Sequence[Sequence[int]], cache: KVCache) -> None:
-    """Reorder the cache's rows so that they belong to the present hypotheses. `sources`: result of `advance_searches`.
+    """Reorder the cache's rows so that each row holds the tokens of the hypothesis that now has this index.
 
-    Only the answers' columns are copied, since all rows of a search have the same context.
+    `sources`, the result of `advance_searches`, lists for each search the former row of each hypothesis. Only the
+    answers' columns are copied, since all rows of a search have the same context.
     """
     width, generated = active[0].decoding.beams, len(active[0].hypotheses[0].tokens) - 1
     rows = [number * width + row for number, some in enumerate(sources) for row in some]

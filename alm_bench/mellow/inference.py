@@ -176,7 +176,7 @@ class Answerer:
         return clip if isinstance(clip, Clip) else self.encode_clip(clip)
 
     def _compute_prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
-        """Compute the keys and values of the clips of each question."""
+        """Compute the language model's keys and values for the one or two clips of each question, one cache each."""
         return self.engine.prefixes(self._embed_clips(pairs))
 
     def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:

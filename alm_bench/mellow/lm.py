@@ -162,7 +162,9 @@ def load_smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
 
 
 def _read_gguf_weights(path: Path, lm: PreTrainedModel) -> dict[str, Tensor]:
-    """Return the weights of a Llama-type GGUF file in float32, by the names of `lm`, without the output layer.
+    """Return the weights of a Llama-type GGUF file in float32, under the parameter names of `lm`.
+
+    The output layer is not included, since its weights are those of the embedding.
 
     transformers reads such a file, too, but parses its vocabulary twice and compares all tensor names once per module,
     which takes four times as long.

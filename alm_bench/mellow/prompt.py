@@ -37,7 +37,7 @@ class Protocol:
     """Text that is appended to prompts."""
 
     audio: AudioPolicy
-    """Audio policy. `policy` replaces its sample rate and length by the encoder's."""
+    """Audio policy. `build_policy` replaces its sample rate and length by the encoder's."""
 
     def build_policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
         """Return the audio policy for an encoder. `crop` replaces the protocol's crop position."""
@@ -51,10 +51,8 @@ class Protocol:
     def prompt_ids(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
         """Return the token ids of a prompt.
 
-        They are exactly `config.tokens` in the fixed layout, padded on the right, and at most that many in the compact
-        layout.
-
-        A truncated prompt loses its suffix, as in the published code.
+        In the fixed layout there are exactly `config.tokens` ids, padded on the right. In the compact layout there are
+        at most `config.tokens`. A truncated prompt loses its suffix, as in the published code.
         """
         ids = tokenizer.encode(self.format_prompt(prompt), add_special_tokens=False).ids[: config.tokens]
         return ids if config.layout == "compact" else ids + [config.pad] * (config.tokens - len(ids))

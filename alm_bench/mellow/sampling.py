@@ -47,8 +47,10 @@ def top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> Tensor:
 
 
 def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, waits: Tensor) -> Tensor:
-    """Return the candidate with the smallest ratio of wait to probability in each row, (B,). All arguments have the
-    shape (B, vocabulary)."""
+    """Return, for each row, the token with the smallest ratio of its random number in `waits` to its probability, (B,).
+
+    Only tokens for which `candidates` is True are considered. All arguments have the shape (B, vocabulary).
+    """
     return torch.where(candidates, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
 
 

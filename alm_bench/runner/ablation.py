@@ -62,7 +62,7 @@ class AblationResult:
     """Name of the task."""
 
     effects: dict[str, dict[str, dict[str, Effect]]] = field(default_factory=dict)
-    """Effects by condition, grouping and key."""
+    """Effects by condition, grouping of the items and group of the grouping."""
 
     picked: dict[str, Metric] = field(default_factory=dict)
     """Share of items for which the model selects an option, by condition, for conditions that leave no right option."""
@@ -146,7 +146,8 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
 def compute_reasoning_effects(
     task: Task, clean: Sequence[Record], changed: Mapping[str, Sequence[Sequence[Record]]]
 ) -> dict[str, dict[str, dict[str, Effect]]]:
-    """Return the effects of conditions that change the model's reasoning, by condition, grouping and key.
+    """Return the effects of conditions that change the model's reasoning, by condition, grouping of the items and group
+    of the grouping.
 
     `changed` holds the records of every repeat by condition. If one of the conditions leaves the chains unchanged, it
     is the control of the others.

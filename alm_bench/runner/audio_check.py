@@ -180,7 +180,7 @@ def _make_probe_answer(sound: str, output: Output) -> ProbeAnswer:
 
 
 def _judge_outputs(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
-    """Return the verdict and its reason."""
+    """Return the verdict of the audio check and its reason. `outputs` holds the model's outputs by request name."""
     constructed = not needs_audio_check(adapter)
     first = outputs[CLIP]
     if first.text is None and not constructed:
@@ -220,6 +220,8 @@ def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
 def _find_token_difference(clip: Output, none: Output) -> str | None:
     """Return the token counts with and without a clip as text, if they show that the prompt contains the clip.
 
+    `clip` is the output of the model for the question with a clip, `none` the one for the question alone.
+
     A placeholder in the text also adds tokens. Therefore None is returned for differences of up to
     `MAX_PLACEHOLDER_TOKENS`.
     """
@@ -230,7 +232,7 @@ def _find_token_difference(clip: Output, none: Output) -> str | None:
 
 
 def _find_placeholder(clip: Output, none: Output) -> str | None:
-    """Return the token counts with and without a clip as text, if they differ; None if all are equal.
+    """Return the token counts with (`clip`) and without (`none`) a clip as text, if they differ; None if all are equal.
 
     It is called for small differences, which a mere placeholder for the clip in the text would also cause.
     """

@@ -68,9 +68,9 @@ class BatchSizer:
         return self._size
 
     def record_shortage(self, items: int | None) -> None:
-        """Set the size to half of `items`, a number of requests for which memory was not sufficient.
+        """Reduce the size to half of `items`, the number of requests for which memory was not sufficient in one call.
 
-        None means that memory was sufficient. The size is never increased.
+        Do nothing if `items` is None, which means that memory was sufficient, or if the size is already that small.
         """
         half = self._size if items is None else max(1, items // 2)
         if half >= self._size:  # already reported: another worker was still answering a batch of the previous size
@@ -79,7 +79,8 @@ class BatchSizer:
         self._tell(f"out of memory with {items} items at once, going on with {self._size}")
 
     def record_answered(self, items: int) -> None:
-        """Record that `items` items of a batch were answered."""
+        """Record that `items` items of a batch were answered, for the largest size in `as_json`. The size of the next
+        batch does not change."""
         self._largest = max(self._largest, min(items, self._size))
 
     def record_batch(self, items: int, seconds: float) -> None:

@@ -34,7 +34,8 @@ class Budget:
             self.add_cost(get_cost(record), count_estimated_calls(record) > 0)
 
     def add_cost(self, amount: float | None, estimated: bool) -> None:
-        """Add the cost of one item in US dollars; None if it is not known."""
+        """Add the cost of one item in US dollars; None if it is not known. `estimated` is True if the cost is an
+        estimate; the first such cost is reported to the user."""
         self.spent += amount or 0.0
         if not estimated:
             return

@@ -15,11 +15,12 @@ from alm_bench.scoring.grounding import NO_CHAIN
 
 
 def start_answers(plan: Plan, clean: Sequence[Record]) -> Plan:
-    """Return the plan of a condition that changes the model's reasoning, with the beginnings of the answers.
+    """Add the beginnings of the answers, which the model continues, to the plan of a condition that changes the model's
+    reasoning. Return the new plan.
 
-    `clean` are the records of the clean run. Items without a chain of thought or without an answer there are not asked.
-    The beginnings are part of the fingerprint: other chains make another run. Raises UsageError if the chains do not
-    allow the change.
+    `clean` are the records of the clean run. Items whose clean answer is missing or has no complete chain of thought
+    are removed from the plan. The beginnings are part of the fingerprint: other chains make another run. Raises
+    UsageError if no item remains, or if the chains do not allow the change.
     """
     tags = plan.spec.answer_tags
     chains = {

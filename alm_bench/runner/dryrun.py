@@ -60,8 +60,8 @@ class Forecast:
 def build_forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     """Return the forecast for the items of a plan that have no stored answer.
 
-    `stored` holds the records of the run's folder that are not tried again. No model is called, and clips are measured
-    by their headers.
+    `stored` holds the records of the run's folder whose items are not asked again. No model is called, and only the
+    headers of clips are read.
     """
     kept = {record.sample.id for record in drop_changed_clips(plan, stored)}
     measured = _ClipLengths(plan)

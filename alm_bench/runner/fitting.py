@@ -70,7 +70,8 @@ def fit_adapter(
 
 
 def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
-    """Return the task that has the development rows, and its prompt from the same prompt set."""
+    """Return the task whose development split an adapter is fitted on (`fit_task` of the card, by default `task`
+    itself), and the prompt of that task from the prompt set of `prompt`."""
     other = task.card.fit_task
     if other is None or other == task.card.name:
         return task, prompt
@@ -81,7 +82,7 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
 def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
     """Raise UsageError if a development clip and a tested clip are the same file.
 
-    A clip that is searched for by its base name alone may be found in the folder of the other split.
+    This can happen if clips are searched for by their base name alone: a file of the other split may have the same one.
     """
     clips = {ref.path: ref.id for sample in tested for ref in sample.audio}
     for sample in development:

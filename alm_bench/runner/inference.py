@@ -31,7 +31,7 @@ class Failure:
     reason: str
     """Reason, as it is stored with the items."""
 
-    memory: bool = False
+    out_of_memory: bool = False
     """True if the code ran out of memory."""
 
 
@@ -39,11 +39,11 @@ class Failure:
 class MemoryShortage:
     """Record of the calls that ran out of memory."""
 
-    together: int | None = None
+    smallest_batch: int | None = None
     """Size of the smallest batch that ran out of memory although each of its requests did not when sent alone; None
     without such a batch."""
 
-    alone: int = 0
+    single_requests: int = 0
     """Number of requests that ran out of memory when sent alone, which a smaller batch size would not prevent."""
 
 
@@ -148,12 +148,12 @@ def predict_bisecting(
     if not isinstance(outputs, Failure):
         return outputs
     if len(requests) == 1:
-        shortage.alone += outputs.memory
+        shortage.single_requests += outputs.out_of_memory
         return [Output(None, error=outputs.reason)]
-    half, alone = len(requests) // 2, shortage.alone
+    half, shortages_before = len(requests) // 2, shortage.single_requests
     found = predict_bisecting(predict, requests[:half], shortage) + predict_bisecting(
         predict, requests[half:], shortage
     )
-    if outputs.memory and shortage.alone == alone:
-        shortage.together = min(len(requests), shortage.together or len(requests))
+    if outputs.out_of_memory and shortage.single_requests == shortages_before:
+        shortage.smallest_batch = min(len(requests), shortage.smallest_batch or len(requests))
     return found

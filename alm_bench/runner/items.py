@@ -27,7 +27,7 @@ class Items:
     """Kind of data, "real" or "demo"."""
 
     revision: str | None = None
-    """Name of the revision, if it cannot be determined from the files."""
+    """Name of the revision if the files do not determine it; None if they do (`get_revision_name`)."""
 
     version: str | None = None
     """Hash that enters the run's fingerprint in addition to the files' hashes, if these do not determine the questions;

@@ -20,7 +20,7 @@ TOKENS = ("audio_tokens", "prompt_tokens")
 
 @dataclass(frozen=True, slots=True)
 class LengthCheck:
-    """Result of the check with a clip of 45 s."""
+    """Result of the check that the end of a clip of 45 s reaches the model."""
 
     verdict: Literal["whole", "cut", "not known"]
     """`whole`: the end reaches the model. `cut`: it does not. `not known`: neither can be shown."""

@@ -85,7 +85,7 @@ class AudioPipeline:
     prepare_file: Callable[[AudioRef], Any] | None = None
     """Method `prepare_file` of the adapter; None if it does not prepare clips."""
 
-    beside: bool = True
+    decodes_during_calls: bool = True
     """True if clips may be decoded while the model answers a batch, False for models on the CPU."""
 
     max_clips: int | None = None
@@ -98,8 +98,8 @@ class AudioPipeline:
         prepare, prepare_file = (adapter.prepare, adapter.prepare_file) if prepares else (None, None)
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
-        beside = adapter.identity.device != "cpu"
-        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside, adapter.abilities.max_clips)
+        during_calls = adapter.identity.device != "cpu"
+        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, during_calls, adapter.abilities.max_clips)
 
     def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
         """Return the clips of a request that have to be decoded, in the order of `Request.waves`.
@@ -149,7 +149,7 @@ class AudioPipeline:
         made = capture_failure(partial(self.prepare, loaded.wave))
         if isinstance(made, Failure):
             # Memory may be too small while the model works on a batch. The model then answers without features.
-            return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
+            return Clip(loaded.wave, loaded.touched, error=None if made.out_of_memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
     def attach_clips(self, index: int, request: Request, clips: Sequence[Clip]) -> LoadedRequest:
@@ -196,7 +196,7 @@ class LazyClip:
         self._clip = clip
 
     def begin(self) -> None:
-        """Decode the clip, unless it is decoded or another thread is decoding it."""
+        """Decode the clip now, unless this has been done or another thread is doing it."""
         if self._lock.acquire(blocking=False):
             try:
                 self._decode_once()
@@ -216,7 +216,8 @@ class LazyClip:
 
 
 class ClipCache:
-    """Cache of the clips that were requested last. A thread pool decodes them; successive requests share them."""
+    """Cache of the most recently requested clips. A thread pool decodes them, and successive requests about the same
+    clip share it."""
 
     def __init__(self, pipeline: AudioPipeline, pool: ThreadPoolExecutor) -> None:
         self._pipeline, self._pool = pipeline, pool
@@ -261,7 +262,7 @@ def load_clips(
 ) -> LoadedRequest:
     """Decode the clips of one request by an audio policy, changed by a condition if one is given.
 
-    `index` is the item's index in the result. Without a policy no clip is opened.
+    `index` is the index of the item, which is stored in the result. Without a policy no clip is opened.
     """
     pipeline = AudioPipeline(policy, condition)
     return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.list_refs(request)])
@@ -284,7 +285,7 @@ def load_batches(
 
     `size` is called for each batch and returns its number of items. While the model works on a batch, up to two further
     batches are decoded, but at most `MAX_AHEAD` items, or one batch if that is larger. Nothing is decoded ahead if the
-    pipeline does not allow it (`AudioPipeline.beside`). `workers` is the number of decoding threads.
+    pipeline does not allow it (`AudioPipeline.decodes_during_calls`). `workers` is the number of decoding threads.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(pipeline, pool)
@@ -300,7 +301,7 @@ def load_batches(
             fill(count)
             while waiting:
                 batch = _collect_clips([waiting.popleft() for _ in range(min(count, len(waiting)))], pipeline)
-                if pipeline.beside:
+                if pipeline.decodes_during_calls:
                     fill(_count_ahead(count))
                 yield batch
                 count = size()

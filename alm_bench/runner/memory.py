@@ -22,7 +22,7 @@ class Memory:
 
 
 def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
-    """Read the memory of this process; None if it is not available."""
+    """Return the memory of this process; None if the system does not report it."""
     machine, own = _read_kilobytes(proc / "meminfo"), _read_kilobytes(proc / "self/status")
     try:
         room = min([machine["MemAvailable"], *_read_cgroups(proc / "self/cgroup", cgroups)])
@@ -38,9 +38,10 @@ def _read_kilobytes(file: Path) -> dict[str, int]:
 
 
 def _read_cgroups(table: Path, cgroups: Path) -> Iterator[int]:
-    """Yield the remaining memory under each limit of a container or service on this process.
+    """Yield, for each memory limit on this process, the number of bytes that remain below it.
 
-    The limits are those of the process's own cgroup and of all groups above it.
+    The limits are those of the process's own cgroup and of all groups above it, such as the limit of a container.
+    `table` is the file that lists the process's cgroups, `cgroups` the folder of all cgroups.
     """
     for line in _read_text(table).splitlines():
         _, controllers, own = line.split(":", 2)

@@ -156,7 +156,7 @@ class RunOptions:
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
     def collect_file_options(self) -> dict[str, str]:
-        """Return the options of tasks that are made of a file, without those that are not given."""
+        """Return the options that only apply to tasks built from a file of questions, if the user has set them."""
         given = {name: getattr(self, name) for name in ("map", "audio_root", "kind", "group_by")}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -173,7 +173,8 @@ class RunOptions:
         return Recipe(self.model, self.parse_model_options(), runtime, strategy, self.prompts)
 
     def load_model(self) -> "Adapter":
-        """Return the model with the strategy applied: load it, or take the one that was given. Raises UsageError."""
+        """Return the model with the strategy applied: the object `adapter` if it is set, else the model that is loaded
+        by its name. Raises UsageError."""
         if self.adapter is None:
             return self.build_recipe().make()
         from alm_bench.runner.strategy import apply_strategy
@@ -218,7 +219,8 @@ class RunOptions:
                 raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
 
     def find_wrong_types(self) -> list[str]:
-        """Return one line per option whose value has the wrong type. Values may come from Python or from a file."""
+        """Return one line of text per option whose value has the wrong type. Values from Python or from a file may have
+        any type."""
         found = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -250,7 +252,8 @@ class RunOptions:
         self._build_decoding(1).check()
 
     def _build_decoding(self, max_new_tokens: int) -> Decoding:
-        """Return the decoding settings; `max_new_tokens` is the task's token limit, for runs that name none."""
+        """Return the decoding settings. `max_new_tokens` is the task's token limit, which applies unless the user has
+        set one."""
         method: Any = self.decoding
         limit = max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
         own = {name: getattr(self, name) for name in ("top_k", "beams", "length_penalty")}
@@ -258,7 +261,7 @@ class RunOptions:
         return Decoding(method, limit, self.top_p, self.temperature, self.seed, **given)
 
     def _check_speech(self) -> None:
-        """Raise UsageError for a synthesiser that is not there, and for `also_written` without one."""
+        """Raise UsageError for a synthesiser that is unknown or not installed, and for `also_written` without one."""
         if self.speak is not None:
             from alm_bench.audio.speech import Synthesiser
 

@@ -193,7 +193,7 @@ def add_instruction(requests: Sequence[Request], instruction: str) -> list[Reque
 
 
 def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
-    """Return how the run's items were selected from `total` items; None if all are used."""
+    """Return how the run's items, `taken` in number, were selected from `total` items; None if all are used."""
     if spec.sample is not None:
         groups = tuple(list_stratified_groupings(task.card.groups))
         return Selection(method="random", count=taken, of=total, groups=groups, seed=spec.seed)
@@ -208,8 +208,9 @@ def _plan_items(
 ) -> list[PlannedItem]:
     """Return the items of a run.
 
-    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, the preferred
-    solver last. To save memory, items with equal predictions or equal clip sizes share one object for them.
+    `predictions` holds, for each sample, the index of the option that each text-only baseline predicts, by the name of
+    the baseline. The last baseline is the one that is preferred as the text-only solver. To save memory, items with
+    equal predictions or equal clip sizes share one object for them.
     """
     known_baselines: dict[Baselines, Baselines] = {}
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
@@ -308,7 +309,8 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
 
 
 def _check_embeddings(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
-    """Raise UsageError if a retrieval task and a model with embeddings do not come together."""
+    """Raise UsageError if a retrieval task has a model without embeddings, or if the run answers by embedding although
+    the task is no retrieval task, or the reverse."""
     if card.is_retrieval and not adapter.abilities.embed:
         raise UsageError(
             f"{spec.task} compares embeddings of clips and captions, which {adapter.identity.label} does not compute "
@@ -345,7 +347,8 @@ class SecondClips:
         self._refs = [ref for _, ref in sorted(first.items())]
 
     def get_other_clip(self, clip: str) -> AudioRef | None:
-        """Return a clip other than `clip`; None if the task has no other clip whose file exists."""
+        """Return the second clip for items whose first clip has the id `clip`; None if the task has no other clip whose
+        file exists."""
         for place in create_item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
@@ -368,9 +371,10 @@ def _predict_baselines(
 
 
 def _predict_text_only(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-    """Return the option that each text-only variant of the model picks for each request, by the baseline's name.
+    """Return the option indices that text-only variants of the model pick, one per request, by the name of the variant.
 
-    Raises AdapterError unless every variant answers every request.
+    The variants are the adapter's `blind_answers`; most adapters have none. Raises AdapterError unless every variant
+    answers every request.
     """
     rows = adapter.blind_answers(requests)
     for name, places in rows.items():

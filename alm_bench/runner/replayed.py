@@ -42,7 +42,8 @@ def select_replay_items(
 
 
 def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
-    """Return the sample marked as one that does not count if the file states so, for example because of its clip."""
+    """Return the sample, with the stored reason in `skip` if the file of outputs states that the item was skipped, for
+    example because its clip could not be used."""
     item = stored.items.get(sample.id)
     if item is None or item.skip is None or sample.skip is not None:
         return sample
@@ -52,6 +53,8 @@ def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
 def _select_items(
     spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, is_data_named: bool, tell: Callable[[str], None]
 ) -> Items:
+    """Return the questions as `select_replay_items` does, with copies for repeated outputs, before skipped items are
+    marked."""
     task_items = load_task_items(spec, task, data)
     found = match(stored, task_items.samples)
     own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
@@ -84,7 +87,11 @@ def _build_items_from_outputs(task: Task, stored: StoredOutputs) -> Items:
 
 
 def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
-    """Return the samples, with a copy for each further output of the same id. Copies belong to the same cluster."""
+    """Return the samples, with a copy of a sample for each further output about it.
+
+    Copies have the id of their output and the group `clip` of the original, so that the statistics treat them as
+    dependent.
+    """
     again: dict[str, list[str]] = {}
     for item in stored.items.values():
         if item.repeats is not None:
@@ -99,7 +106,7 @@ def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sa
 
 @dataclass(frozen=True, slots=True)
 class CandidateFile:
-    """Another annotation file of the task, and how well the outputs match it."""
+    """Annotation file of the task in the data folder, and how well the stored outputs match its questions."""
 
     path: Path
     """Path of the file."""

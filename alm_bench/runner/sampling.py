@@ -11,15 +11,19 @@ CLIP_GROUPING = "clip"
 
 
 def list_stratified_groupings(groups: Sequence[str]) -> list[str]:
-    """Return the groupings of a card by which a sample is stratified, the outermost first."""
+    """Return the groupings by which a sample is stratified, the outermost first: all but the one by clip.
+
+    `groups` holds the names of the groupings of a task's card.
+    """
     return [name for name in groups if name != CLIP_GROUPING]
 
 
 def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequence[str]) -> list[Sample]:
     """Draw `count` items at random and return them in their original order; return all items if there are no more.
 
-    Each group of the first grouping has a share of the sample that is proportional to its size, up to rounding. Within
-    it, so does each group of the next grouping. For equal seeds, a larger sample contains every smaller one.
+    The share of each group of the first grouping in the sample is proportional to its size, up to rounding. Within each
+    of these groups, the same holds for the groups of the next grouping. For equal seeds, a larger sample contains every
+    smaller one.
     """
     generator = np.random.default_rng(seed)
     drawn = _order_stratified(samples, list(range(len(samples))), list_stratified_groupings(groups), generator)[:count]

@@ -10,7 +10,7 @@ from alm_bench.core.languages import name_language
 
 @dataclass(frozen=True, slots=True)
 class SpokenQuestions:
-    """Requests whose questions are spoken."""
+    """Requests whose questions are spoken, with a description of the speech."""
 
     requests: Sequence[Request]
     """The requests, with the clip of the question as the last one."""
@@ -19,7 +19,8 @@ class SpokenQuestions:
     """Synthesiser, voices and treatment of the written question, for tables."""
 
     identity: Sequence[str]
-    """Everything that determines the clips, for the fingerprint."""
+    """Texts that identify the synthesiser, its voices and the treatment of the written question, for the run's
+    fingerprint."""
 
 
 def speak_questions(
@@ -53,7 +54,8 @@ def check_speech_support(
 ) -> None:
     """Raise UsageError if the model cannot be asked by voice, or does not understand a language that its clips speak.
 
-    Without `synthesiser`, the languages of the items' own clips are checked.
+    Without `synthesiser`, questions are not spoken, and only the languages of the items' own clips are checked.
+    `also_written` is True if the prompt keeps the written question; a model without audio input then gets it, too.
     """
     label = adapter.identity.label
     if synthesiser is not None and adapter.abilities.is_replay:

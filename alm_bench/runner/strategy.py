@@ -41,8 +41,10 @@ class CaptionFirstPrompt:
 
 
 def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapter:
-    """Return the adapter with a strategy applied, in the words of the prompt set `prompts` or, if it has none, of
-    `letters`.
+    """Return the adapter with a strategy applied.
+
+    The request for a description is worded as in the prompt set `prompts`, or as in `letters` if that set has no
+    wording for it.
 
     Raises UsageError if the adapter cannot describe clips: it replays stored answers, takes no audio or is fitted to
     options.

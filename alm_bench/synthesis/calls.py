@@ -22,9 +22,10 @@ Watch = Callable[[int, int], None]
 
 
 class CallStore:
-    """File of answers (JSON Lines) by a key of everything that an answer depends on.
+    """JSON Lines file of a text model's answers. The key of an answer is a hash of everything that it depends on
+    (`TextModel.compute_key`).
 
-    Answers are on disk when `add` returns. An incomplete last line, which a kill left, is dropped. Failed calls are not
+    Answers are on disk when `add` returns. An incomplete last line of a killed process is dropped. Failed calls are not
     stored, so that they are repeated.
     """
 
@@ -87,7 +88,10 @@ class CallStore:
 
 
 def _parse_line(line: bytes, location: str) -> dict[str, Any]:
-    """Parse a line of the file. Raises StoreError."""
+    """Parse one line of a `CallStore` into a mapping with the key and the answer. Raises StoreError.
+
+    `location` is the file and the number of the line, for the message.
+    """
     try:
         entry = parse_json(line)
     except ValueError as error:
@@ -127,7 +131,8 @@ class Spending:
 
 
 class TextModel:
-    """Text model whose answers are stored."""
+    """Language model that answers prompts without clips. Its answers are stored in a `CallStore` and reused, and their
+    costs are added to a `Spending`."""
 
     def __init__(
         self, adapter: Adapter, decoding: Decoding, store: CallStore, spending: Spending, batch: int = BATCH
@@ -169,9 +174,9 @@ class TextModel:
         return total
 
     def ask(self, requests: Sequence[Request], watch: Watch | None = None) -> dict[str, Output]:
-        """Return the answers by the requests' ids; a failed call, and one beyond the cost limit, has none.
+        """Return the answers by the requests' ids. Failed calls, and calls beyond the cost limit, have no entry.
 
-        Stored answers are returned without a call.
+        Stored answers are returned without a call. `watch` is called with the progress.
         """
         todo = self.select_unanswered(requests)
         self._spending.stored += len(requests) - len(todo)
@@ -196,7 +201,8 @@ class TextModel:
         return {name: output for name, output in found.items() if output is not None}
 
     def ask_text(self, requests: Sequence[Request]) -> dict[str, str]:
-        """Return the answers' texts by the requests' ids; that of a refused call is empty."""
+        """Return the texts of the answers by the requests' ids. The text is empty if the model's provider refused the
+        call. Failed calls have no entry."""
         return {name: output.text or "" for name, output in self.ask(requests).items()}
 
     def _call(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:

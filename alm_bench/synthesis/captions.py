@@ -94,7 +94,8 @@ def _pick_column(role: str, header: Sequence[str], columns: Mapping[str, str] | 
 
 
 def _number(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
-    """Yield captions of (clip, text, split), numbered within each clip."""
+    """Yield a caption for each triple (path of the clip, text, split), with its index among the captions of the same
+    clip. The name of the data set is left empty."""
     counts: dict[tuple[str, str], int] = {}
     for clip, text, split in rows:
         number = counts.get((clip, split), 0)
@@ -103,6 +104,7 @@ def _number(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
 
 
 def _name(captions: Iterable[Caption], dataset: str) -> list[Caption]:
+    """Return the captions with the name of their data set."""
     return [Caption(one.clip, one.text, dataset, one.split, one.number) for one in captions]
 
 

@@ -65,8 +65,8 @@ def compute_text_figures(rows: Sequence[QuestionRow]) -> TextFigures:
 
 
 def build_figures(rows: Sequence[QuestionRow], settings: FilterSettings) -> dict[str, Any]:
-    """Return the figures of rows as a JSON object: counts by split and form, lengths, vocabulary, positions of the
-    right options, text-only baselines and leaks."""
+    """Return statistics of rows as a JSON object: counts by split and form, lengths, vocabulary, positions of the right
+    options, text-only baselines and leaks."""
     forms = {"choice": [row for row in rows if row.choices], "detail": [row for row in rows if not row.choices]}
     scored = [row for row in forms["choice"] if row.target is not None]
     return {

@@ -86,7 +86,8 @@ def _parse_block(block: str, form: Form) -> Draft | None:
 
 
 def _split_body(body: str) -> tuple[str, tuple[str, ...]]:
-    """Return the question and the options of a text; no options if there are none."""
+    """Split the text of a question without its answer into the question and its options. The options are empty if it
+    has none."""
     question: list[str] = []
     choices: list[str] = []
     for line in body.splitlines():
@@ -103,6 +104,7 @@ def _split_body(body: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _strip_marks(text: str) -> str:
+    """Return a text without surrounding blanks and without the asterisks of Markdown."""
     return text.strip(" \t").strip("*").replace("**", "")
 
 

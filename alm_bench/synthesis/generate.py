@@ -18,7 +18,7 @@ _SUBTYPES: dict[Form, str] = {"choice": "MCQ", "detail": "Detail"}
 
 @dataclass(frozen=True, slots=True)
 class WritingSettings:
-    """Questions that a language model is to write."""
+    """Settings of the questions that a language model writes: their type, forms and number."""
 
     type: int = 1
     """Type of ReasonAQA's data, 1 to 3."""
@@ -57,7 +57,7 @@ class Call:
 
 @dataclass(slots=True)
 class WrittenRows:
-    """Rows from the answers of a language model."""
+    """Rows that were read from the answers of a language model, and numbers of calls without usable questions."""
 
     rows: list[QuestionRow] = field(default_factory=list)
     """Rows, in the order of the captions."""
@@ -99,7 +99,10 @@ def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[
 def build_rows(
     calls: Sequence[Call], outputs: Mapping[str, Output], settings: WritingSettings, writer: str
 ) -> WrittenRows:
-    """Return the rows in the answers. `outputs` has the answers by the requests' ids; `writer` is the model's label."""
+    """Read the questions in the answers of a language model, and return them as rows, with counts of failures.
+
+    `outputs` has the answers by the requests' ids; `writer` is the model's label.
+    """
     written = WrittenRows(calls=len(calls))
     for call in calls:
         output = outputs.get(call.request.id)

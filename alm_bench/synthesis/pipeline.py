@@ -37,7 +37,7 @@ class Dropped:
 
 @dataclass(slots=True)
 class StepResult:
-    """Counts of one filter."""
+    """Numbers of rows that one filter checked, removed, marked and repaired."""
 
     name: str
     """Name of the filter."""
@@ -76,8 +76,11 @@ class FilterResult:
 
 
 def parse_steps(text: str | None) -> list[FilterStep]:
-    """Return the filters that `--filters` names (`NAME[=drop|flag|repair]`, comma-separated; `none` for none), in the
-    order in which they run. None stands for all filters with their default actions. Raises UsageError."""
+    """Parse the value of `--filters`. Return its filters with their actions, in the order in which they run.
+
+    `text` is a comma-separated list of `NAME[=drop|flag|repair]`, or `none` for no filter. If `text` is None, all
+    filters are returned with their default actions. Raises UsageError.
+    """
     registry = load_filter_classes()
     given = ["all"] if text is None else [part.strip() for part in text.split(",") if part.strip()]
     actions: dict[str, Action] = {}
@@ -95,7 +98,8 @@ def parse_steps(text: str | None) -> list[FilterStep]:
 
 
 def _parse_action(text: str, part: str) -> Action:
-    """Return an action. Raises UsageError for an unknown one."""
+    """Return the action with the name `text`. Raises UsageError for an unknown one, with the `part` of `--filters` that
+    contains it."""
     for action in get_args(Action):
         if text == action:
             known: Action = action

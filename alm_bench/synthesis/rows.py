@@ -54,7 +54,7 @@ class QuestionRow:
     """Split of the clips."""
 
     other: Mapping[str, Any] = field(default_factory=dict)
-    """Other keys of the row."""
+    """Keys of the row that are no fields here, with their values, such as `flags` of the filters."""
 
     @property
     def caption(self) -> str:

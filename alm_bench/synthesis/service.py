@@ -56,7 +56,7 @@ class SynthesisOptions:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Text models of a command."""
+    """Text models of `data synthesize` or `data filter`, by purpose."""
 
     writer: Adapter | None = None
     """Model that writes the questions; None to filter existing rows."""
@@ -70,7 +70,7 @@ class Models:
 
 @dataclass(slots=True)
 class SynthesisResult:
-    """Result of a command."""
+    """Result of `data synthesize` or `data filter`."""
 
     files: list[Path]
     """Files that were written."""
@@ -87,7 +87,8 @@ class SynthesisResult:
 
 @dataclass(frozen=True, slots=True)
 class CaptionSource:
-    """Captions, and how questions about them are written."""
+    """Source of the rows of `data synthesize`: the captions, and the settings by which a model writes questions about
+    them."""
 
     files: Sequence[str]
     """Files of captions (`read_captions`)."""
@@ -108,7 +109,8 @@ class CaptionSource:
     """Number of captions that are used, drawn by the seed; None for all."""
 
     def read(self, seed: int) -> list[Caption]:
-        """Return the captions. Raises DataError and UsageError."""
+        """Return the captions of all files, or `limit` of them that are drawn at random with `seed`. Raises DataError
+        and UsageError."""
         found = [one for name in self.files for one in read_captions(name, self.split, self.columns)]
         if self.limit is None or self.limit >= len(found):
             return found
@@ -212,7 +214,8 @@ def _build_settings(models: Models, options: SynthesisOptions, store: CallStore,
 def _create_model(
     adapter: Adapter, decoding: Decoding, options: SynthesisOptions, store: CallStore, spending: Spending
 ) -> TextModel:
-    """Return a model of the filters; it decodes greedily if it does not support `decoding`."""
+    """Return the solver or the judge of the filters, with stored answers. It decodes greedily if the adapter does not
+    support the method of `decoding`."""
     method = decoding.method if decoding.method in adapter.abilities.decodings else "greedy"
     return TextModel(adapter, replace(decoding, method=method, seed=options.seed), store, spending, options.batch)
 
@@ -220,6 +223,8 @@ def _create_model(
 def _describe_source(
     source: CaptionSource, captions: int, writer: str, models: Models, options: SynthesisOptions
 ) -> dict[str, Any]:
+    """Return the entries of the data card that describe how the rows were written. `captions` is the number of
+    captions, `writer` the label of the model."""
     decoding = ", ".join(f"{name} {value}" for name, value in source.decoding.as_dict().items())
     return {
         "captions": f"{captions:,} of {', '.join(Path(name).name for name in source.files)}",
@@ -233,6 +238,7 @@ def _describe_source(
 
 
 def _describe_models(models: Models, options: SynthesisOptions) -> dict[str, Any]:
+    """Return the entries of the data card about the models of the filters, and the seed."""
     return {
         "text-only solver": "classifier" if models.solver is None else models.solver.identity.label,
         "judge": "none" if models.judge is None else models.judge.identity.label,
@@ -249,6 +255,7 @@ def _finish(
     spending: Spending,
     written: WrittenRows | None,
 ) -> SynthesisResult:
+    """Write the files of the data set and return the result. `rows` are those before the filters."""
     card = build_card(rows, result, settings, about)
     card |= {"failed_calls": len(spending.failures), "cost_limit_reached": spending.reached}
     return SynthesisResult(write_folder(options.out, result, card), card, spending, written)

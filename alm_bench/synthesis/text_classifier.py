@@ -53,7 +53,11 @@ def compute_option_probabilities(rows: Sequence[QuestionRow], seed: int = 0) -> 
 
 
 def _describe_options(row: QuestionRow) -> npt.NDArray[np.float64]:
-    """Return features of the shape of each option, relative to the other options of the row: shape (options, 6)."""
+    """Return six features of each option other than its words, as an array of shape (options, 6).
+
+    They are its length relative to the other options, and flags for the longest, the first and the last option, for a
+    text that the question contains, and for a capital first letter.
+    """
     lengths = np.array([len(choice) for choice in row.choices], float)
     others = np.array([np.delete(lengths, index).mean() for index in range(len(lengths))])
     question = row.question.casefold()
@@ -69,7 +73,8 @@ def _describe_options(row: QuestionRow) -> npt.NDArray[np.float64]:
 
 
 def _apply_softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the probabilities that exactly one option is right, from the log-odds of each one."""
+    """Return the probability of each option of a row to be the right one, from the log-odds `scores` of the options.
+    The probabilities sum to 1."""
     shifted = np.exp(scores - scores.max())
     probabilities: npt.NDArray[np.float64] = shifted / shifted.sum()
     return probabilities

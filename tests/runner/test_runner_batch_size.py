@@ -170,7 +170,7 @@ def test_an_item_too_large_by_itself_says_nothing_of_others() -> None:
         shortage = MemoryShortage()
         outputs = predict_bisecting(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
         assert [output.text for output in outputs] == [r.id if r.id != poison else None for r in requests]
-        assert shortage.together == together, (most, poison)
+        assert shortage.smallest_batch == together, (most, poison)
 
 
 # Holds `most` items at once, and `item-005` never where POISON is set; `asked.txt` gets a line a call.
@@ -294,7 +294,7 @@ def test_what_is_no_size_is_refused(size: str) -> None:
 def test_batches_that_wait_for_a_worker_are_cut_to_what_fits() -> None:
     queue = on_ray.deque([on_ray.Batch(range(8), deaths=1), on_ray.Batch(range(8, 10))])
     found = [on_ray._take_next_batch(queue, size) for size in itertools.chain([8 - 2], itertools.repeat(4, 2))]
-    assert [(list(batch.places), batch.deaths) for batch in found] == [
+    assert [(list(batch.item_indices), batch.deaths) for batch in found] == [
         ([0, 1, 2, 3, 4, 5], 1),
         ([6, 7], 1),
         ([8, 9], 0),

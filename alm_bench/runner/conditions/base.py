@@ -116,10 +116,11 @@ class Condition:
         return list(requests)
 
     def begin_answers(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
-        """Return the beginning of the answer to each item, from the chains of thought of the clean run by item id.
+        """Return the beginning of an answer by item id. The model continues it.
 
-        Called if `changes_reasoning` is True. An item that is left out is not asked. Raises UsageError if the chains do
-        not allow the change.
+        `chains` holds the chains of thought of the clean run by item id. Items that are missing from the result are not
+        sent to the model. Called only if `changes_reasoning` is True. Raises UsageError if the chains do not allow the
+        change.
         """
         return {}
 

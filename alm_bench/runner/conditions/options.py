@@ -63,7 +63,7 @@ def _replace_options(sample: Sample, choices: Sequence[str]) -> Sample:
 
 
 def _share_option(sample: Sample, choices: Sequence[str]) -> bool:
-    """Return True if an option of the sample and one of `choices` have the same text after normalisation."""
+    """Return True if an option of the sample has the same normalised text as one of `choices`."""
     other = replace(sample, choices=tuple(choices))
     texts = {normalise_choice(other, index) for index in range(len(choices))}
     return any(normalise_choice(sample, index) in texts for index in range(len(sample.choices)))

@@ -52,6 +52,8 @@ class ChainOfThought(Condition):
         return {item: self._change(chain, change, percent) for item, chain in chains.items()}
 
     def _change(self, chain: Chain, change: str, percent: str) -> Beginning:
+        """Return the beginning of an answer with the changed chain. `change` is `none`, `truncate`, `filler` or `same`;
+        `percent` is the number after `truncate@`, or "" for the default."""
         if change == "truncate":
             return chain.truncate((_parse_percent(percent) or DEFAULT_PERCENT) / 100)
         if change == "filler":
@@ -59,7 +61,8 @@ class ChainOfThought(Condition):
         return chain.change(lambda passage: "" if change == "none" else passage)
 
     def _exchange(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
-        """Give each item the chain of another one."""
+        """Return beginnings of answers by item id, each with the chain of another item, at random. Raises UsageError if
+        there is only one chain."""
         items = sorted(chains)
         if len(items) < 2:
             raise UsageError("cot:swap takes the chain of another item, and one output only has a chain of thought")

@@ -13,7 +13,8 @@ from alm_bench.runner.plan import Plan
 
 
 class Executor(Protocol):
-    """Protocol of an executor."""
+    """Interface of the objects that answer the items of runs: they send requests to the model, in this process or on
+    other machines, and yield the records."""
 
     def answer_items(
         self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer

@@ -96,11 +96,11 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
         else report_unusable_clip(ready)
         for ready in batch
     ]
-    return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
+    return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.smallest_batch)
 
 
 def report_unusable_clip(loaded: LoadedRequest) -> ItemResult:
-    """Return the answer of an item whose clips cannot be used or could not be prepared."""
+    """Return the result of an item whose clips cannot be used or could not be prepared, with the reason."""
     if loaded.audio_error is not None:
         return ItemResult(loaded.index, audio_error=loaded.audio_error, touched=loaded.touched)
     return ItemResult(loaded.index, Output(None, error=loaded.error), touched=loaded.touched)

@@ -20,7 +20,7 @@ RAY_ADDRESS = "RAY_ADDRESS"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Settings of the cluster and of its workers."""
+    """Ray cluster to start or to connect to, and the number and the GPUs of its workers."""
 
     replicas: int = 1
     """Number of workers."""

@@ -69,9 +69,9 @@ def _stream_records(
 
 
 def call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
-    """Yield the requests and outputs of the adapter's `stream`, those together that arrived together.
+    """Yield lists of answered requests from the adapter's `stream`. One list holds the answers that arrived together.
 
-    An exception of its code is raised as AdapterError.
+    An exception of the adapter's code is raised as AdapterError.
     """
     try:
         for answers in adapter.stream(requests, decoding):

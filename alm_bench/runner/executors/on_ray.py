@@ -39,7 +39,7 @@ RESUME_NOTE = "finished items are kept, and the same command resumes the run"
 class Batch:
     """Items that a worker answers in one call."""
 
-    places: Sequence[int]
+    item_indices: Sequence[int]
     """Indices of the items in the plan."""
 
     deaths: int = 0
@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Call of a worker that has not ended."""
+    """Running call of a worker."""
 
     worker: Any
     """The worker, a Ray actor."""
@@ -157,7 +157,7 @@ class RayExecutor:
     def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
         """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
-        requests = [(place, plan.requests[place]) for place in batch.places]
+        requests = [(place, plan.requests[place]) for place in batch.item_indices]
         try:
             self._calls[worker.answer.remote(settings, requests, fitted)] = Call(worker, batch)
         except PICKLE_ERRORS as error:
@@ -217,13 +217,14 @@ class RayExecutor:
             )
 
     def _requeue_batch(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[ItemResult]:
-        """Put the batch of a dead worker back into the queue.
+        """Put the batch of a dead worker back into the queue, halved if it has killed a worker before.
 
-        If the batch is a single item that has killed its worker repeatedly, an answer with the error is returned
-        instead. Raises AdapterError if too many workers have died in a row.
+        `batch` is None if the worker died while loading its model. Returns no result, except for a single item that has
+        killed a worker before: it is not asked again, and its result holds the error with `reason`. Raises AdapterError
+        if too many workers have died in a row.
         """
         self._deaths += 1
-        size = 1 if batch is None else len(batch.places)
+        size = 1 if batch is None else len(batch.item_indices)
         if self._deaths > DEATHS_PER_WORKER * self._cluster.replicas + size.bit_length():
             raise AdapterError(
                 f"--executor ray: {self._deaths} workers in a row died before they answered anything, the last one: "
@@ -237,10 +238,10 @@ class RayExecutor:
             return []
         if size == 1:
             error = f"its worker died each of the {batch.deaths} times it was asked: {reason}"
-            return [ItemResult(batch.places[0], Output(None, error=error))]
+            return [ItemResult(batch.item_indices[0], Output(None, error=error))]
         half = size // 2
-        queue.append(replace(batch, places=batch.places[:half]))
-        queue.append(replace(batch, places=batch.places[half:]))
+        queue.append(replace(batch, item_indices=batch.item_indices[:half]))
+        queue.append(replace(batch, item_indices=batch.item_indices[half:]))
         return []
 
     def _kill_busy_workers(self) -> None:
@@ -255,9 +256,9 @@ def _take_next_batch(queue: deque[Batch], size: int) -> Batch:
     """Remove the first batch from the queue and return it. If it exceeds the current batch size, the rest stays in the
     queue."""
     batch = queue.popleft()
-    if len(batch.places) > size:
-        queue.appendleft(replace(batch, places=batch.places[size:]))
-    return replace(batch, places=batch.places[:size])
+    if len(batch.item_indices) > size:
+        queue.appendleft(replace(batch, item_indices=batch.item_indices[size:]))
+    return replace(batch, item_indices=batch.item_indices[:size])
 
 
 PICKLE_ERRORS = (pickle.PicklingError, TypeError, AttributeError, ValueError)

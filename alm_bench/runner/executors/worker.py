@@ -20,9 +20,9 @@ from alm_bench.runner.strategy import apply_strategy
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that is needed to load an adapter, as plain values.
+    """Everything that is needed to load an adapter, as plain values that can be sent to other machines.
 
-    It gives the same adapter on every machine that has the package and the model's files.
+    Every machine with the package and the model's files loads the same adapter by it.
     """
 
     model: str
@@ -71,7 +71,7 @@ class LoadedModel:
         """Return the first difference from the other model as `name: ours, theirs`; None if both may answer items of
         one run.
 
-        The machines may differ.
+        Identity, audio policy and package version are compared, host names are not.
         """
         names = [field.name for field in fields(AdapterIdentity)]
         ours = {name: getattr(self.identity, name) for name in names} | {"audio": self.audio, "version": self.version}
@@ -106,8 +106,8 @@ class Worker:
     ) -> BatchResult:
         """Decode the clips of a batch of pairs (item index, request) and answer the batch.
 
-        `fitted` is the pickled adapter of the run, which answers in place of the worker's model; None if the run has
-        none.
+        `fitted` is the pickled adapter that was fitted for the run and answers in place of the worker's model; None if
+        the adapter needs no fit.
         """
         adapter = self._select_adapter(settings.run, fitted)
         return run_batch(

@@ -1,4 +1,5 @@
-"""Filters that balance the whole data: the right option is the longest, or at one position, too often."""
+"""Filters that balance the whole data, if the right option is too often the longest one or too often at the same
+position."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,8 +15,8 @@ P_VALUE = 0.01
 class LongestOption(RowFilter):
     """Finds the rows to remove so that the right option is the longest no more often than by chance.
 
-    Chance is the share of 1/n of a row with n options. Rows whose right option exceeds the others most are removed
-    first. Nothing is removed if the bias may be luck.
+    By chance, the right one of n options is the longest with probability 1/n. Rows whose right option exceeds the
+    others most are removed first. Nothing is removed if the bias is not significant (`P_VALUE`).
     """
 
     name = "longest_option"
@@ -77,7 +78,10 @@ class OptionPosition(RowFilter):
 
 
 def _assign_positions(rows: Sequence[QuestionRow], count: int, seed: int) -> Iterator[Finding]:
-    """Yield rows with new positions of their right options; rows that keep their position are left out."""
+    """Yield a finding for each row whose right option gets a new position, with the reordered row.
+
+    All rows have `count` options. In an order that is drawn with `seed`, the rows get the positions in turn.
+    """
     order = create_item_generator("positions", seed, count).permutation(len(rows))
     for turn, index in enumerate(order.tolist()):
         row, position = rows[index], turn % count

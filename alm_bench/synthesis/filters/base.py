@@ -57,7 +57,7 @@ class FilterSettings:
 
 
 class RowFilter:
-    """Filter of rows. A subclass names itself and defines `check`."""
+    """Filter of rows, which finds one kind of fault. A subclass sets `name` and `summary` and defines `check`."""
 
     name: ClassVar[str]
     """Name on the command line."""

@@ -30,7 +30,10 @@ class LetterCase(RowFilter):
 
 
 def _check_rows(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
-    """Yield the faults of rows that all have options, or that all have none."""
+    """Yield the rows whose letter case differs from the most frequent one in `rows`, with the repaired rows.
+
+    Either all rows have options, or none has.
+    """
     counts: Counter[Style] = Counter()
     styles = {row.id: _list_styles(row) for row in rows}
     for found in styles.values():
@@ -64,6 +67,7 @@ def find_style(text: str) -> Style | None:
 
 
 def _convert_row(row: QuestionRow, style: Style) -> QuestionRow:
+    """Return the row with its options, or else its answer, in the letter case `style`."""
     choices = tuple(_convert(choice, style) for choice in row.choices)
     answer = choices[row.target] if row.target is not None else _convert(row.answer, style)
     return replace(row, choices=choices, answer=answer)

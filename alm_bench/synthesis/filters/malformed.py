@@ -59,7 +59,7 @@ class NestedOptions(RowFilter):
 
 
 def _find_nested_pair(row: QuestionRow) -> tuple[str, str] | None:
-    """Return the first option that is a part of another, and that one; None if there is none."""
+    """Return an option whose text is contained in another option, and this other option; None without such a pair."""
     names = [normalise_option(choice) for choice in row.choices]
     for inner in filter(None, names):
         for outer in names:
@@ -100,7 +100,7 @@ def _find_untidy_option(row: QuestionRow) -> Problem | None:
 
 
 def _tidy(row: QuestionRow) -> QuestionRow:
-    """Return the row with options without blanks, letters and full stops around them."""
+    """Return the row with bare options: without their letters (`a)`), surrounding blanks and final full stops."""
     lettered = all(_LETTER.match(choice) for choice in row.choices)
     texts = [_LETTER.sub("", choice, count=1) if lettered else choice for choice in row.choices]
     choices = tuple(text.strip().rstrip(".").rstrip() or text.strip() for text in texts)

@@ -47,8 +47,8 @@ def _get_option_set(row: QuestionRow) -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def is_refusal(answer: str) -> bool:
-    """Return True if an answer refuses, by the phrases of the answer parser's languages and by those of unknown facts
-    ("not specified")."""
+    """Return True if an answer contains a phrase of refusal: one that the answer parser knows in any language, or one
+    that says that a fact is not known ("not specified")."""
     if _UNKNOWN.search(answer) is not None:
         return True
     document = Document(answer)

@@ -59,8 +59,8 @@ class Repetitive(RowFilter):
 
 @lru_cache(maxsize=65536)
 def build_question_key(text: str) -> str:
-    """Return the words of a question in lower case by which questions are compared; all words if it has no others than
-    function words and fillers."""
+    """Return the text by which a question is compared with others: its words in lower case, without function words and
+    words such as `audio` and `clip`. If no word would remain, all words are returned."""
     words = _WORDS.findall(text.casefold())
     return " ".join([word for word in words if word not in FUNCTION_WORDS and word not in _FILLERS] or words)
 

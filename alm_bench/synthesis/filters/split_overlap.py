@@ -44,6 +44,7 @@ def normalise_clip(path: str) -> str:
 
 
 def _rank_split(split: str) -> tuple[int, str]:
+    """Return a sort key: train, val and test, then other splits by name."""
     return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), split
 
 

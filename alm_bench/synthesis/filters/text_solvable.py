@@ -92,7 +92,7 @@ def count_draws(options: int, settings: FilterSettings) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """One question to the text-only model."""
+    """One of several calls that ask the text-only model the question of a row."""
 
     row: QuestionRow
     """The row."""
@@ -130,7 +130,10 @@ def score_first_draw(rows: Sequence[QuestionRow], settings: FilterSettings) -> l
 
 
 def _create_draw(row: QuestionRow, number: int, seed: int) -> _Draw:
-    """Return draw `number` (from 0) of a row. The first one has the given order of options."""
+    """Return the call with the index `number` (from 0) of the text-only model about a row.
+
+    The first call has the row's own order of options, each later one a random order.
+    """
     prompts = load_synthesis_prompts()
     name = f"{row.id}/solver/{number}"
     if not row.choices:

@@ -32,10 +32,11 @@ _GENERAL = frozenset(
 class Unsupported(RowFilter):
     """Finds answers most of whose content words are not in the caption.
 
-    A word is in the caption if it has the word in any inflected form, a synonym of WordNet or a compound. A yes/no
-    answer is checked with the words of its question; "no" is accepted if they are absent. Answers that are inferred
-    ("outdoors") have none of the caption's words, so that rows are flagged by default and not removed. With a judge
-    (`FilterSettings.judge`), those rows are put to it, and only those that it rejects are found.
+    A word of the answer counts as present if the caption contains an inflected form of it, a synonym (WordNet), or a
+    compound with it. A yes/no answer is checked with the words of its question; "no" is accepted if they are absent.
+    Answers that are inferred ("outdoors") have none of the caption's words. Rows are therefore flagged by default, not
+    removed. With a judge (`FilterSettings.judge`), a text model decides about these rows, and only those that it
+    rejects are found.
     """
 
     name = "unsupported"
