@@ -120,8 +120,11 @@ def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
 def _select_caption_prompt(
     sets: Mapping[str, Any], kind: type[ClipReader], listener: PluginOption, options: CascadeOptions
 ) -> DescriptionPrompt:
-    """Return the prompt for the model that describes clips, for captions in its own prompt set; the option
-    `caption_prompt` replaces its text."""
+    """Return the prompt for `listener`, the model that captions or transcribes the clips.
+
+    `sets` is the content of `prompts.toml`. A captioner gets the prompt of its own prompt set, or of `letters` if its
+    prompt set has none. The option `caption_prompt` replaces the prompt's text.
+    """
     if kind is TranscriptReader:
         table = sets["transcript"]
     else:

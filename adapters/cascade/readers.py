@@ -39,16 +39,16 @@ class DescriptionPrompt:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """Texts of the language model's prompt."""
+    """Templates of the prompt that the language model gets: descriptions of the clips, question and options."""
 
     version: int
     """Version of these texts."""
 
     one: str
-    """Template for the description of one clip; for transcripts, of the speech in the item's clips."""
+    """Template for items with one caption. In a transcript cascade: for items with a written question."""
 
     two: str
-    """Template for two captions; for transcripts, for a spoken question."""
+    """Template for items with two captions. In a transcript cascade: for items with a spoken question."""
 
     options: str
     """Sentence added to questions with options."""
@@ -62,19 +62,20 @@ class AnswerPrompt:
 
 
 class ClipReader(ABC):
-    """Way in which the clips of an item become text."""
+    """Base class of the ways to turn the clips of an item into text, by a model that describes or transcribes them."""
 
     role: ClassVar[str]
-    """Name of the option that names the describing model."""
+    """Option of the cascade that names the model which describes the clips: `captioner` or `listen`."""
 
     extra: ClassVar[str]
-    """Field of the record in which the texts are stored."""
+    """Key of `Output.extra` under which the texts are stored with the answer."""
 
     max_clips: ClassVar[int | None] = None
     """Largest number of clips per item; None for any number."""
 
     section: ClassVar[str]
-    """Sections of `prompts.toml`: `[answer.*]` are those of captions, `[transcript_answer.*]` those of transcripts."""
+    """Table of `prompts.toml` with the language model's prompts: `answer` for captions, `transcript_answer` for
+    transcripts."""
 
     def __init__(self, asked: DescriptionPrompt, answer: AnswerPrompt, policy: AudioPolicy | None) -> None:
         self.asked, self.answer, self._policy = asked, answer, policy
@@ -119,7 +120,8 @@ class CaptionReader(ClipReader):
     def build_requests(self, request: Request) -> Sequence[Request]:
         """Build one captioning request per clip of `request`.
 
-        A captioner that always takes two clips also gets the item's spare clip, or else the item's other clip.
+        A captioner that always takes two clips gets a second one with each request: `request.spare`, a random clip of
+        the task, or, if there is none, the item's other clip.
         """
         spares = self._policy is not None and self._policy.spare
         clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
@@ -148,9 +150,10 @@ class CaptionReader(ClipReader):
 
 
 class TranscriptReader(ClipReader):
-    """Transcripts of a spoken question or, for a written one, of the speech in the item's clips.
+    """Transcripts of the item's spoken question or, if the question is written, of the speech in the item's clips.
 
-    Of an item with a spoken question, the other clips are not used, since a transcript contains words only.
+    If the question is spoken, only its clip is transcribed: transcripts of the other clips would contain words only,
+    not the sounds that the question is about.
     """
 
     role: ClassVar = "listen"
@@ -190,7 +193,11 @@ def _select_clips(request: Request, prompt: str, first: int, second: int | None,
 
 
 def check_roles(listen: str, captioner: str, default: str) -> None:
-    """Raise UsageError if both a transcribing and a captioning model are named."""
+    """Raise UsageError if the user names both a transcribing model and a captioner.
+
+    `listen` and `captioner` are the models of these options (`none`: no transcribing model), `default` is the default
+    captioner.
+    """
     if listen != "none" and captioner != default:
         raise UsageError(
             f"listen={listen} and captioner={captioner}: a cascade gives its clips to one of them, expected one"

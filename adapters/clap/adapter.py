@@ -276,6 +276,7 @@ class ClapProbe(ProbeAdapter):
             return np.stack([network.embed_text(text) for text in texts]).astype(np.float64)
 
         def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+            """Return both embeddings, their product and their absolute difference, shape (rows, width)."""
             heard, words = np.stack(list(clips)).astype(np.float64), read(texts)
             return np.concatenate([heard, words, heard * words, np.abs(heard - words)], axis=1)
 

@@ -176,4 +176,5 @@ def find_clip_order(name: str) -> ClipOrder:
 
 
 def _convert_lists(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with tuples in place of its lists, as dataclass fields."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

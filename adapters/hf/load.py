@@ -336,9 +336,10 @@ def _attach_lora(model: Any, source: Source, lora: Source) -> None:
 
 
 def _find_stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Return the ids of the end tokens: the checkpoint's, and the tokenizer's.
+    """Return the ids of all tokens that end an answer: those of the checkpoint's generation settings and the
+    tokenizer's.
 
-    The tokenizer's token ends a turn if the checkpoint names none. Raises CheckpointError if both name none.
+    Raises CheckpointError if neither names one.
     """
     own = getattr(model.generation_config, "eos_token_id", None)
     found = [*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)]

@@ -128,9 +128,10 @@ class OpenAIAdapter(BaseAdapter):
                     raise queue.error
 
     def _send_requests(self, queue: "CallQueue", requests: Iterator[Request], decoding: Decoding) -> bool:
-        """Start calls as long as there is room for them. Return False after the last request.
+        """Start calls as long as there is room for them. Return True if requests may be left, False after the last one.
 
-        Ends early once answers may have waited for `SENDING_SECONDS`, since decoding clips may take longer than calls.
+        Returns after `SENDING_SECONDS` at the latest, so that answers are not kept waiting: decoding the clips of
+        requests may take longer than calls.
         """
         from alm_bench.adapters.openai.body import build_body
 

@@ -102,6 +102,7 @@ class CallLoop:
         self._session.met = True
 
     def _end_call(self, task: "asyncio.Task[Output]") -> None:
+        """Move the task of a call that has just ended from the open calls to the ended ones."""
         if not task.cancelled():
             task.exception()  # marks it as retrieved: of several errors that end a run, only one is raised
         self._open.discard(task)
@@ -254,7 +255,7 @@ class CallLoop:
 
 
 class _NoConnectionError(Exception):
-    """No reply came. The message says why."""
+    """The server sent no reply: the connection failed or timed out. The message is the reason."""
 
 
 def _is_loop_running() -> bool:

@@ -197,5 +197,6 @@ class OpenAIOptions:
 
 
 def _check_option(holds: bool, name: str, expected: str, found: object) -> None:
+    """Raise UsageError about the value `found` of the option `name` unless `holds` is True."""
     if not holds:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")

@@ -42,7 +42,7 @@ class JudgedAnswers:
 
 
 def build_labelled_item(number: int, answer: LabelledAnswer) -> JudgeItem:
-    """Return what a judge sees of a labelled answer."""
+    """Build the item that a judge gets for a labelled answer. `number` is its id if the answer has none."""
     return JudgeItem(
         id=answer.id or str(number),
         question=answer.question,

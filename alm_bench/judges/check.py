@@ -87,6 +87,7 @@ def draw_answers(answers: Sequence[LabelledAnswer], count: int | None, seed: int
 
 
 def _get_cluster(number: int, answer: LabelledAnswer) -> Hashable:
+    """Return the cluster of an answer for confidence intervals: its clip, else its question, else its number."""
     return answer.clip or answer.question or f"answer {number}"
 
 
@@ -130,7 +131,7 @@ def check_judges(
 
 
 def list_texts(items: Sequence[LabelledAnswer] | Sequence[CaptionPair]) -> list[JudgeItem]:
-    """Return what a judge gets of a labelled file: the answers, or both captions of each pair."""
+    """Build the items that a judge gets for a labelled file: one per answer, or two per pair of captions."""
     pairs = [item for item in items if isinstance(item, CaptionPair)]
     answers = [item for item in items if isinstance(item, LabelledAnswer)]
     return _build_pair_items(pairs) if pairs else [build_labelled_item(*one) for one in enumerate(answers)]
@@ -171,7 +172,10 @@ def _compare_pairs(pairs: Sequence[CaptionPair], judgements: Sequence[Judgement]
 
 
 def _calibrate(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
-    """Return the agreement with people, and store it for tables of later runs."""
+    """Return a judge's agreement with people, and store it, so that tables of later runs can show it.
+
+    `source` is the labelled file. Nothing is stored if no answer has a verdict.
+    """
     if (calibration := build_calibration(judged, source)) is not None:
         store_calibration(judged.judge.key, calibration)
     return judged.compute_agreement()
@@ -183,6 +187,7 @@ def _describe(
     judgements: Sequence[Judgement],
     agreement: AnswerAgreement | PairAgreement | None,
 ) -> JudgeOutcome:
+    """Summarise a judge's judgements of `texts`, in the same order; `agreement` is its agreement with people."""
     scores, clusters = [one.score for one in judgements], [text.cluster for text in texts]
     repeated = [(len(set(one.repeats)) == 1, text.cluster) for one, text in zip(judgements, texts, strict=True)
                 if one.repeats]  # fmt: skip
@@ -203,7 +208,10 @@ def _describe(
 def _compare_all(
     texts: Sequence[JudgeItem], judged: Mapping[str, Sequence[Judgement]]
 ) -> dict[tuple[str, str], Metric]:
-    """Return the kappa of each pair of judges, on the texts that both have judged."""
+    """Return the kappa of each pair of judges, by their names, on the texts for which both have a verdict.
+
+    `judged` maps a judge's name to its judgements, one per text.
+    """
     found = {}
     for first, second in combinations(judged, 2):
         both = [

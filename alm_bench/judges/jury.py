@@ -140,7 +140,11 @@ class Jury:
         return forecast_calls(task, asked, len(records))
 
     def _describe(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
-        """Return the notes on a judge: its agreement with people, and the labels of items of this run."""
+        """Return the notes on a judge: its agreement with people, and people's labels of items of this run.
+
+        With a file of labels, the judge first judges the labelled answers, and its agreement is stored. Without one,
+        the agreement that was stored last is returned.
+        """
         calibration, labels = find_calibration(judge.key), {}
         if self._source is not None:
             judged = judge_labelled(judge, self._labels, budget, observe)
@@ -186,8 +190,11 @@ def open_jury(
 
 
 def check_run_options(asked: RunOptions) -> None:
-    """Raise UsageError for invalid options of judges, also if a judge is the evaluated model, and DataError for a file
-    without labels. No model is loaded."""
+    """Check the options of a run that concern judges. No model is loaded.
+
+    Raises UsageError for invalid options and for a judge that is the evaluated model, and DataError if the file of
+    `--calibrate` has no labels.
+    """
     check_judge_options(asked.judge, asked.calibrate, asked.judge_repeats)
     chosen = build_judge_options(asked.judge, asked.judge_preset, asked.judge_repeats)
     if chosen is None:
@@ -211,7 +218,10 @@ class Juries:
         self._jury: Jury | None = None
 
     def get(self, asked: RunOptions) -> Jury | None:
-        """Return the judges of an evaluation, which are loaded on first use; None without a judge."""
+        """Return the judges that the options name; None if they name none. Models are loaded on first use.
+
+        The judges of the last call are returned again if the options are the same, and closed otherwise.
+        """
         key = (asked.judge, asked.judge_preset, asked.judge_repeats, asked.calibrate, asked.device, asked.dtype)
         if key != self._key:
             self.close()

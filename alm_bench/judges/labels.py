@@ -16,7 +16,8 @@ def read_labels(path: Path, out: Path, columns: "tuple[str, ...] | list[str]" = 
     """Read labelled answers from a file, or from the marks of a report (`answer-right`, `answer-partly`,
     `answer-wrong`), whose runs are searched in `out`.
 
-    `columns` are other names of columns (`label=mark`). Raises DataError and UsageError.
+    `columns` says under which names a file has its columns: `label=mark` reads the labels from the column `mark`.
+    Raises DataError and UsageError.
     """
     if holds_marks(path):
         return _read_marked_answers(path, out)

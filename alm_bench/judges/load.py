@@ -79,7 +79,10 @@ def open_judges(options: JudgeOptions, runtime: Runtime) -> Iterator[list[Judge]
 
 
 def _complete_pairs(name: str, pairs: dict[str, str]) -> dict[str, str]:
-    """Return the options of a judge model. One behind a server is sent text only unless the user says otherwise."""
+    """Return the options of the judge model `name`: those of the user (`pairs`) and defaults for judges.
+
+    The default for a model behind a server is `audio=none`, since judges get text only.
+    """
     return {"audio": "none", **pairs} if name == "openai" else pairs
 
 

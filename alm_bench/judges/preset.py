@@ -127,12 +127,15 @@ class JudgePreset:
         return self.hash_with([])
 
     def hash_with(self, parts: Sequence[object]) -> str:
-        """Return the hash over the prompts and further parts."""
+        """Return the first 12 hex digits of a SHA-256 over the preset's name, its prompts and `parts` (JSON values)."""
         return hash_json([self.name, list(self.prompts), *parts])[:12]
 
 
 def read_verdict(reply: str, key: str) -> tuple[Fields, Verdict | None]:
-    """Read the fields of a reply that has to have `key`. Return them, or a verdict with the problem."""
+    """Read the fields of a reply that must contain the field `key`.
+
+    Returns the fields and None. If the reply cannot be read, returns {} and a verdict that states the problem.
+    """
     try:
         return read_fields(reply, key), None
     except ReplyError as error:
