@@ -77,8 +77,10 @@ class ClipReader(ABC):
     """Table of `prompts.toml` with the language model's prompts: `answer` for captions, `transcript_answer` for
     transcripts."""
 
-    def __init__(self, asked: DescriptionPrompt, answer: AnswerPrompt, policy: AudioPolicy | None) -> None:
-        self.asked, self.answer, self._policy = asked, answer, policy
+    def __init__(
+        self, description_prompt: DescriptionPrompt, answer_prompt: AnswerPrompt, policy: AudioPolicy | None
+    ) -> None:
+        self.description_prompt, self.answer_prompt, self._policy = description_prompt, answer_prompt, policy
 
     @abstractmethod
     def find_problem(self, request: Request) -> str | None:
@@ -125,25 +127,27 @@ class CaptionReader(ClipReader):
         """
         spares = self._policy is not None and self._policy.spare
         clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
-        asked = []
+        requests = []
         for first in range(len(request.audio)):
             second: int | None = None
             if spares and request.spare is not None:
                 second = len(request.audio)
             elif spares and len(request.audio) > 1:
                 second = 1 - first
-            asked.append(_select_clips(request, self.asked.prompt, first, second, clips))
-        return asked
+            requests.append(_select_clips(request, self.description_prompt.prompt, first, second, clips))
+        return requests
 
     def render(self, request: Request, texts: Sequence[str]) -> str:
-        fields = {"first": texts[0], "question": request.prompt, "options": self.answer.format_options(request)}
+        fields = {"first": texts[0], "question": request.prompt, "options": self.answer_prompt.format_options(request)}
         return (
-            self.answer.one.format(**fields) if len(texts) == 1 else self.answer.two.format(**fields, second=texts[1])
+            self.answer_prompt.one.format(**fields)
+            if len(texts) == 1
+            else self.answer_prompt.two.format(**fields, second=texts[1])
         )
 
     def clean(self, text: str) -> str:
         caption = text.strip()
-        for opening in self.asked.openings:
+        for opening in self.description_prompt.openings:
             if caption.lower().startswith(opening):
                 return caption[len(opening) :].strip()
         return caption
@@ -166,12 +170,12 @@ class TranscriptReader(ClipReader):
     def build_requests(self, request: Request) -> Sequence[Request]:
         spoken = [index for index, ref in enumerate(request.audio) if ref.is_question]
         indices = spoken or range(len(request.audio))
-        return [_select_clips(request, self.asked.prompt, index, None, request.audio) for index in indices]
+        return [_select_clips(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
 
     def render(self, request: Request, texts: Sequence[str]) -> str:
         spoken = any(ref.is_question for ref in request.audio)
-        template = self.answer.two if spoken else self.answer.one
-        options = self.answer.format_options(request)
+        template = self.answer_prompt.two if spoken else self.answer_prompt.one
+        options = self.answer_prompt.format_options(request)
         return template.format(transcript="\n".join(texts), question=request.prompt, options=options).strip()
 
     def clean(self, text: str) -> str:
@@ -179,7 +183,10 @@ class TranscriptReader(ClipReader):
 
 
 def _select_clips(request: Request, prompt: str, first: int, second: int | None, clips: Sequence[Any]) -> Request:
-    """Return a request about one clip of `request`, with a second clip for models that always take two."""
+    """Return a request with `prompt` about one clip of `request`, and a second clip for models that always take two.
+
+    `first` and `second` are indices in `clips`, the clips of `request` and possibly its spare clip.
+    """
     taken = [first] if second is None else [first, second]
     ref = request.audio[first]
     return Request(

@@ -126,7 +126,7 @@ def family(name: str) -> Family:
 
 
 def has_own_model_types(config: Mapping[str, Any]) -> bool:
-    """Return True if a configuration gives model types other names than transformers does."""
+    """Return True if a configuration names a model type differently from transformers."""
     return resolve_model_types(config) != config
 
 

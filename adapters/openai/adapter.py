@@ -144,7 +144,7 @@ class OpenAIAdapter(BaseAdapter):
         return True
 
     def _estimate_cost(self, request: Request, decoding: Decoding) -> float | None:
-        """Return the estimated cost of a request in US dollars, from its clips; None without prices."""
+        """Return the estimated cost of a request in US dollars; None if the user gives no prices."""
         if self._options.price_in is None:
             return None
         if request.features:

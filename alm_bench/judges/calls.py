@@ -61,7 +61,10 @@ def open_cache() -> DiskCache:
 
 
 def build_call(identity: str, prompt: str, max_new_tokens: int, repeat: int = 0) -> JudgeCall:
-    """Return the call with a prompt. `identity` is the hash of the judge model's identity."""
+    """Create the call that sends a prompt to a judge model, with its cache key.
+
+    `identity` is the hash of the judge model's identity. Calls with different `repeat` have different keys.
+    """
     return JudgeCall(hash_json([CACHE_VERSION, identity, prompt, max_new_tokens, repeat]), prompt)
 
 

@@ -22,7 +22,7 @@ from alm_bench.scoring.judged import compare_judges, compute_bounds, compute_jud
 
 @dataclass(frozen=True, slots=True)
 class JudgeOutcome:
-    """Outcome of one judge on all texts of a file, beside its agreement with people."""
+    """Statistics of one judge's judgements on all texts of a labelled file, besides its agreement with people."""
 
     judge: Judge
     """The judge."""
@@ -51,7 +51,7 @@ class JudgeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCheck:
-    """Result of a check of judges."""
+    """Result of `judge-check`: agreement of each judge with people, its outcome, and agreement between judges."""
 
     check: MetricCheck
     """Agreement with people by judge, named by its label, or by `Judge.key` if two judges have the same label."""
@@ -98,7 +98,9 @@ def check_judges(
     budget: Budget,
     observe: Observe,
 ) -> JudgeCheck:
-    """Judge the answers, or both captions of each pair, and compare with people. Calibrations are stored.
+    """Judge the answers, or both captions of each pair, and compare with people.
+
+    The agreement of each judge on labelled answers is stored as its calibration, for tables of later runs.
 
     Raises UsageError if the preset cannot judge them.
     """

@@ -60,7 +60,7 @@ class Judge:
     def judge(
         self, items: Sequence[JudgeItem], budget: Budget | None = None, observe: Observe = lambda done, total: None
     ) -> list[Judgement]:
-        """Return one judgement per item. Raises no error of the judge: a failed call is the status of its item."""
+        """Return one judgement per item. A failed call raises no error: its item gets the status `error`."""
         asked = [self._build_calls(item) for item in items]
         calls = [call for each in asked for repeat in each for call in repeat]
         total, done = len({call.key for call in calls}), 0

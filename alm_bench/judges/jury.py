@@ -81,7 +81,9 @@ class Jury:
         self._judges = None
 
     def judge(self, records: Sequence[Record], task: str, budget: Budget, observe: Observe) -> JudgedRun:
-        """Return the records of a run with verdicts. Failed calls are statuses of their items.
+        """Judge the records of a run with all judges; return them with the judgements, and notes on each judge.
+
+        A failed call raises no error: the judgement of its item has the status `error`.
 
         Raises UsageError if the preset suits none of the items.
         """
