@@ -281,7 +281,7 @@ def _format_label(name: str, options: HFOptions) -> str:
 
 
 def _build_class(checkpoint: Checkpoint) -> type[HFAdapter]:
-    """Build the adapter class of a short name."""
+    """Create the adapter class of a checkpoint with a short name."""
     named = {"known": checkpoint, "prompts": checkpoint.prompts, "summary": checkpoint.summary, "hub_option": None}
     return type("HFAdapter", (HFAdapter,), {"__module__": __name__, **named})
 

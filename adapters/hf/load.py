@@ -172,8 +172,9 @@ def load_processor(source: Source, settings: LoadSettings, model_family: Family,
 def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> Any:
     """Build transformers' processor of a checkpoint whose processor files are for code of its own.
 
-    `parts`: names of classes by the part's name. Features of clips have as many mel bands as the audio encoder takes;
-    other settings are the classes' defaults. Tokenizer and chat template are the checkpoint's.
+    `parts` maps parts of the processor to names of their classes in transformers. Features of clips have as many mel
+    bands as the audio encoder takes; other settings are the classes' defaults. Tokenizer and chat template are the
+    checkpoint's.
     """
     tokenizer = library.PreTrainedTokenizerFast.from_pretrained(source.name, revision=source.commit)
     settings = {"feature_extractor": {"feature_size": config.audio_config.num_mel_bins}}
@@ -308,9 +309,10 @@ def find_lora(path: str, base: Source, original: str | None) -> Source:
 
 
 def _is_base_of_lora(trained_on: str, base: Source, original: str | None) -> bool:
-    """Return True if a LoRA adapter with the base `trained_on` belongs to the checkpoint `base`.
+    """Return True if `base` is the checkpoint that a LoRA adapter's configuration names as its base (`trained_on`).
 
-    Only the last path components are compared, since folders on other machines and copies of repositories differ in the
+    `original` names the repository that `base` is a copy of. If `trained_on` is not a folder on this machine, only the
+    last components of paths are compared, since folders on other machines and copies of repositories differ in the
     others.
     """
     if trained_on in (base.name, original):

@@ -110,7 +110,10 @@ class Encoder:
         return (self.encode_rows(kept) if kept else None), lost
 
     def _prepare_row(self, index: int, request: Request) -> Row:
-        """Return the row of a request: two clips are joined if necessary, and clips that are too long are a problem."""
+        """Return the row of a request, with its rendered prompt.
+
+        Two clips are joined if the model takes only one. A clip that is too long is reported as the row's problem.
+        """
         row = Row(index, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")

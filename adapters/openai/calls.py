@@ -30,9 +30,9 @@ Value = TypeVar("Value")
 class CallLoop:
     """Event loop with open calls, used as a context manager. Its end cancels pending calls.
 
-    The loop runs in the caller's thread, while the caller waits. In a thread of its own, it would contend with the
-    caller for the interpreter lock at each call. It gets one only if the caller's thread already runs another event
-    loop, as in a notebook.
+    The loop runs in the caller's thread while the caller waits. In a thread of its own, it would contend with the
+    caller for the interpreter lock at each call. Only if the caller's thread already runs another event loop, as in a
+    notebook, does the loop run in a thread of its own.
     """
 
     def __init__(self, options: OpenAIOptions, key: str | None, session: Session, limit: ConcurrencyLimit) -> None:

@@ -1,4 +1,4 @@
-"""Clips as parts of a request's body: the bytes of a file that fits already, or samples that are encoded as WAV."""
+"""Clips as parts of a request's body: the unchanged bytes of a file that servers accept, or samples encoded as WAV."""
 
 from dataclasses import dataclass
 from typing import Literal

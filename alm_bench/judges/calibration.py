@@ -59,7 +59,7 @@ def judge_labelled(
     budget: Budget | None = None,
     observe: Observe = lambda done, total: None,
 ) -> JudgedAnswers:
-    """Judge labelled answers."""
+    """Let a judge grade labelled answers; return the answers with its judgements."""
     items = [build_labelled_item(number, answer) for number, answer in enumerate(answers)]
     return JudgedAnswers(judge, answers, judge.judge(items, budget, observe))
 

@@ -131,7 +131,7 @@ def _answer(
 
 
 def _read_output(output: Output) -> Reply:
-    """Return the reply of an output. Values that are no token counts or costs are left out."""
+    """Convert an output of the judge model to a reply. Of `output.extra`, only token counts and cost are kept."""
     usage = {name: value for name in USAGE if (value := parse_money(output.extra.get(name))) is not None}
     if output.refusal is not None:
         return Reply(None, refusal=replace_surrogates(output.refusal), usage=usage)

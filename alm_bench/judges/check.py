@@ -70,9 +70,9 @@ class JudgeCheck:
 
 
 def draw_answers(answers: Sequence[LabelledAnswer], count: int | None, seed: int) -> list[LabelledAnswer]:
-    """Return a random sample of about `count` answers, in their order: all answers about randomly drawn clips.
+    """Draw clips at random until there are at least `count` answers about them, and return these answers, in order.
 
-    The sample depends on the seed and on the names of the clips alone. None returns all answers.
+    The sample depends on the seed and on the names of the clips alone. If `count` is None, all answers are returned.
     """
     if count is None or count >= len(answers):
         return list(answers)

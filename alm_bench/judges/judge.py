@@ -111,7 +111,7 @@ class Judge:
         return self._record("judged" if verdict.score is not None else "unjudged", verdict, texts, scores)
 
     def _read_repeat(self, item: JudgeItem, replies: "Sequence[Reply]") -> Verdict:
-        """Return the verdict of one repeat: of the replies to all prompts about an item."""
+        """Return the verdict of one repeat, from the replies to all prompts about an item."""
         verdicts = [self._read(reply) for reply in replies]
         return self.preset.combine(item, verdicts, [reply.text or "" for reply in replies])
 

@@ -51,7 +51,10 @@ class JudgedRun:
 
 
 class Jury:
-    """Judges of an evaluation, with a file of people's labels. Models are loaded on first use and closed at the end."""
+    """Judges of an evaluation, with the file of people's labels that they are compared with, if there is one.
+
+    Their models are loaded on first use. `close` releases them.
+    """
 
     def __init__(self, options: JudgeOptions, runtime: Runtime, labels: Path | None = None, out: Path = Path()) -> None:
         """`labels` is the file of `--calibrate`; `out` is the folder of the runs that its marks name.
@@ -168,7 +171,7 @@ def build_judge_options(models: Sequence[str] | None, preset: str, repeats: int)
 
 
 def check_judge_options(models: Sequence[str] | None, calibrate: Path | None, repeats: int) -> None:
-    """Raise UsageError for options that have no effect without a judge."""
+    """Raise UsageError if no judge is named, but an option is set that has no effect without one."""
     given = {"--calibrate": calibrate is not None, "--judge-repeats": repeats != 1}
     flag = next((flag for flag, is_given in given.items() if is_given), None)
     if not models and flag is not None:
@@ -213,7 +216,7 @@ def check_run_options(asked: RunOptions) -> None:
 
 
 class Juries:
-    """Judges of consecutive evaluations. Judges with the same options are loaded once."""
+    """Provider of the judges of consecutive evaluations. Judges are kept loaded until an evaluation needs others."""
 
     def __init__(self) -> None:
         self._key: object = None

@@ -35,7 +35,10 @@ def holds_marks(path: Path) -> bool:
 
 
 def _read_marked_answers(path: Path, out: Path) -> list[LabelledAnswer]:
-    """Return the answers that marks label. Raises DataError if no mark labels an answer or if an item is missing."""
+    """Return the answers that people have labelled by marks in reports of runs.
+
+    Raises DataError if no mark labels an answer, and UsageError if a run does not have the marked item.
+    """
     marks = [mark for mark in read_marks(path) if mark.kind in ANSWER_LABELS]
     if not marks:
         raise DataError(f"{path}: no mark labels an answer, expected {', '.join(ANSWER_LABELS)}")

@@ -120,8 +120,8 @@ def _is_same_model(judge: ModelIdentity, evaluated: ModelIdentity) -> bool:
 def _list_names(identity: ModelIdentity) -> Iterable[str]:
     """Yield the names of a model and of its parts, as in its label, in lower case and without the organisation.
 
-    `openai/gpt-x[text-only]` has the name `gpt-x`, `cascade[mellow+gpt-x,strong]` also those of its two models. Names
-    that stand for a kind of model, such as `text` in `text[smollm2]`, are left out.
+    The label `openai/gpt-x[text-only]` has the name `gpt-x`; `cascade[mellow+gpt-x,strong]` has the names `mellow` and
+    `gpt-x`. Words that are no model's name, such as `text` in `text[smollm2]`, are left out.
     """
     for part in re.split(r"[\[\]+,\s]+", identity.label.lower()):
         name = part.rpartition("/")[2].partition("@")[0]

@@ -50,9 +50,9 @@ def read_fields(reply: str, key: str) -> Fields:
 
 
 def read_number(value: object, low: float, high: float, whole: bool = False) -> float:
-    """Return a number from `low` to `high`. Raises ReplyError for anything else; with `whole`, also for a fraction.
+    """Return a number from `low` to `high`. Raises ReplyError for anything else; if `whole`, also for decimals.
 
-    A text such as `4` or `4/5` is a number if its denominator is `high`.
+    `value` may be a number or a text: `4`, `4%`, or a fraction whose denominator is `high`, such as `4/5`.
     """
     if isinstance(value, str):
         written = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/\s*{high:g}|%)?\s*", value)

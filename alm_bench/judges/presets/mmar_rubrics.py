@@ -1,4 +1,4 @@
-"""Preset `mmar-rubrics`: the reasoning of an answer by the item's own criteria, as MMAR's rubrics grade it.
+"""Preset `mmar-rubrics`: the reasoning in an answer is graded by criteria that belong to the item (MMAR's rubrics).
 
 Five raters check the criteria, and the middle three of their scores are averaged. An answer that selects a wrong option
 has the score 0 and is not shown to the judge. Raters differ in the order of the criteria, since a judge that decodes
