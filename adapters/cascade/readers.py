@@ -99,6 +99,7 @@ class ClipReader(ABC):
         """Extract the description from the describing model's answer."""
 
     def describe_failure(self, request: Request, output: Output) -> Output:
+        """Return the item's output, with an error, if the describing model's `output` contains no description."""
         refused = None if output.refusal is None else f"refused: {output.refusal}"
         reason = output.error or refused or "it wrote no caption"
         return Output(None, error=f"{self.role}, on {request.audio[0].id}: {reason}")

@@ -240,6 +240,7 @@ def _silence_and_translate_errors(name: str) -> Iterator[None]:
 
 
 def _find_auto_class(model_type: str) -> str | None:
+    """Return the name of the auto class of transformers that loads a model type; None if there is none."""
     if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
         return "AutoModelForMultimodalLM"
     if model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:

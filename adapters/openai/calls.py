@@ -97,7 +97,10 @@ class CallLoop:
         return ended
 
     def check_connection(self) -> None:
-        """Check that a server accepts connections at the address. Any reply will do. Raises UnreachableError."""
+        """Raise UnreachableError if the connection is refused or the server's name is unknown.
+
+        Any reply will do. A timeout or another failure raises no error here, since later calls are retried.
+        """
         self._complete(self._check_connection())
         self._session.met = True
 
@@ -156,6 +159,10 @@ class CallLoop:
             return
 
     async def _answer_within_deadline(self, body: Sequence[bytes], estimate: float | None) -> Output:
+        """Return the output of a call, retries included, without secrets; an error if the deadline passes.
+
+        Raises UnreachableError if no call can succeed. All other errors are part of the output.
+        """
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):

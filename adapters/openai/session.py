@@ -24,7 +24,7 @@ class Session:
     """State of the connection to a server, as far as the calls so far have shown it."""
 
     met: bool = False
-    """True once a server has accepted a connection at the address."""
+    """True once `CallLoop.check_connection` has passed."""
 
     answered: bool = False
     """True once a call has succeeded. Errors of later calls are attributed to their items."""

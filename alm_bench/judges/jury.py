@@ -138,6 +138,7 @@ class Jury:
         return self._forecast(plan.spec.task, records)
 
     def _forecast(self, task: str, records: Sequence[Record]) -> Forecast:
+        """Return the forecast of all judges' calls: about the records that they can judge, and the labelled answers."""
         labelled = [build_labelled_item(number, answer) for number, answer in enumerate(self._labels)]
         asked = [
             (judge, [*(item for _, item in select_records(records, judge.preset)), *labelled]) for judge in self.judges
