@@ -189,9 +189,7 @@ def _format_letters(choices: Sequence[str]) -> list[str]:
 
 
 def _split_by_form(options: Sequence["Likelihood"]) -> OptionScores:
-    """Split a list of likelihoods in two halves: the first half belongs to the options' texts, the second to their
-    letters.
-    """
+    """Return likelihoods as option scores: the first half are of the options' texts, the second of their letters."""
     pairs = tuple((option.total, option.tokens) for option in options)
     return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})
 

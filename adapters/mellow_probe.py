@@ -120,6 +120,7 @@ def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
             clip_reducer = make_pipeline(StandardScaler(), PCA(width, whiten=True, random_state=0)).fit(presence)
 
     def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+        """Return the reduced clip features, the reduced text features and their products, shape (rows, width)."""
         assert clip_reducer is not None, "a probe that only reads relates nothing"
         sound = clip_reducer.transform(np.stack(list(clips)).astype(np.float64))
         words = text_reducer.transform(texts)

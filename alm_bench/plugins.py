@@ -194,7 +194,7 @@ class Catalogue:
         return self.tasks[name]
 
     def find_task(self, name: str) -> TaskEntry | None:
-        """Return the task of a stored run; None if its plug-in is not installed."""
+        """Return the entry of a task by the name that a stored run has; None if the task's plug-in is not installed."""
         return self.task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
 
     @property
@@ -269,7 +269,11 @@ class Catalogue:
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
     def add(self, kind: str, name: str, entry: Any, location: str) -> None:
-        """Add an entry to the table `kind`. Raises UsageError if the name is already in use."""
+        """Add an entry to a table of the catalogue. Raises UsageError if the name is already in use.
+
+        `kind` is the attribute that holds the table (`tasks`, `ablations`, `adapters`); `location` names the entry's
+        source in errors.
+        """
         table: dict[str, Any] = getattr(self, kind)
         if name in table:
             raise UsageError(
@@ -361,8 +365,11 @@ _FILE_TASK = "alm_bench.tasks.own_file"
 
 
 def is_file_name(name: str) -> bool:
-    """Return True if the name of a task is a path or a hub data set (`hf:ORG/NAME`), or names such a task in a stored
-    run (`file:birds`)."""
+    """Return True if a task's name stands for a question file instead of a task of the catalogue.
+
+    Such names are paths (`./birds.csv`), hub data sets (`hf:ORG/NAME`), and names of such tasks in stored runs
+    (`file:birds`).
+    """
     if name.startswith((FILE_PREFIX, "hf:", "./", "../", "/", "~")):
         return True
     return "/" in name or name in (".", "..") or name.lower().endswith(TABLE_SUFFIXES)

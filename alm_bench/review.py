@@ -191,7 +191,10 @@ def relabel_run(
 
 
 def _grade_relabelled(record: Record, task: "Task") -> Record:
-    """Grade a record with a corrected label. One that no longer counts is skipped, also if its call had failed."""
+    """Grade a record with a corrected label.
+
+    If the corrected item no longer counts, the record gets the status `skipped`, even if its call had failed.
+    """
     if record.sample.skip is not None and record.status == "error":
         return replace(record, status="skipped", reason=record.sample.skip)
     return grade_record(record, task)

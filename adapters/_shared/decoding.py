@@ -29,8 +29,8 @@ class ItemSampling(LogitsProcessor):
 
 
 def build_generate_arguments(items: Sequence[str], decoding: Decoding) -> dict[str, Any]:
-    """Return the arguments of `generate` for a batch. `items`: ids of the rows, which seed sampling. Raises UsageError
-    for values that the decoding method cannot work with."""
+    """Return the arguments of `generate` for a batch. `items` are the ids of the rows; they seed the sampling.
+    Raises UsageError for values that the decoding method does not support."""
     decoding.check()
     arguments: dict[str, Any] = {"max_new_tokens": decoding.max_new_tokens, "do_sample": False}
     if decoding.samples:

@@ -126,24 +126,25 @@ def _fit_pipeline(features: Matrix, labels: Any, c: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Functions that compute the inputs of a probe."""
+    """Fitted feature functions: one for a probe with audio, one for a text-only probe."""
 
     related: Callable[[Sequence[Any], Sequence[str]], Matrix]
-    """Returns the features, shape (rows, width), of clip vectors and texts, one of each per row."""
+    """Function from clip vectors and texts, one of each per row, to the probe's features, shape (rows, width)."""
 
     read: Callable[[Sequence[str]], Matrix]
-    """Returns the features, shape (rows, width), of texts alone; for the text-only baseline."""
+    """Function from texts alone to the features of the text-only probe, shape (rows, width)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Frozen network on which a probe is fitted."""
+    """Functions that give a probe its inputs: embedding by a frozen network, and fitting of features on embeddings."""
 
     embed: Callable[[Wave], Any]
-    """Returns the embedding of a waveform."""
+    """Function from a waveform to its embedding."""
 
     features: Callable[[Sequence[Any], Sequence[str]], Features]
-    """Fits the feature functions on clip vectors (empty for a text-only probe) and texts of the development rows."""
+    """Function that fits the feature functions on the development rows and returns them. It gets the rows' clip vectors
+    (empty for a text-only probe) and texts."""
 
 
 class ProbeAdapter(BaseAdapter):
@@ -197,8 +198,9 @@ class ProbeAdapter(BaseAdapter):
         return fitted
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-        """Return the option indices that the text-only probe selects, by its name; empty if this probe is text-only
-        itself.
+        """Return the answers of the text-only baseline: one option index per request (None if it cannot choose).
+
+        The mapping has the one key `TEXT_ONLY_PROBE`; it is empty if this probe is itself text-only.
         """
         if self._text_probe is None or self._features is None:
             return {}
@@ -239,7 +241,10 @@ class ProbeAdapter(BaseAdapter):
 
 
 def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
-    """Return a probe's settings for the adapter's identity; `network` is the prefix of their names."""
+    """Return the settings and accuracy of a fitted probe, for the adapter's identity.
+
+    `network` is a prefix of their names that tells two probes of one adapter apart.
+    """
     return {
         f"{network}C": f"{probe.inverse_regularisation:g}",
         f"{network}validation accuracy": f"{probe.validation_accuracy:.4f}",

@@ -75,7 +75,7 @@ class CascadeAdapter(DescribingAdapter):
         sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
         asked = _select_caption_prompt(sets, kind, named, options)
         answer = AnswerPrompt(**sets[kind.section][options.prompt])
-        self._reader = kind(asked, answer, listener.audio)
+        self._describer = kind(asked, answer, listener.audio)
         cache = DiskCache(get_cache_folder("captions") / "captions.sqlite") if options.cache else None
         super().__init__(listener, llm, asked.hash, asked.max_new_tokens, cache)
         self.prompts = "letters"
@@ -89,22 +89,24 @@ class CascadeAdapter(DescribingAdapter):
         self.identity = _build_identity(parts, options.prompt, settings)
 
     def find_problem(self, request: Request) -> str | None:
-        return self._reader.find_problem(request)
+        return self._describer.find_problem(request)
 
     def build_description_requests(self, request: Request) -> Sequence[Request]:
-        return self._reader.build_requests(request)
+        return self._describer.build_requests(request)
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
-        return Request(request.id, self._reader.render(request, texts), choices=request.choices, prefix=request.prefix)
+        return Request(
+            request.id, self._describer.render(request, texts), choices=request.choices, prefix=request.prefix
+        )
 
     def clean(self, text: str) -> str:
-        return self._reader.clean(text)
+        return self._describer.clean(text)
 
     def build_extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
-        return {self._reader.extra: list(texts)}
+        return {self._describer.extra: list(texts)}
 
     def describe_failure(self, request: Request, output: Output) -> Output:
-        return self._reader.describe_failure(request, output)
+        return self._describer.describe_failure(request, output)
 
 
 def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
@@ -120,8 +122,11 @@ def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
 def _select_caption_prompt(
     sets: Mapping[str, Any], kind: type[ClipReader], listener: PluginOption, options: CascadeOptions
 ) -> DescriptionPrompt:
-    """Return the prompt for the model that describes clips, for captions in its own prompt set; the option
-    `caption_prompt` replaces its text."""
+    """Return the prompt for `listener`, the model that captions or transcribes the clips.
+
+    `sets` is the content of `prompts.toml`. A captioner gets the prompt of its own prompt set, or of `letters` if its
+    prompt set has none. The option `caption_prompt` replaces the prompt's text.
+    """
     if kind is TranscriptReader:
         table = sets["transcript"]
     else:

@@ -39,16 +39,16 @@ class DescriptionPrompt:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """Texts of the language model's prompt."""
+    """Templates of the prompt that the language model gets: descriptions of the clips, question and options."""
 
     version: int
     """Version of these texts."""
 
     one: str
-    """Template for the description of one clip; for transcripts, of the speech in the item's clips."""
+    """Template for items with one caption. In a transcript cascade: for items with a written question."""
 
     two: str
-    """Template for two captions; for transcripts, for a spoken question."""
+    """Template for items with two captions. In a transcript cascade: for items with a spoken question."""
 
     options: str
     """Sentence added to questions with options."""
@@ -62,22 +62,25 @@ class AnswerPrompt:
 
 
 class ClipReader(ABC):
-    """Way in which the clips of an item become text."""
+    """Base class of the ways to turn the clips of an item into text, by a model that describes or transcribes them."""
 
     role: ClassVar[str]
-    """Name of the option that names the describing model."""
+    """Option of the cascade that names the model which describes the clips: `captioner` or `listen`."""
 
     extra: ClassVar[str]
-    """Field of the record in which the texts are stored."""
+    """Key of `Output.extra` under which the texts are stored with the answer."""
 
     max_clips: ClassVar[int | None] = None
     """Largest number of clips per item; None for any number."""
 
     section: ClassVar[str]
-    """Sections of `prompts.toml`: `[answer.*]` are those of captions, `[transcript_answer.*]` those of transcripts."""
+    """Table of `prompts.toml` with the language model's prompts: `answer` for captions, `transcript_answer` for
+    transcripts."""
 
-    def __init__(self, asked: DescriptionPrompt, answer: AnswerPrompt, policy: AudioPolicy | None) -> None:
-        self.asked, self.answer, self._policy = asked, answer, policy
+    def __init__(
+        self, description_prompt: DescriptionPrompt, answer_prompt: AnswerPrompt, policy: AudioPolicy | None
+    ) -> None:
+        self.description_prompt, self.answer_prompt, self._policy = description_prompt, answer_prompt, policy
 
     @abstractmethod
     def find_problem(self, request: Request) -> str | None:
@@ -96,6 +99,7 @@ class ClipReader(ABC):
         """Extract the description from the describing model's answer."""
 
     def describe_failure(self, request: Request, output: Output) -> Output:
+        """Return the item's output, with an error, if the describing model's `output` contains no description."""
         refused = None if output.refusal is None else f"refused: {output.refusal}"
         reason = output.error or refused or "it wrote no caption"
         return Output(None, error=f"{self.role}, on {request.audio[0].id}: {reason}")
@@ -119,38 +123,42 @@ class CaptionReader(ClipReader):
     def build_requests(self, request: Request) -> Sequence[Request]:
         """Build one captioning request per clip of `request`.
 
-        A captioner that always takes two clips also gets the item's spare clip, or else the item's other clip.
+        A captioner that always takes two clips gets a second one with each request: `request.spare`, a random clip of
+        the task, or, if there is none, the item's other clip.
         """
         spares = self._policy is not None and self._policy.spare
         clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
-        asked = []
+        requests = []
         for first in range(len(request.audio)):
             second: int | None = None
             if spares and request.spare is not None:
                 second = len(request.audio)
             elif spares and len(request.audio) > 1:
                 second = 1 - first
-            asked.append(_select_clips(request, self.asked.prompt, first, second, clips))
-        return asked
+            requests.append(_select_clips(request, self.description_prompt.prompt, first, second, clips))
+        return requests
 
     def render(self, request: Request, texts: Sequence[str]) -> str:
-        fields = {"first": texts[0], "question": request.prompt, "options": self.answer.format_options(request)}
+        fields = {"first": texts[0], "question": request.prompt, "options": self.answer_prompt.format_options(request)}
         return (
-            self.answer.one.format(**fields) if len(texts) == 1 else self.answer.two.format(**fields, second=texts[1])
+            self.answer_prompt.one.format(**fields)
+            if len(texts) == 1
+            else self.answer_prompt.two.format(**fields, second=texts[1])
         )
 
     def clean(self, text: str) -> str:
         caption = text.strip()
-        for opening in self.asked.openings:
+        for opening in self.description_prompt.openings:
             if caption.lower().startswith(opening):
                 return caption[len(opening) :].strip()
         return caption
 
 
 class TranscriptReader(ClipReader):
-    """Transcripts of a spoken question or, for a written one, of the speech in the item's clips.
+    """Transcripts of the item's spoken question or, if the question is written, of the speech in the item's clips.
 
-    Of an item with a spoken question, the other clips are not used, since a transcript contains words only.
+    If the question is spoken, only its clip is transcribed: transcripts of the other clips would contain words only,
+    not the sounds that the question is about.
     """
 
     role: ClassVar = "listen"
@@ -163,12 +171,12 @@ class TranscriptReader(ClipReader):
     def build_requests(self, request: Request) -> Sequence[Request]:
         spoken = [index for index, ref in enumerate(request.audio) if ref.is_question]
         indices = spoken or range(len(request.audio))
-        return [_select_clips(request, self.asked.prompt, index, None, request.audio) for index in indices]
+        return [_select_clips(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
 
     def render(self, request: Request, texts: Sequence[str]) -> str:
         spoken = any(ref.is_question for ref in request.audio)
-        template = self.answer.two if spoken else self.answer.one
-        options = self.answer.format_options(request)
+        template = self.answer_prompt.two if spoken else self.answer_prompt.one
+        options = self.answer_prompt.format_options(request)
         return template.format(transcript="\n".join(texts), question=request.prompt, options=options).strip()
 
     def clean(self, text: str) -> str:
@@ -176,7 +184,10 @@ class TranscriptReader(ClipReader):
 
 
 def _select_clips(request: Request, prompt: str, first: int, second: int | None, clips: Sequence[Any]) -> Request:
-    """Return a request about one clip of `request`, with a second clip for models that always take two."""
+    """Return a request with `prompt` about one clip of `request`, and a second clip for models that always take two.
+
+    `first` and `second` are indices in `clips`, the clips of `request` and possibly its spare clip.
+    """
     taken = [first] if second is None else [first, second]
     ref = request.audio[first]
     return Request(
@@ -190,7 +201,11 @@ def _select_clips(request: Request, prompt: str, first: int, second: int | None,
 
 
 def check_roles(listen: str, captioner: str, default: str) -> None:
-    """Raise UsageError if both a transcribing and a captioning model are named."""
+    """Raise UsageError if the user names both a transcribing model and a captioner.
+
+    `listen` and `captioner` are the models of these options (`none`: no transcribing model), `default` is the default
+    captioner.
+    """
     if listen != "none" and captioner != default:
         raise UsageError(
             f"listen={listen} and captioner={captioner}: a cascade gives its clips to one of them, expected one"

@@ -151,8 +151,9 @@ def _extract_unit_vector(output: Any) -> Vector:
 
 @contextmanager
 def _seed_numpy(wave: Wave) -> Iterator[None]:
-    """Seed numpy's global generator by the clip within the block: the feature extractor crops long clips at random with
-    it.
+    """Context manager in which numpy's global random generator is seeded with a hash of the clip.
+
+    The feature extractor crops long clips at positions that it draws from this generator.
     """
     import numpy as np
 
@@ -172,9 +173,9 @@ def _build_policy(network: Clap) -> AudioPolicy:
 class ClapAdapter(BaseAdapter):
     """zero-shot: the option nearest to the clip, or thresholds on how near a hypothesis is: path=, revision=, template=
 
-    If all items have the same options, these are verdicts on a statement (entailment): the verdict follows from the
-    cosine similarity of clip and statement, by thresholds fitted on the development split. If the options differ
-    between items, they are descriptions of the clip, and the option with the highest similarity is chosen.
+    If all items have the same options, the options are taken as verdicts on a statement (entailment). The verdict then
+    follows from the cosine similarity of clip and statement, by thresholds fitted on the development split. If the
+    options differ between items, they are taken as descriptions of the clip, and the one most similar to it is chosen.
     """
 
     Options = ClapOptions
@@ -276,6 +277,7 @@ class ClapProbe(ProbeAdapter):
             return np.stack([network.embed_text(text) for text in texts]).astype(np.float64)
 
         def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+            """Return both embeddings, their product and their absolute difference, shape (rows, width)."""
             heard, words = np.stack(list(clips)).astype(np.float64), read(texts)
             return np.concatenate([heard, words, heard * words, np.abs(heard - words)], axis=1)
 

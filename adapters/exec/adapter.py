@@ -159,7 +159,11 @@ class ExecAdapter(BaseAdapter):
     def _send_requests(
         self, pending: dict[str, Request], unresolved: deque[Request], requests: Iterator[Request], decoding: Decoding
     ) -> bool:
-        """Send requests up to the batch limit. Return True if any request is pending."""
+        """Send requests up to the batch limit. Return True if any request is pending.
+
+        `pending` are requests without a reply yet, by id. `unresolved` are requests whose worker failed: as long as
+        there are any, only the first of them is sent, and only while nothing is pending.
+        """
         if not unresolved:
             for request in itertools.islice(requests, self._batch - len(pending)):
                 self._send_request(request, decoding, pending)

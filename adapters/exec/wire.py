@@ -179,7 +179,7 @@ def _build_output(data: Mapping[str, Any]) -> Output:
 
 
 def _build_error_output(line: str) -> Output:
-    """Return an output with an error, for a reply without a valid answer. `line` describes the problem."""
+    """Return an output whose error says that the worker's reply has the problem that `line` describes."""
     return Output(None, error=f"the worker's reply has {line}")
 
 

@@ -143,16 +143,16 @@ class HFAdapter(BaseAdapter):
         from alm_bench.adapters.hf.generate import generate_answers
 
         rows = self.encoder.rows(batch)
-        outputs = {row.place: Output(None, error=row.problem) for row in rows if row.problem is not None}
+        outputs = {row.index: Output(None, error=row.problem) for row in rows if row.problem is not None}
         for group in self.encoder.groups(rows):
             encoded, lost = self.encoder.encode(group)
-            outputs |= {row.place: Output(None, error=row.problem) for row in lost}
+            outputs |= {row.index: Output(None, error=row.problem) for row in lost}
             if encoded is not None:
                 self._check_context_length(encoded, decoding.max_new_tokens)
                 answers = generate_answers(self.loaded, encoded, decoding, self.encoder.encode_rows)
-                for place, written in enumerate(answers):
-                    outputs[encoded.rows[place].place] = self._build_output(encoded, place, written)
-        return [outputs[place] for place in range(len(batch))]
+                for position, generated in enumerate(answers):
+                    outputs[encoded.rows[position].index] = self._build_output(encoded, position, generated)
+        return [outputs[index] for index in range(len(batch))]
 
     def _score_row(self, row: "Row", width: int) -> OptionScores:
         """Score the options of one request. `width` is the largest number of sequences that are computed as a batch."""
@@ -168,13 +168,13 @@ class HFAdapter(BaseAdapter):
         scores: list[Any] = []
         for start in range(0, len(fed.rows), width):
             some = fed.rows[start : start + width]
-            encoded, lost = self.encoder.encode([replace(row, place=copy) for copy in range(len(some))])
+            encoded, lost = self.encoder.encode([replace(row, index=copy) for copy in range(len(some))])
             if encoded is None or lost:
                 return OptionScores(error=lost[0].problem)
             self._check_context_length(encoded, max(map(len, some)))
             scores += compute_next_token_log_probs(self.loaded, encoded, some)
         pairs = tuple(
-            (sum(float(scores[owner][place, token]) for place, token in enumerate(answer)), len(answer))
+            (sum(float(scores[owner][position, token]) for position, token in enumerate(answer)), len(answer))
             for answer, owner in zip(answers, fed.owner, strict=True)
         )
         return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
@@ -281,7 +281,7 @@ def _format_label(name: str, options: HFOptions) -> str:
 
 
 def _build_class(checkpoint: Checkpoint) -> type[HFAdapter]:
-    """Build the adapter class of a short name."""
+    """Create the adapter class of a checkpoint with a short name."""
     named = {"known": checkpoint, "prompts": checkpoint.prompts, "summary": checkpoint.summary, "hub_option": None}
     return type("HFAdapter", (HFAdapter,), {"__module__": __name__, **named})
 

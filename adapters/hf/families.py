@@ -126,7 +126,7 @@ def family(name: str) -> Family:
 
 
 def has_own_model_types(config: Mapping[str, Any]) -> bool:
-    """Return True if a configuration gives model types other names than transformers does."""
+    """Return True if a configuration names a model type differently from transformers."""
     return resolve_model_types(config) != config
 
 
@@ -176,4 +176,5 @@ def find_clip_order(name: str) -> ClipOrder:
 
 
 def _convert_lists(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with tuples in place of its lists, as dataclass fields."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

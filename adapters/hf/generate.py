@@ -95,7 +95,10 @@ class SequencePlan:
 
 
 def plan_sequences(answers: Sequence[Sequence[int]]) -> SequencePlan:
-    """Plan the sequences for answers, which are token ids: one answer per text and per letter of an option."""
+    """Return the token sequences that the network has to process in order to score all `answers`.
+
+    Each answer is a list of token ids: the text of an option, or its letter.
+    """
     rows: list[tuple[int, ...]] = []
     for needed in sorted({tuple(answer[:-1]) for answer in answers}, key=len, reverse=True):
         if not any(row[: len(needed)] == needed for row in rows):

@@ -172,8 +172,9 @@ def load_processor(source: Source, settings: LoadSettings, model_family: Family,
 def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> Any:
     """Build transformers' processor of a checkpoint whose processor files are for code of its own.
 
-    `parts`: names of classes by the part's name. Features of clips have as many mel bands as the audio encoder takes;
-    other settings are the classes' defaults. Tokenizer and chat template are the checkpoint's.
+    `parts` maps parts of the processor to names of their classes in transformers. Features of clips have as many mel
+    bands as the audio encoder takes; other settings are the classes' defaults. Tokenizer and chat template are the
+    checkpoint's.
     """
     tokenizer = library.PreTrainedTokenizerFast.from_pretrained(source.name, revision=source.commit)
     settings = {"feature_extractor": {"feature_size": config.audio_config.num_mel_bins}}
@@ -239,6 +240,7 @@ def _silence_and_translate_errors(name: str) -> Iterator[None]:
 
 
 def _find_auto_class(model_type: str) -> str | None:
+    """Return the name of the auto class of transformers that loads a model type; None if there is none."""
     if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
         return "AutoModelForMultimodalLM"
     if model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
@@ -308,9 +310,10 @@ def find_lora(path: str, base: Source, original: str | None) -> Source:
 
 
 def _is_base_of_lora(trained_on: str, base: Source, original: str | None) -> bool:
-    """Return True if a LoRA adapter with the base `trained_on` belongs to the checkpoint `base`.
+    """Return True if `base` is the checkpoint that a LoRA adapter's configuration names as its base (`trained_on`).
 
-    Only the last path components are compared, since folders on other machines and copies of repositories differ in the
+    `original` names the repository that `base` is a copy of. If `trained_on` is not a folder on this machine, only the
+    last components of paths are compared, since folders on other machines and copies of repositories differ in the
     others.
     """
     if trained_on in (base.name, original):
@@ -336,9 +339,10 @@ def _attach_lora(model: Any, source: Source, lora: Source) -> None:
 
 
 def _find_stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Return the ids of the end tokens: the checkpoint's, and the tokenizer's.
+    """Return the ids of all tokens that end an answer: those of the checkpoint's generation settings and the
+    tokenizer's.
 
-    The tokenizer's token ends a turn if the checkpoint names none. Raises CheckpointError if both name none.
+    Raises CheckpointError if neither names one.
     """
     own = getattr(model.generation_config, "eos_token_id", None)
     found = [*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)]

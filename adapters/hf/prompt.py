@@ -19,9 +19,9 @@ from alm_bench.core.wav import encode_wav
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request of a batch on its way to the network."""
+    """One request of a batch, with its rendered prompt and its waveforms."""
 
-    place: int
+    index: int
     """Index in the batch."""
 
     request: Request
@@ -77,7 +77,7 @@ class Encoder:
 
     def rows(self, batch: Sequence[Request]) -> list[Row]:
         """Return one row per request, in order, with a rendered prompt or a problem."""
-        return [self._prepare_row(place, request) for place, request in enumerate(batch)]
+        return [self._prepare_row(index, request) for index, request in enumerate(batch)]
 
     def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
         """Group the rows without a problem into batches.
@@ -105,12 +105,15 @@ class Encoder:
         ]
         if not lost:
             return encoded, []
-        places = {row.place for row in lost}
-        kept = [row for row in rows if row.place not in places]
+        indices = {row.index for row in lost}
+        kept = [row for row in rows if row.index not in indices]
         return (self.encode_rows(kept) if kept else None), lost
 
     def _prepare_row(self, index: int, request: Request) -> Row:
-        """Return the row of a request: two clips are joined if necessary, and clips that are too long are a problem."""
+        """Return the row of a request, with its rendered prompt.
+
+        Two clips are joined if the model takes only one. A clip that is too long is reported as the row's problem.
+        """
         row = Row(index, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
@@ -182,7 +185,7 @@ class Encoder:
         return self.count_tokens(rows, inputs)
 
     def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
-        """Build the batch of `rows`, whose network inputs are `inputs`, and count the tokens of each row."""
+        """Return the batch of `rows` with their network inputs, and with the numbers of tokens of each row."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         return EncodedBatch(
             rows=tuple(rows),
@@ -205,11 +208,15 @@ class MistralEncoder(Encoder):
         return self.count_tokens(rows, self.processor.apply_chat_template(conversations))
 
     def _clip(self, wave: Wave) -> dict[str, str]:
+        """Return a waveform as an audio part of a message: a WAV file in base64."""
         return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
 
 
 def append_suffix(prompt: str, suffix: str) -> str:
-    """Append a checkpoint's suffix to a prompt, unless the prompt already asks for one of its tags."""
+    """Append a checkpoint's suffix to a prompt, unless the prompt already contains one of the suffix's tags.
+
+    A tag is an XML-like word such as `<answer>`; a suffix without tags is always appended.
+    """
     asked = any(tag in prompt for tag in _TAG.findall(suffix))
     return prompt if asked else prompt + suffix
 
@@ -218,10 +225,11 @@ _TAG = re.compile(r"<\w+>")
 
 
 def _format_lost_clip(tokens: int, clips: int) -> str:
+    """Format the error for `clips` clips of which only `tokens` audio tokens are in the encoded prompt."""
     return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 
 
 def encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
-    """Return the encoder for the library that the family uses."""
+    """Create the encoder that the family needs: with the processor of transformers, or with mistral-common."""
     kinds = {"processor": Encoder, "mistral": MistralEncoder}
     return kinds[family.encoder](loaded, family, system, suffix)

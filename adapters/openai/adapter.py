@@ -128,9 +128,10 @@ class OpenAIAdapter(BaseAdapter):
                     raise queue.error
 
     def _send_requests(self, queue: "CallQueue", requests: Iterator[Request], decoding: Decoding) -> bool:
-        """Start calls as long as there is room for them. Return False after the last request.
+        """Start calls as long as there is room for them. Return True if requests may be left, False after the last one.
 
-        Ends early once answers may have waited for `SENDING_SECONDS`, since decoding clips may take longer than calls.
+        Returns after `SENDING_SECONDS` at the latest, so that answers are not kept waiting: decoding the clips of
+        requests may take longer than calls.
         """
         from alm_bench.adapters.openai.body import build_body
 
@@ -143,7 +144,7 @@ class OpenAIAdapter(BaseAdapter):
         return True
 
     def _estimate_cost(self, request: Request, decoding: Decoding) -> float | None:
-        """Return the estimated cost of a request in US dollars, from its clips; None without prices."""
+        """Return the estimated cost of a request in US dollars; None if the user gives no prices."""
         if self._options.price_in is None:
             return None
         if request.features:

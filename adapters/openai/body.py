@@ -96,6 +96,7 @@ def _build_sampling_fields(decoding: Decoding) -> dict[str, Any]:
 
 
 def _join_waves(waves: tuple[Wave, ...], options: OpenAIOptions) -> list[Wave]:
+    """Return the waveforms, joined to one with silence between them if the option `join` is set."""
     if options.join is None or len(waves) < 2:
         return list(waves)
     silence = np.zeros(round(options.join * options.rate), np.float32)

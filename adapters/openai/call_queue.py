@@ -54,6 +54,7 @@ class CallQueue:
 
     @property
     def _used(self) -> int:
+        """Number of open calls and of answers in the queue."""
         return len(self._open) + len(self._answers)
 
     def start(self, request: Request, body: Sequence[bytes], estimate: float | None) -> None:
@@ -66,7 +67,8 @@ class CallQueue:
     def collect_answers(self, wait: bool) -> None:
         """Move the answers of ended calls into the queue.
 
-        With `wait`, wait until a call has ended or, if there are answers already, until they are due.
+        With `wait`, first wait until a call has ended. If the queue contains answers already, wait no longer than until
+        the first of them is `GATHERING_SECONDS` old.
         """
         timeout: float | None = 0.0
         if wait and self._open:

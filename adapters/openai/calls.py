@@ -30,9 +30,9 @@ Value = TypeVar("Value")
 class CallLoop:
     """Event loop with open calls, used as a context manager. Its end cancels pending calls.
 
-    The loop runs in the caller's thread, while the caller waits. In a thread of its own, it would contend with the
-    caller for the interpreter lock at each call. It gets one only if the caller's thread already runs another event
-    loop, as in a notebook.
+    The loop runs in the caller's thread while the caller waits. In a thread of its own, it would contend with the
+    caller for the interpreter lock at each call. Only if the caller's thread already runs another event loop, as in a
+    notebook, does the loop run in a thread of its own.
     """
 
     def __init__(self, options: OpenAIOptions, key: str | None, session: Session, limit: ConcurrencyLimit) -> None:
@@ -97,11 +97,15 @@ class CallLoop:
         return ended
 
     def check_connection(self) -> None:
-        """Check that a server accepts connections at the address. Any reply will do. Raises UnreachableError."""
+        """Raise UnreachableError if the connection is refused or the server's name is unknown.
+
+        Any reply will do. A timeout or another failure raises no error here, since later calls are retried.
+        """
         self._complete(self._check_connection())
         self._session.met = True
 
     def _end_call(self, task: "asyncio.Task[Output]") -> None:
+        """Move the task of a call that has just ended from the open calls to the ended ones."""
         if not task.cancelled():
             task.exception()  # marks it as retrieved: of several errors that end a run, only one is raised
         self._open.discard(task)
@@ -155,6 +159,10 @@ class CallLoop:
             return
 
     async def _answer_within_deadline(self, body: Sequence[bytes], estimate: float | None) -> Output:
+        """Return the output of a call, retries included, without secrets; an error if the deadline passes.
+
+        Raises UnreachableError if no call can succeed. All other errors are part of the output.
+        """
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):
@@ -254,7 +262,7 @@ class CallLoop:
 
 
 class _NoConnectionError(Exception):
-    """No reply came. The message says why."""
+    """The server sent no reply: the connection failed or timed out. The message is the reason."""
 
 
 def _is_loop_running() -> bool:

@@ -75,7 +75,7 @@ class HttpClient:
         return await self._request("POST", path, data=_JSONPayload(body))
 
     async def get(self, path: str, timeout: float) -> Reply:
-        """Get a path below the base URL within `timeout` seconds. Raises as `post`."""
+        """Get a path below the base URL within `timeout` seconds. Raises the same errors as `post`."""
         return await self._request("GET", path, timeout=aiohttp.ClientTimeout(total=timeout))
 
     async def _request(self, method: str, path: str, **settings: Any) -> Reply:

@@ -1,4 +1,4 @@
-"""Clips as parts of a request's body: the bytes of a file that fits already, or samples that are encoded as WAV."""
+"""Clips as parts of a request's body: the unchanged bytes of a file that servers accept, or samples encoded as WAV."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,8 +32,9 @@ class EncodedClip:
     """Clip encoded for the body of a request. Requests about the same clip share one object."""
 
     part: tuple[bytes, bytes, bytes]
-    """Content part of the message as JSON in three pieces, of which the second is the clip in base64. They are joined
-    only once, together with the rest of the body, since copying a clip takes as long as a small request.
+    """Content part of the message as JSON, cut into three pieces: the text before the clip, the clip in base64, and the
+    text after it. They are joined only with the rest of the body, since copying a clip takes as long as a small
+    request.
     """
 
     seconds: float

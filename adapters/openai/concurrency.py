@@ -40,7 +40,11 @@ class ConcurrencyLimit:
         return self._limit
 
     def record_busy(self, epoch: int) -> None:
-        """Halve the limit: the server refused a call that was sent when `self.epoch` was `epoch`."""
+        """Halve an adaptive limit because the server refused a call.
+
+        `epoch` is the value that `self.epoch` had when the call was sent. If the limit has been halved since then, it
+        is not halved again.
+        """
         if self._fixed is None and epoch == self.epoch:
             self._decrease()
 

@@ -159,8 +159,8 @@ class OpenAIOptions:
         return {header: os.environ[name] for header, name in names.items() if self.is_hosted and os.environ.get(name)}
 
     def make_scrubber(self, key: str | None) -> Callable[[Any], Any]:
-        """Return a function that hides secrets: in all texts of a value, including lists and dicts, it replaces the API
-        key and the secrets among the options.
+        """Return a function that returns a value without secrets: in all its strings, also within lists and dicts, the
+        API key and the secrets among the options are replaced.
         """
         secrets = find_secrets(asdict(self))
         hidden = {key} if key is not None and len(key) >= MIN_SECRET_LENGTH else set()
@@ -197,5 +197,6 @@ class OpenAIOptions:
 
 
 def _check_option(holds: bool, name: str, expected: str, found: object) -> None:
+    """Raise UsageError about the value `found` of the option `name` unless `holds` is True."""
     if not holds:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")

@@ -100,7 +100,7 @@ def is_same_model(options: OpenAIOptions, model: str) -> bool:
     """Return True if the model name `model` in a reply stands for the requested model.
 
     The names may differ in a preceding organisation, or in a trailing date or revision (`gpt-4o` equals
-    `gpt-4o-2024-08-06`, but not `gpt-4o-mini`). `answers_as` is accepted too.
+    `gpt-4o-2024-08-06`, but not `gpt-4o-mini`). The name in the option `answers_as` is accepted too.
     """
     if model in (options.model, options.answers_as):
         return True

@@ -21,10 +21,10 @@ _AUDIO = re.compile(
 
 @dataclass(slots=True)
 class Session:
-    """Facts about a server that the calls so far have shown."""
+    """State of the connection to a server, as far as the calls so far have shown it."""
 
     met: bool = False
-    """True once a server has accepted a connection at the address."""
+    """True once `CallLoop.check_connection` has passed."""
 
     answered: bool = False
     """True once a call has succeeded. Errors of later calls are attributed to their items."""

@@ -63,7 +63,7 @@ class ServeOptions(OpenAIOptions):
         return OpenAIOptions(**{**calls, "base_url": f"http://127.0.0.1:{port}/v1"})
 
     def arguments(self, port: int) -> Sequence[str]:
-        """Return the command as a list of arguments. Raises UsageError if it cannot be split."""
+        """Return the arguments that start the server on this port. Raises UsageError if the command cannot be split."""
         try:
             words = shlex.split(self.template)
         except ValueError as error:

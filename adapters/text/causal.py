@@ -23,13 +23,13 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Location of a language model's files."""
+    """Location of a language model's files: a folder, a GGUF file or a hub repository."""
 
     name: str
     """Name for labels."""
 
     home: str
-    """Folder, or repository of the hub."""
+    """Path of the folder that contains the files, or hub repository."""
 
     gguf: str | None = None
     """Name of a GGUF file in the folder `home`; None for the layout of transformers."""
@@ -82,7 +82,7 @@ def place(path: str) -> ModelFiles:
 class LoadSettings:
     """Settings for loading a language model."""
 
-    place: ModelFiles
+    files: ModelFiles
     """Location of the files."""
 
     revision: str | None
@@ -114,7 +114,7 @@ class GeneratedText:
 
 def load(settings: LoadSettings) -> "CausalModel":
     """Load a model and its tokenizer. Raises CheckpointError with a one-line message."""
-    where, options = settings.place, settings.place.arguments
+    where, options = settings.files, settings.files.arguments
     if settings.revision is not None:
         options["revision"] = settings.revision
     dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
@@ -165,7 +165,7 @@ class CausalModel:
 
     @property
     def positions(self) -> int | None:
-        """Maximum number of tokens of prompt and answer together; None if the configuration does not name it."""
+        """Context length: largest number of tokens of prompt and answer together; None if it is not configured."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
@@ -174,23 +174,27 @@ class CausalModel:
         return getattr(self.model.config, "_commit_hash", None)
 
     def encode_chat(self, prompt: str, prefix: str = "") -> list[int]:
-        """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
-        one. `prefix` is the beginning of the answer.
+        """Return the token ids of a prompt in the chat template, followed by `prefix`, the beginning of the answer.
+
+        The template itself contains the special tokens, including the one at the start, so none are added.
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
         return self.encode_text(text + prefix)
 
     def encode_plain(self, prompt: str) -> list[int]:
+        """Return the token ids of a prompt without chat template, with the special tokens that the tokenizer adds."""
         return list(self.tokenizer(prompt)["input_ids"])
 
     def encode_text(self, text: str) -> list[int]:
+        """Return the token ids of a text without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
     def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
-        """Generate a continuation of each prompt (token ids), in order. `items` are the ids that seed the sampling, one
-        per prompt.
+        """Generate an answer to each prompt, a list of token ids, as one batch; return the answers in order.
+
+        `items` are the ids of the items, one per prompt; they seed the sampling.
         """
         if not prompts:
             return []
@@ -208,7 +212,7 @@ class CausalModel:
     def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
         """Decode generated tokens up to the first end token.
 
-        Without one, the text is truncated if it has `limit` tokens.
+        The text is marked as truncated if there is no end token and the number of tokens has reached `limit`.
         """
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]

@@ -42,7 +42,7 @@ class JudgedAnswers:
 
 
 def build_labelled_item(number: int, answer: LabelledAnswer) -> JudgeItem:
-    """Return what a judge sees of a labelled answer."""
+    """Build the item that a judge gets for a labelled answer. `number` is its id if the answer has none."""
     return JudgeItem(
         id=answer.id or str(number),
         question=answer.question,
@@ -59,7 +59,7 @@ def judge_labelled(
     budget: Budget | None = None,
     observe: Observe = lambda done, total: None,
 ) -> JudgedAnswers:
-    """Judge labelled answers."""
+    """Let a judge grade labelled answers; return the answers with its judgements."""
     items = [build_labelled_item(number, answer) for number, answer in enumerate(answers)]
     return JudgedAnswers(judge, answers, judge.judge(items, budget, observe))
 

@@ -1,4 +1,4 @@
-"""Calls of a judge model: each prompt is answered once, and every reply is on disk before the next one counts."""
+"""Calls of a judge model. Each prompt is sent once; each reply is stored on disk as soon as it arrives."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -61,7 +61,10 @@ def open_cache() -> DiskCache:
 
 
 def build_call(identity: str, prompt: str, max_new_tokens: int, repeat: int = 0) -> JudgeCall:
-    """Return the call with a prompt. `identity` is the hash of the judge model's identity."""
+    """Create the call that sends a prompt to a judge model, with its cache key.
+
+    `identity` is the hash of the judge model's identity. Calls with different `repeat` have different keys.
+    """
     return JudgeCall(hash_json([CACHE_VERSION, identity, prompt, max_new_tokens, repeat]), prompt)
 
 
@@ -81,10 +84,11 @@ def ask(
     budget: Budget | None = None,
     observe: Callable[[int], object] = lambda count: None,
 ) -> dict[str, Reply]:
-    """Return one reply per call, by the call's key. Calls with a cached reply are not made, and equal calls once.
+    """Send the prompts of `calls` to a judge model, and return one reply per call, by the call's key.
 
-    Each reply is cached as soon as it arrives. A call that fails has a reply with an error; if the judge cannot be
-    reached, all calls without a reply have one. `observe` is called with the number of replies that arrived.
+    Cached replies are used, and calls with the same key are made once. Each reply is cached as soon as it arrives. A
+    failed call has a reply with an error. If the judge cannot be reached, so do all calls that had no reply yet.
+    `observe` is called with the number of replies that have arrived since it was called last.
     """
     cache, budget = open_cache(), Budget() if budget is None else budget
     replies = find_cached_replies(calls, cache)
@@ -127,7 +131,7 @@ def _answer(
 
 
 def _read_output(output: Output) -> Reply:
-    """Return the reply of an output. Values that are no token counts or costs are left out."""
+    """Convert an output of the judge model to a reply. Of `output.extra`, only token counts and cost are kept."""
     usage = {name: value for name in USAGE if (value := parse_money(output.extra.get(name))) is not None}
     if output.refusal is not None:
         return Reply(None, refusal=replace_surrogates(output.refusal), usage=usage)

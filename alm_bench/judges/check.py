@@ -22,7 +22,7 @@ from alm_bench.scoring.judged import compare_judges, compute_bounds, compute_jud
 
 @dataclass(frozen=True, slots=True)
 class JudgeOutcome:
-    """Outcome of one judge on all texts of a file, beside its agreement with people."""
+    """Statistics of one judge's judgements on all texts of a labelled file, besides its agreement with people."""
 
     judge: Judge
     """The judge."""
@@ -51,7 +51,7 @@ class JudgeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCheck:
-    """Result of a check of judges."""
+    """Result of `judge-check`: agreement of each judge with people, its outcome, and agreement between judges."""
 
     check: MetricCheck
     """Agreement with people by judge, named by its label, or by `Judge.key` if two judges have the same label."""
@@ -70,9 +70,9 @@ class JudgeCheck:
 
 
 def draw_answers(answers: Sequence[LabelledAnswer], count: int | None, seed: int) -> list[LabelledAnswer]:
-    """Return a random sample of about `count` answers, in their order: all answers about randomly drawn clips.
+    """Draw clips at random until there are at least `count` answers about them, and return these answers, in order.
 
-    The sample depends on the seed and on the names of the clips alone. None returns all answers.
+    The sample depends on the seed and on the names of the clips alone. If `count` is None, all answers are returned.
     """
     if count is None or count >= len(answers):
         return list(answers)
@@ -87,6 +87,7 @@ def draw_answers(answers: Sequence[LabelledAnswer], count: int | None, seed: int
 
 
 def _get_cluster(number: int, answer: LabelledAnswer) -> Hashable:
+    """Return the cluster of an answer for confidence intervals: its clip, else its question, else its number."""
     return answer.clip or answer.question or f"answer {number}"
 
 
@@ -97,7 +98,9 @@ def check_judges(
     budget: Budget,
     observe: Observe,
 ) -> JudgeCheck:
-    """Judge the answers, or both captions of each pair, and compare with people. Calibrations are stored.
+    """Judge the answers, or both captions of each pair, and compare with people.
+
+    The agreement of each judge on labelled answers is stored as its calibration, for tables of later runs.
 
     Raises UsageError if the preset cannot judge them.
     """
@@ -130,7 +133,7 @@ def check_judges(
 
 
 def list_texts(items: Sequence[LabelledAnswer] | Sequence[CaptionPair]) -> list[JudgeItem]:
-    """Return what a judge gets of a labelled file: the answers, or both captions of each pair."""
+    """Build the items that a judge gets for a labelled file: one per answer, or two per pair of captions."""
     pairs = [item for item in items if isinstance(item, CaptionPair)]
     answers = [item for item in items if isinstance(item, LabelledAnswer)]
     return _build_pair_items(pairs) if pairs else [build_labelled_item(*one) for one in enumerate(answers)]
@@ -171,7 +174,10 @@ def _compare_pairs(pairs: Sequence[CaptionPair], judgements: Sequence[Judgement]
 
 
 def _calibrate(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
-    """Return the agreement with people, and store it for tables of later runs."""
+    """Return a judge's agreement with people, and store it, so that tables of later runs can show it.
+
+    `source` is the labelled file. Nothing is stored if no answer has a verdict.
+    """
     if (calibration := build_calibration(judged, source)) is not None:
         store_calibration(judged.judge.key, calibration)
     return judged.compute_agreement()
@@ -183,6 +189,7 @@ def _describe(
     judgements: Sequence[Judgement],
     agreement: AnswerAgreement | PairAgreement | None,
 ) -> JudgeOutcome:
+    """Summarise a judge's judgements of `texts`, in the same order; `agreement` is its agreement with people."""
     scores, clusters = [one.score for one in judgements], [text.cluster for text in texts]
     repeated = [(len(set(one.repeats)) == 1, text.cluster) for one, text in zip(judgements, texts, strict=True)
                 if one.repeats]  # fmt: skip
@@ -203,7 +210,10 @@ def _describe(
 def _compare_all(
     texts: Sequence[JudgeItem], judged: Mapping[str, Sequence[Judgement]]
 ) -> dict[tuple[str, str], Metric]:
-    """Return the kappa of each pair of judges, on the texts that both have judged."""
+    """Return the kappa of each pair of judges, by their names, on the texts for which both have a verdict.
+
+    `judged` maps a judge's name to its judgements, one per text.
+    """
     found = {}
     for first, second in combinations(judged, 2):
         both = [

@@ -60,7 +60,7 @@ class Judge:
     def judge(
         self, items: Sequence[JudgeItem], budget: Budget | None = None, observe: Observe = lambda done, total: None
     ) -> list[Judgement]:
-        """Return one judgement per item. Raises no error of the judge: a failed call is the status of its item."""
+        """Return one judgement per item. A failed call raises no error: its item gets the status `error`."""
         asked = [self._build_calls(item) for item in items]
         calls = [call for each in asked for repeat in each for call in repeat]
         total, done = len({call.key for call in calls}), 0
@@ -111,7 +111,7 @@ class Judge:
         return self._record("judged" if verdict.score is not None else "unjudged", verdict, texts, scores)
 
     def _read_repeat(self, item: JudgeItem, replies: "Sequence[Reply]") -> Verdict:
-        """Return the verdict of one repeat: of the replies to all prompts about an item."""
+        """Return the verdict of one repeat, from the replies to all prompts about an item."""
         verdicts = [self._read(reply) for reply in replies]
         return self.preset.combine(item, verdicts, [reply.text or "" for reply in replies])
 
@@ -128,6 +128,7 @@ class Judge:
         replies: tuple[str, ...] = (),
         repeats: tuple[float | None, ...] = (),
     ) -> Judgement:
+        """Create the judgement of an item from its verdict. `repeats` are the scores of repeats, if any."""
         return Judgement(
             judge=self.label,
             identity=self.identity,
@@ -149,7 +150,8 @@ class Judge:
 def _combine_repeats(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict of several repeats of the same prompts.
 
-    A repeat without a verdict, or scores without a strict majority for the median, leave the item without a verdict.
+    It is the verdict with the median score, if more than half of the repeats have this score. Otherwise, and if any
+    repeat has no verdict, the item has none.
     """
     if len(verdicts) == 1:
         return verdicts[0]
@@ -164,8 +166,11 @@ def _combine_repeats(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def forecast_calls(task: str, asked: Sequence[tuple[Judge, Sequence[JudgeItem]]], items: int) -> Forecast:
-    """Return the forecast of the calls that judging would need. `asked` are the judges with the items that each gets;
-    `items` is the number of items in all, some of which may not be judged."""
+    """Return the forecast of the calls that judging would need.
+
+    `asked` pairs each judge with the items that it gets. `items` is the number of all items, including those that no
+    judge gets.
+    """
     found = [judge.forecast(own) for judge, own in asked]
     estimates = [one for _, missing in found for one in missing]
     costs = [one.cost for one in estimates if one.cost is not None]

@@ -51,7 +51,10 @@ class JudgedRun:
 
 
 class Jury:
-    """Judges of an evaluation, with a file of people's labels. Models are loaded on first use and closed at the end."""
+    """Judges of an evaluation, with the file of people's labels that they are compared with, if there is one.
+
+    Their models are loaded on first use. `close` releases them.
+    """
 
     def __init__(self, options: JudgeOptions, runtime: Runtime, labels: Path | None = None, out: Path = Path()) -> None:
         """`labels` is the file of `--calibrate`; `out` is the folder of the runs that its marks name.
@@ -81,7 +84,9 @@ class Jury:
         self._judges = None
 
     def judge(self, records: Sequence[Record], task: str, budget: Budget, observe: Observe) -> JudgedRun:
-        """Return the records of a run with verdicts. Failed calls are statuses of their items.
+        """Judge the records of a run with all judges; return them with the judgements, and notes on each judge.
+
+        A failed call raises no error: the judgement of its item has the status `error`.
 
         Raises UsageError if the preset suits none of the items.
         """
@@ -133,6 +138,7 @@ class Jury:
         return self._forecast(plan.spec.task, records)
 
     def _forecast(self, task: str, records: Sequence[Record]) -> Forecast:
+        """Return the forecast of all judges' calls: about the records that they can judge, and the labelled answers."""
         labelled = [build_labelled_item(number, answer) for number, answer in enumerate(self._labels)]
         asked = [
             (judge, [*(item for _, item in select_records(records, judge.preset)), *labelled]) for judge in self.judges
@@ -140,7 +146,11 @@ class Jury:
         return forecast_calls(task, asked, len(records))
 
     def _describe(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
-        """Return the notes on a judge: its agreement with people, and the labels of items of this run."""
+        """Return the notes on a judge: its agreement with people, and people's labels of items of this run.
+
+        With a file of labels, the judge first judges the labelled answers, and its agreement is stored. Without one,
+        the agreement that was stored last is returned.
+        """
         calibration, labels = find_calibration(judge.key), {}
         if self._source is not None:
             judged = judge_labelled(judge, self._labels, budget, observe)
@@ -162,7 +172,7 @@ def build_judge_options(models: Sequence[str] | None, preset: str, repeats: int)
 
 
 def check_judge_options(models: Sequence[str] | None, calibrate: Path | None, repeats: int) -> None:
-    """Raise UsageError for options that have no effect without a judge."""
+    """Raise UsageError if no judge is named, but an option is set that has no effect without one."""
     given = {"--calibrate": calibrate is not None, "--judge-repeats": repeats != 1}
     flag = next((flag for flag, is_given in given.items() if is_given), None)
     if not models and flag is not None:
@@ -186,8 +196,11 @@ def open_jury(
 
 
 def check_run_options(asked: RunOptions) -> None:
-    """Raise UsageError for invalid options of judges, also if a judge is the evaluated model, and DataError for a file
-    without labels. No model is loaded."""
+    """Check the options of a run that concern judges. No model is loaded.
+
+    Raises UsageError for invalid options and for a judge that is the evaluated model, and DataError if the file of
+    `--calibrate` has no labels.
+    """
     check_judge_options(asked.judge, asked.calibrate, asked.judge_repeats)
     chosen = build_judge_options(asked.judge, asked.judge_preset, asked.judge_repeats)
     if chosen is None:
@@ -204,14 +217,17 @@ def check_run_options(asked: RunOptions) -> None:
 
 
 class Juries:
-    """Judges of consecutive evaluations. Judges with the same options are loaded once."""
+    """Provider of the judges of consecutive evaluations. Judges are kept loaded until an evaluation needs others."""
 
     def __init__(self) -> None:
         self._key: object = None
         self._jury: Jury | None = None
 
     def get(self, asked: RunOptions) -> Jury | None:
-        """Return the judges of an evaluation, which are loaded on first use; None without a judge."""
+        """Return the judges that the options name; None if they name none. Models are loaded on first use.
+
+        The judges of the last call are returned again if the options are the same, and closed otherwise.
+        """
         key = (asked.judge, asked.judge_preset, asked.judge_repeats, asked.calibrate, asked.device, asked.dtype)
         if key != self._key:
             self.close()

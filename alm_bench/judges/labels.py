@@ -16,7 +16,8 @@ def read_labels(path: Path, out: Path, columns: "tuple[str, ...] | list[str]" = 
     """Read labelled answers from a file, or from the marks of a report (`answer-right`, `answer-partly`,
     `answer-wrong`), whose runs are searched in `out`.
 
-    `columns` are other names of columns (`label=mark`). Raises DataError and UsageError.
+    `columns` says under which names a file has its columns: `label=mark` reads the labels from the column `mark`.
+    Raises DataError and UsageError.
     """
     if holds_marks(path):
         return _read_marked_answers(path, out)
@@ -34,7 +35,10 @@ def holds_marks(path: Path) -> bool:
 
 
 def _read_marked_answers(path: Path, out: Path) -> list[LabelledAnswer]:
-    """Return the answers that marks label. Raises DataError if no mark labels an answer or if an item is missing."""
+    """Return the answers that people have labelled by marks in reports of runs.
+
+    Raises DataError if no mark labels an answer, and UsageError if a run does not have the marked item.
+    """
     marks = [mark for mark in read_marks(path) if mark.kind in ANSWER_LABELS]
     if not marks:
         raise DataError(f"{path}: no mark labels an answer, expected {', '.join(ANSWER_LABELS)}")

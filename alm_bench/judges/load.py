@@ -79,7 +79,10 @@ def open_judges(options: JudgeOptions, runtime: Runtime) -> Iterator[list[Judge]
 
 
 def _complete_pairs(name: str, pairs: dict[str, str]) -> dict[str, str]:
-    """Return the options of a judge model. One behind a server is sent text only unless the user says otherwise."""
+    """Return the options of the judge model `name`: those of the user (`pairs`) and defaults for judges.
+
+    The default for a model behind a server is `audio=none`, since judges get text only.
+    """
     return {"audio": "none", **pairs} if name == "openai" else pairs
 
 
@@ -97,8 +100,8 @@ class ModelIdentity(Protocol):
 def refuse_own_judge(judges: Sequence[Judge], evaluated: ModelIdentity) -> None:
     """Raise UsageError if a judge is the evaluated model, or a part of it.
 
-    Two models are the same if they have the same weights, or if the name of one occurs in the name of the other one
-    apart from settings in brackets.
+    Two models are the same if they have the same weights, or if a name occurs in both of their labels: the name of the
+    model itself or of one of its parts (`_list_names`).
     """
     for judge in judges:
         if _is_same_model(judge.adapter.identity, evaluated):
@@ -115,10 +118,10 @@ def _is_same_model(judge: ModelIdentity, evaluated: ModelIdentity) -> bool:
 
 
 def _list_names(identity: ModelIdentity) -> Iterable[str]:
-    """Yield the names in a label, in lower case, without the organisation: of the model and of its parts.
+    """Yield the names of a model and of its parts, as in its label, in lower case and without the organisation.
 
-    `openai/gpt-x[text-only]` has the name `gpt-x`, `cascade[mellow+gpt-x,strong]` also those of its two models. Names
-    that stand for a kind of model, such as `text` in `text[smollm2]`, are left out.
+    The label `openai/gpt-x[text-only]` has the name `gpt-x`; `cascade[mellow+gpt-x,strong]` has the names `mellow` and
+    `gpt-x`. Words that are no model's name, such as `text` in `text[smollm2]`, are left out.
     """
     for part in re.split(r"[\[\]+,\s]+", identity.label.lower()):
         name = part.rpartition("/")[2].partition("@")[0]

@@ -74,8 +74,8 @@ class JudgePreset:
     """Base class of presets.
 
     A subclass sets the class variables and defines `build_prompts` and `read`; one that sends several prompts about an
-    item also defines `combine`. `prompts` holds the text of every prompt: results name its hash, so that a changed text
-    is another judge.
+    item also defines `combine`. `prompts` contains the text of every prompt. Results store a hash of these texts, so
+    that a judge with a changed text counts as another judge.
     """
 
     name: ClassVar[str]
@@ -123,16 +123,19 @@ class JudgePreset:
 
     @property
     def hash(self) -> str:
-        """First digits of a hash over the texts of the prompts, and over what else decides a verdict."""
+        """Hash over the prompts and everything else that decides a verdict, 12 hex digits."""
         return self.hash_with([])
 
     def hash_with(self, parts: Sequence[object]) -> str:
-        """Return the hash over the prompts and further parts."""
+        """Return the first 12 hex digits of a SHA-256 over the preset's name, its prompts and `parts` (JSON values)."""
         return hash_json([self.name, list(self.prompts), *parts])[:12]
 
 
 def read_verdict(reply: str, key: str) -> tuple[Fields, Verdict | None]:
-    """Read the fields of a reply that has to have `key`. Return them, or a verdict with the problem."""
+    """Read the fields of a reply that must contain the field `key`.
+
+    Returns the fields and None. If the reply cannot be read, returns {} and a verdict that states the problem.
+    """
     try:
         return read_fields(reply, key), None
     except ReplyError as error:

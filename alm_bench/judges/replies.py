@@ -32,10 +32,11 @@ class ReplyError(ValueError):
 
 
 def read_fields(reply: str, key: str) -> Fields:
-    """Return the fields of a reply, among them `key`.
+    """Return the fields of a judge's reply, among them `key`.
 
-    They are those of the last JSON object (or Python dictionary) that has `key`, or else `key` alone, from a line
-    `KEY: VALUE`. Raises ReplyError if there is none, or if two of them have different values of `key`.
+    They are the fields of the last JSON object (or Python dictionary) that has `key`. If no object has it, the
+    only field is `key`, with the value in the last line of the form `KEY: VALUE`. Raises ReplyError if there is no such
+    line either, or if two objects or lines have different values of `key`.
     """
     text = _OPEN_REASONING.sub("", _REASONING.sub("", reply)).strip()
     if not text:
@@ -49,9 +50,9 @@ def read_fields(reply: str, key: str) -> Fields:
 
 
 def read_number(value: object, low: float, high: float, whole: bool = False) -> float:
-    """Return a number from `low` to `high`. Raises ReplyError for anything else; with `whole`, also for a fraction.
+    """Return a number from `low` to `high`. Raises ReplyError for anything else; if `whole`, also for decimals.
 
-    A text such as `4` or `4/5` is a number if its denominator is `high`.
+    `value` may be a number or a text: `4`, `4%`, or a fraction whose denominator is `high`, such as `4/5`.
     """
     if isinstance(value, str):
         written = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/\s*{high:g}|%)?\s*", value)
@@ -88,7 +89,7 @@ def _parse_python(text: str) -> object:
 
 
 def _list_lines(text: str, key: str) -> Iterator[Fields]:
-    """Yield the value of each line of the form `KEY: VALUE`, apart from markup."""
+    """Yield {key: value} for each line of the form `KEY: VALUE` or `KEY = VALUE`, without markup around the value."""
     pattern = re.compile(rf"^[\s>*_#\"'-]*{re.escape(key)}[\s*_\"']*[:=]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
     for match in pattern.finditer(text):
         yield {key: match[1].strip("*_`\"'. ")}

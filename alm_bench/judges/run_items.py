@@ -15,7 +15,7 @@ from alm_bench.scoring.multiple_choice import is_correct_option
 
 
 def build_item(record: Record) -> JudgeItem:
-    """Return what a judge may see of an item. References are never part of the question."""
+    """Build the item that a judge gets for a record. References are never part of the item's question."""
     sample = record.sample
     question = sample.fields.get("question") or sample.metadata.get("question")
     parsed = record.parsed
@@ -44,7 +44,10 @@ def list_references(record: Record) -> tuple[str, ...]:
 
 
 def remove_reasoning(text: str) -> str:
-    """Return an answer without reasoning and markup of tags, as it was written; all of it if nothing else is left."""
+    """Return an answer without its reasoning and without tags; all else is unchanged.
+
+    An answer that consists of reasoning and tags only is returned as a whole.
+    """
     plain = Document(text).plain
     if len(plain) != len(text):
         return text.strip()
@@ -53,7 +56,7 @@ def remove_reasoning(text: str) -> str:
 
 
 def select_records(records: Sequence[Record], preset: JudgePreset) -> list[tuple[Record, JudgeItem]]:
-    """Return the records that a preset can judge, with what the judge sees of them.
+    """Return the records that a preset can judge, each with the item that the judge gets.
 
     Skipped items are among them if only their answer could not be graded by rules, such as open questions of a task
     with multiple choice. Items that are skipped because a clip could not be used are not.

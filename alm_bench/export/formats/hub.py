@@ -84,7 +84,8 @@ def describe_protocol(summary: RunSummary) -> str:
 
 
 def write_model_card(run: "Run", path: Path, target: HubTarget) -> int:
-    """Write a section for a model card: the run's metrics in a table, and its settings. Returns 1."""
+    """Write a section for a model card: the run's metrics in a table, and its settings. Returns 1, the number of
+    results."""
     write_atomically(path, render_model_card(run.summary) + "\n", "--file")
     return 1
 

@@ -66,7 +66,10 @@ def score_entailment(similarity: float) -> int:
 
 
 def combine_scores(score: float, entailment: int) -> float:
-    """Return AURA from the judge's score (1 to 3) and the entailment score: ((s - 1) / 2 + w e + w) / (1 + 2 w)."""
+    """Return AURA, in 0..1, from the judge's score s (1 to 3) and the entailment score e (-1, 0 or +1).
+
+    It is ((s - 1) / 2 + w e + w) / (1 + 2 w) with the weight w = `WEIGHT`.
+    """
     return ((score - 1) / 2 + WEIGHT * entailment + WEIGHT) / (1 + 2 * WEIGHT)
 
 

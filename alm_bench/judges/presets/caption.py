@@ -50,6 +50,7 @@ class Caption(JudgePreset):
 
 
 def _combine(scores: Mapping[str, float]) -> float:
+    """Return the mean of accuracy, completeness and 1 - hallucination, each in 0..1."""
     return (scores["accuracy"] + scores["completeness"] + 1 - scores["hallucination"]) / len(scores)
 
 

@@ -1,4 +1,4 @@
-"""Preset `mmar-rubrics`: the reasoning of an answer by the item's own criteria, as MMAR's rubrics grade it.
+"""Preset `mmar-rubrics`: the reasoning in an answer is graded by criteria that belong to the item (MMAR's rubrics).
 
 Five raters check the criteria, and the middle three of their scores are averaged. An answer that selects a wrong option
 has the score 0 and is not shown to the judge. Raters differ in the order of the criteria, since a judge that decodes
@@ -108,13 +108,16 @@ def _list_points(criterion: Mapping[str, Any]) -> list[float]:
 
 
 def _rotate(criteria: Sequence[Mapping[str, Any]], rater: int) -> list[Mapping[str, Any]]:
-    """Return the criteria in the order in which a rater sees them."""
+    """Return the criteria in the order in which a rater sees them: rotated by the rater's number."""
     start = rater % max(1, len(criteria))
     return [*criteria[start:], *criteria[:start]]
 
 
 def _score(criteria: Sequence[Mapping[str, Any]], points: Sequence[float]) -> float | None:
-    """Return the share of the possible points; None for other points than the criteria allow."""
+    """Return the sum of `points`, one per criterion, divided by the largest possible sum.
+
+    Returns None if their number is wrong or if a criterion does not allow its points.
+    """
     allowed = [_list_points(one) for one in criteria]
     if len(points) != len(allowed) or any(point not in may for point, may in zip(points, allowed, strict=True)):
         return None

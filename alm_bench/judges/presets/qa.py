@@ -1,4 +1,4 @@
-"""Preset `qa`: is an answer right, partly right or wrong, given reference answers, or else a requirement on it."""
+"""Preset `qa`: an answer is right, partly right or wrong, by reference answers or, without any, by a requirement."""
 
 from alm_bench.data.outputs.labelled import LABEL_WORDS
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, format_references, get_reason, read_verdict
