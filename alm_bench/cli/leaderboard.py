@@ -26,9 +26,9 @@ def leaderboard(
         ),
     ] = None,
     out: common.Out = RUNS,
-    to: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")
-    ] = Path("results"),
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
+        "results"
+    ),
     with_published: Annotated[
         bool,
         typer.Option(

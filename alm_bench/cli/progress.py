@@ -299,7 +299,7 @@ class DownloadProgress(_DisplayContext):
 
 
 class Bars:
-    """Shows the progress of runs; implements `alm_bench.progress.Watch`."""
+    """Creates the progress displays of runs on standard error; implements `alm_bench.progress.Watch`."""
 
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)
