@@ -25,7 +25,7 @@ from alm_bench.core.device import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     from alm_bench.mellow.generate import Likelihood
-    from alm_bench.mellow.inference import Clip, Question
+    from alm_bench.mellow.inference import LogMelClip, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class MellowAdapter(BaseAdapter):
             longest[pair] = max(longest.get(pair, size), size)
         return sorted(range(len(requests)), key=lambda i: (longest[clips[i]], clips[i], sizes[i]), reverse=True)
 
-    def prepare(self, wave: Wave) -> "Clip":
+    def prepare(self, wave: Wave) -> "LogMelClip":
         return self.answerer.encode_clip(wave)
 
     def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
@@ -138,7 +138,10 @@ class MellowAdapter(BaseAdapter):
         answerable = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
         texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in answerable]
         found = iter(self.answerer.compute_likelihoods(self._build_questions(batch, problems), texts))
-        return [_split_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
+        return [
+            _build_option_scores(next(found)) if problem is None else OptionScores(error=problem)
+            for problem in problems
+        ]
 
     def _build_questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
         """Return the questions for the requests without a problem, in order."""
@@ -188,7 +191,7 @@ def _format_letters(choices: Sequence[str]) -> list[str]:
     return [f"{letter})" for letter in ascii_lowercase[: len(choices)]]
 
 
-def _split_by_form(options: Sequence["Likelihood"]) -> OptionScores:
+def _build_option_scores(options: Sequence["Likelihood"]) -> OptionScores:
     """Return likelihoods as option scores: the first half are of the options' texts, the second of their letters."""
     pairs = tuple((option.total, option.tokens) for option in options)
     return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})

@@ -170,7 +170,7 @@ def make_run_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> R
     for key in ("model_arg", "task_arg"):
         taken[key] = _get_option_texts(taken.get(key))
     for key in ("conditions", "answer_tag"):
-        taken[key] = _split_names(taken[key]) if taken.get(key) else None
+        taken[key] = _normalise_names(taken[key]) if taken.get(key) else None
     for key in ("data", "batch_size", "max_failures"):
         if key in taken:
             taken[key] = str(taken[key])
@@ -184,16 +184,16 @@ def make_run_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> R
     if isinstance(taken.get("audio_root"), Path):
         taken["audio_root"] = str(taken["audio_root"])
     if taken.get("group_by") is not None:
-        taken["group_by"] = ",".join(_split_names(taken["group_by"]))
+        taken["group_by"] = ",".join(_normalise_names(taken["group_by"]))
     if taken.get("metrics") is not None:
-        taken["metrics"] = ",".join(_split_names(taken["metrics"]))
-    asked = RunOptions(model=name, tasks=",".join(_split_names(tasks)), adapter=adapter, **taken)
+        taken["metrics"] = ",".join(_normalise_names(taken["metrics"]))
+    asked = RunOptions(model=name, tasks=",".join(_normalise_names(tasks)), adapter=adapter, **taken)
     if wrong := asked.find_wrong_types():
         raise UsageError("; ".join(wrong))
     return asked
 
 
-def _split_names(names: Names) -> list[str]:
+def _normalise_names(names: Names) -> list[str]:
     """Return names, given as a list or a comma-separated text, as a list without surrounding spaces."""
     return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
@@ -240,8 +240,8 @@ def rescore(
     check_judge_options(judges, labels, judge_repeats)
     folders = _find_folders(runs, Path(out))
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
-    tags = answer_tags(None if answer_tag is None else _split_names(answer_tag))
-    chosen = None if metrics is None else ",".join(_split_names(metrics))
+    tags = answer_tags(None if answer_tag is None else _normalise_names(answer_tag))
+    chosen = None if metrics is None else ",".join(_normalise_names(metrics))
     watch = _CallbackProgress(progress)
     with open_jury(judges, judge_preset, judge_repeats, labels, Path(out), make_runtime("auto", None)) as jury:
         found = [rescore_run(one, solver, chosen, tags, watch, jury) for one in folders]
@@ -255,7 +255,9 @@ def _find_folders(runs: Names | Path | Results, out: Path) -> list[Path]:
     """Return the folders of runs. Raises UsageError if a run does not exist."""
     if isinstance(runs, Results):
         return [run.folder for run in runs]
-    return [find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _split_names(runs)))]
+    return [
+        find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _normalise_names(runs)))
+    ]
 
 
 def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:
@@ -311,7 +313,7 @@ def noise_ablation(
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
     asked = make_run_options(model, [] if tasks is None else tasks, values)
-    names = None if conditions is None else ",".join(_split_names(conditions))
+    names = None if conditions is None else ",".join(_normalise_names(conditions))
     with plan_ablations(asked, names, repeats) as settled:
         return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackProgress(progress)))
 
@@ -332,7 +334,7 @@ def caption_metrics(
     from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = list_default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
+    chosen = list_default_metrics() if metrics is None else tuple(filter(None, _normalise_names(metrics)))
     if not chosen:
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):

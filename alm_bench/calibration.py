@@ -92,7 +92,7 @@ def list_computable_metrics() -> list[str]:
     return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 
-def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> MetricCheck:
+def check_metrics_on_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> MetricCheck:
     """Compute the metrics of all answers, and their agreement with people's labels: in total, by type of answer and by
     model."""
     scores = compute_caption_scores(
@@ -107,7 +107,7 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
     }
     labelled = sum(answer.label is not None for answer in answers)
     clips = len({_get_cluster(answer) for answer in answers})
-    return MetricCheck(found, _list_missing(scores), len(answers), labelled, clips, scores.weights)
+    return MetricCheck(found, _get_missing_reasons(scores), len(answers), labelled, clips, scores.weights)
 
 
 def compute_answer_agreement(
@@ -122,8 +122,8 @@ def compute_answer_agreement(
         key: _compute_label_agreement(part, is_fraction)
         for key, part in _group_rows(labelled, lambda one: one.type).items()
     }
-    by_model = {key: _compare_rates(part) for key, part in _group_rows(rows, lambda one: one.model).items()}
-    return AnswerAgreement(total, by_type, by_model, _order_models(labelled))
+    by_model = {key: _compute_model_rates(part) for key, part in _group_rows(rows, lambda one: one.model).items()}
+    return AnswerAgreement(total, by_type, by_model, _compare_model_pairs(labelled))
 
 
 _Rows = list[tuple[LabelledAnswer, float]]
@@ -152,7 +152,7 @@ def _group_rows(rows: _Rows, key: Callable[[LabelledAnswer], str | None]) -> dic
     return {} if set(parts) <= {OTHER} else dict(sorted(parts.items()))
 
 
-def _compare_rates(rows: _Rows) -> ModelRates:
+def _compute_model_rates(rows: _Rows) -> ModelRates:
     """Return the mean score of one model by the metric and by people. `rows`: all answers of the model, with and
     without labels, each with its score by the metric."""
     labelled = [row for row in rows if row[0].label is not None]
@@ -172,7 +172,7 @@ def _compare_rates(rows: _Rows) -> ModelRates:
     return ModelRates(metric, compute_mean_interval(labels, clips), corrected)
 
 
-def _order_models(rows: _Rows) -> list[PairOrder]:
+def _compare_model_pairs(rows: _Rows) -> list[PairOrder]:
     """Compare each pair of models by the means of people's labels and of the metric, on the questions that both
     answered.
     """
@@ -189,7 +189,7 @@ def _order_models(rows: _Rows) -> list[PairOrder]:
     return compare_model_orders(scores, labels, clips)
 
 
-def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricCheck:
+def check_metrics_on_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricCheck:
     """Compute the metrics of all captions, and the share of pairs in which each metric prefers the same caption as
     people."""
     sides = [(pair.captions[side], pair.references[side]) for side in (0, 1) for pair in pairs]
@@ -198,13 +198,13 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> MetricC
     for name, values in scores.items.items():
         sign = 1 if get_metric_spec(name).higher_is_better else -1
         signed = [sign * value for value in values]
-        found[name] = describe_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
+        found[name] = compute_caption_pair_agreement(pairs, signed[: len(pairs)], signed[len(pairs) :])
     decided = sum(pair.votes != 0 for pair in pairs)
     clips = len({pair.clip for pair in pairs})
-    return MetricCheck(found, _list_missing(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
+    return MetricCheck(found, _get_missing_reasons(scores), len(pairs), decided, clips, scores.weights, has_pairs=True)
 
 
-def describe_pair_agreement(
+def compute_caption_pair_agreement(
     pairs: Sequence[CaptionPair], first: Sequence[float], second: Sequence[float]
 ) -> PairAgreement:
     """Compute the share of pairs in which people prefer the caption with the higher score, in total and by kind.
@@ -226,6 +226,6 @@ def _compute_preference_agreement(rows: Sequence[tuple[float, CaptionPair]]) -> 
     )
 
 
-def _list_missing(scores: CaptionMetrics) -> dict[str, str]:
+def _get_missing_reasons(scores: CaptionMetrics) -> dict[str, str]:
     """Return the reason for each metric that has no scores of single items, by the metric's name."""
     return {name: metric.reason or "" for name, metric in scores.corpus.items() if name not in scores.items}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alm_bench.core.escape import print_detail, print_notice
-from alm_bench.jobs import Job, report_demo_tasks, report_files, resolve_jobs
+from alm_bench.jobs import Job, report_demo_tasks, report_question_files, resolve_jobs
 from alm_bench.progress import Watch
 from alm_bench.runner.options import FailureTolerance, RunOptions
 from alm_bench.tracking import find_tracker
@@ -137,7 +137,7 @@ def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callab
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo_tasks(settled)
-    report_files(settled)
+    report_question_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
     with closing(Juries()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
@@ -176,7 +176,7 @@ def _run_evaluation(
             if options.track is not None:
                 find_tracker(options.track).track_run(summary)
             if summary.partial and not outcome.interrupted:
-                outcome.failure = budget.describe_end(plan, summary.answered_items)
+                outcome.failure = budget.describe_end(plan, summary.processed_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
     report_unknown_revisions(plans)
@@ -206,7 +206,7 @@ def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo_tasks(settled)
-    report_files(settled)
+    report_question_files(settled)
     budget = members[0].build_budget()
 
     def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":

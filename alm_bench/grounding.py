@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.evaluation import ModelLoader, plan_job, read_stored_records, report_unknown_revisions, run_plan
-from alm_bench.jobs import Job, report_demo_tasks, report_files, resolve_jobs
+from alm_bench.jobs import Job, report_demo_tasks, report_question_files, resolve_jobs
 from alm_bench.plugins import catalogue
 from alm_bench.progress import Watch
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
@@ -76,7 +76,7 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
         raise UsageError("--solvable-by belongs to run and score, expected none here")
     jobs = resolve_jobs(options)
     report_demo_tasks([(options, jobs)])
-    report_files([(options, jobs)])
+    report_question_files([(options, jobs)])
     with closing(ModelLoader()) as models:
         adapter = models.load(options)
         if adapter.abilities.is_replay:
@@ -89,13 +89,13 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
         yield PlannedAblations(options, jobs, adapter, tasks, budget)
 
 
-def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
+def _plan_task(job: Job, adapter: "Adapter", conditions: Sequence[str], repeats: int) -> Ablation:
     """Plan the clean run of one task and its runs under each condition."""
 
     def prepare(spec: "RunSpec", fit: "FittedAdapter | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
 
-    return plan_ablation(job.spec, names, repeats, prepare)
+    return plan_ablation(job.spec, conditions, repeats, prepare)
 
 
 def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResult]:
@@ -132,5 +132,5 @@ def _execute_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor",
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:
-        raise AlmBenchError(budget.describe_end(plan, summary.answered_items))
+        raise AlmBenchError(budget.describe_end(plan, summary.processed_items))
     return read_records(asked.out / plan.run_id)[0]

@@ -144,13 +144,13 @@ def _get_selected_answer(record: "Record") -> str | None:
 
 def flatten_item(item: Item) -> dict[str, Any]:
     """Return an item as one row of a table. Texts are valid UTF-8."""
-    entry = {name: _make_text(getattr(item, name)) for name in ITEM_COLUMNS}
-    entry |= {"choices": list(map(_make_text, item.choices)), "clips": list(map(_make_text, item.clips))}
+    entry = {name: _make_storable(getattr(item, name)) for name in ITEM_COLUMNS}
+    entry |= {"choices": list(map(_make_storable, item.choices)), "clips": list(map(_make_storable, item.clips))}
     entry |= {f"score_{name}": value for name, value in item.scores.items()}
     return entry | {f"group_{name}": replace_surrogates(str(value)) for name, value in item.groups.items()}
 
 
-def _make_text(value: Any) -> Any:
+def _make_storable(value: Any) -> Any:
     """Return a text with its unpaired surrogates replaced, because tables cannot store them; other values unchanged."""
     return replace_surrogates(value) if isinstance(value, str) else value
 
@@ -186,17 +186,17 @@ def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
     return {ref.id: ref for ref in find_clips(entry, get_demo_root(entry), split)}
 
 
-def encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
+def encode_clip(record: "Record", demo_clips: Mapping[str, AudioRef]) -> dict[str, Any] | None:
     """Return the first clip of an item, in the form that the audio column of a Hugging Face data set takes.
 
-    This is a dict of `path` and `bytes`. `made` contains the synthesised clips by id. The bytes of such a clip are
+    This is a dict of `path` and `bytes`. `demo_clips` contains the synthesised clips by id. The bytes of such a clip are
     included; those of a file are None, to be read from the path. Returns None if the item has no clip or the file no
     longer exists.
     """
     if not record.sample.audio:
         return None
     ref = record.sample.audio[0]
-    if (found := made.get(ref.id)) is not None and found.read is not None:
+    if (found := demo_clips.get(ref.id)) is not None and found.read is not None:
         return {"path": str(ref.path), "bytes": found.read()}
     return {"path": str(ref.path), "bytes": None} if ref.path.is_file() else None
 
@@ -215,7 +215,7 @@ def make_schema(columns: Sequence[str]) -> Any:
 
     kinds = {"list": pa.list_(pa.string()), "bool": pa.bool_(), "float": pa.float64(), "text": pa.string()}
 
-    def find_type(name: str) -> Any:
+    def find_column_type(name: str) -> Any:
         return kinds["float" if name.startswith("score_") else _TYPES.get(name, "text")]
 
-    return pa.schema([(name, find_type(name)) for name in columns])
+    return pa.schema([(name, find_column_type(name)) for name in columns])

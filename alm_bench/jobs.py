@@ -12,8 +12,8 @@ from alm_bench.core.adapter import DEFAULT_PROMPTS
 from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
-from alm_bench.plugins import catalogue, is_file_name
-from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
+from alm_bench.plugins import catalogue, is_question_file_name
+from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, expand_task_names
 from alm_bench.runner.conditions import CLEAN, create_condition
 from alm_bench.runner.options import RunOptions
 from alm_bench.runner.spec import RunSpec
@@ -55,7 +55,7 @@ def resolve_jobs(run_options: RunOptions) -> list[Job]:
     if run_options.track is not None:
         find_tracker(run_options.track)
     check_run_options(run_options)
-    names = split_names(run_options.tasks, "--tasks")
+    names = expand_task_names(run_options.tasks, "--tasks")
     entry = run_options.entry
     if run_options.label is not None and not entry.abilities.is_replay:
         raise UsageError(f"--label {run_options.label} names the model of a replay, found --model {run_options.model}")
@@ -92,7 +92,7 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
                 f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
             )
         options[owner][option] = value
-    files = [name for name in names if is_file_name(name)]
+    files = [name for name in names if is_question_file_name(name)]
     declared = run_options.collect_file_options()
     if declared and not files:
         raise UsageError(
@@ -153,7 +153,7 @@ def report_demo_tasks(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> No
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
+def report_question_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     """Print a description of each question file that is used as a task, once per file.
 
     It consists of the roles of the columns and the first item as the model will get it. `members`: the options and the

@@ -181,7 +181,7 @@ class Catalogue:
         A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError
         for an unknown name and for an ablation, DataError for a file that is not a question file.
         """
-        if is_file_name(name):
+        if is_question_file_name(name):
             return _make_file_entry(name)
         if name in self.ablations:
             raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
@@ -215,7 +215,7 @@ class Catalogue:
         """
         found = []
         for name in names:
-            if is_file_name(name) and (cards := _find_plugin_cards(Path(name).expanduser())):
+            if is_question_file_name(name) and (cards := _find_plugin_cards(Path(name).expanduser())):
                 found += [task for card in cards for task in self._add_folder(card, Path(name).expanduser())]
                 continue
             hyphenated = name.replace("_", "-")
@@ -364,7 +364,7 @@ def _scan_tasks(catalogue: Catalogue) -> None:
 _FILE_TASK = "alm_bench.tasks.own_file"
 
 
-def is_file_name(name: str) -> bool:
+def is_question_file_name(name: str) -> bool:
     """Return True if a task's name stands for a question file instead of a task of the catalogue.
 
     Such names are paths (`./birds.csv`), hub data sets (`hf:ORG/NAME`), and names of such tasks in stored runs

@@ -50,7 +50,7 @@ def rescore_run(
     """
     from msgspec.structs import replace as replace_fields
 
-    from alm_bench.records.reparse import find_parser, reparse
+    from alm_bench.records.reparse import find_parser_version, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise_run
@@ -59,7 +59,7 @@ def rescore_run(
     from alm_bench.scoring.spice import report_progress_to
 
     header, task = configure_task(read_header(folder), metrics, tags)
-    parser = find_parser(header, folder)
+    parser = find_parser_version(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:

@@ -104,7 +104,7 @@ def get_demo_root(entry: "TaskEntry", variant: Mapping[str, float] | None = None
     return create_demo_root(demo, None, **(variant or {}))
 
 
-def split_names(text: str, what: str) -> list[str]:
+def expand_task_names(text: str, what: str) -> list[str]:
     """Return the task names in a comma-separated list. The name of a collection is replaced by the names of its tasks.
 
     Raises UsageError for an empty list. `what`: name of the command-line option, at the beginning of its message.
@@ -143,7 +143,7 @@ def select_tasks(text: str | None, option: str) -> "list[TaskEntry]":
 
     if text is None or text.strip() == "all":
         return [entry for _, entry in sorted(catalogue().tasks.items())]
-    return [catalogue().task(name) for name in split_names(text, option)]
+    return [catalogue().task(name) for name in expand_task_names(text, option)]
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:

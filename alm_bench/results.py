@@ -265,9 +265,9 @@ class Comparison(_Printable):
         return [format_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
-        from alm_bench.reports.comparison import build_comparison
+        from alm_bench.reports.comparison import build_comparison_report
 
-        return build_comparison(self.runs, self.cells)
+        return build_comparison_report(self.runs, self.cells)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with one row per cell.
@@ -346,11 +346,11 @@ class NoiseAblation(_Printable):
     """Effects, one entry per task."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
-        from alm_bench.reports.ablation import build_ablation, build_notes
+        from alm_bench.reports.ablation import build_ablation_report, build_notes
 
         blocks: list[Block] = []
         for found in self.tasks:
-            blocks += build_ablation(found.task, self.model, found.effects, found.picked, form == "markdown")
+            blocks += build_ablation_report(found.task, self.model, found.effects, found.picked, form == "markdown")
         return [*blocks, *build_notes(found.effects for found in self.tasks)]
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -13,7 +13,7 @@ from alm_bench.records.find import find_run
 from alm_bench.records.grading import grade_record
 from alm_bench.records.marks import LABEL_KINDS, LabelChange, Mark, relabel_records
 from alm_bench.records.models import RunSummary
-from alm_bench.records.reparse import find_parser, reparse
+from alm_bench.records.reparse import find_parser_version, reparse
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header, read_records
 from alm_bench.records.summary import summarise_run
@@ -173,7 +173,7 @@ def relabel_run(
 
     header, task = configure_task(read_header(folder), metrics, tags)
     stored, _ = read_records(folder)
-    records, _ = reparse(stored, task, find_parser(header, folder))
+    records, _ = reparse(stored, task, find_parser_version(header, folder))
     changed = relabel_records(records, marks, header.task.name)
     if not changed.changes:
         raise UsageError(

@@ -15,7 +15,7 @@ from string import Template
 from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.wav import encode_wav
-from alm_bench.plugins import catalogue, is_file_name
+from alm_bench.plugins import catalogue, is_question_file_name
 
 _RATE = 16_000
 _SUFFIX = ".tmpl"  # this suffix keeps tools from reading templates as code
@@ -57,7 +57,7 @@ def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
 
     `options` are the options of the file as a task (`map`, `kind`, ...). Raises UsageError, DataError and StoreError.
     """
-    if not is_file_name(file):
+    if not is_question_file_name(file):
         raise UsageError(f"{file} is no file: expected the path of a question file, such as ./birds.csv")
     entry = catalogue().task(file)
     task = entry.create(options)

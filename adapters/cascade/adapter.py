@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from alm_bench.adapters.cascade.readers import (
     AnswerPrompt,
-    CaptionReader,
-    ClipReader,
+    CaptionDescriber,
+    ClipDescriber,
     DescriptionPrompt,
-    TranscriptReader,
+    TranscriptDescriber,
     check_roles,
 )
 from alm_bench.audio.describe import DescribingAdapter
@@ -61,9 +61,9 @@ class CascadeAdapter(DescribingAdapter):
     Options = CascadeOptions
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
-        kind: type[ClipReader] = CaptionReader if options.listen.name == NONE else TranscriptReader
+        kind: type[ClipDescriber] = CaptionDescriber if options.listen.name == NONE else TranscriptDescriber
         check_roles(options.listen.name, options.captioner.name, CAPTIONER)
-        named = options.captioner if kind is CaptionReader else options.listen
+        named = options.captioner if kind is CaptionDescriber else options.listen
         listener = _build_part(kind.role, named, runtime)
         if listener.audio is None:
             raise UsageError(f"{kind.role}={named.name} takes no audio: name a model that does")
@@ -73,7 +73,7 @@ class CascadeAdapter(DescribingAdapter):
                 f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
             )
         sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
-        asked = _select_caption_prompt(sets, kind, named, options)
+        asked = _select_description_prompt(sets, kind, named, options)
         answer = AnswerPrompt(**sets[kind.section][options.prompt])
         self._describer = kind(asked, answer, listener.audio)
         cache = DiskCache(get_cache_folder("captions") / "captions.sqlite") if options.cache else None
@@ -119,15 +119,15 @@ def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
     return entry.create(plugin.options, runtime)
 
 
-def _select_caption_prompt(
-    sets: Mapping[str, Any], kind: type[ClipReader], listener: PluginOption, options: CascadeOptions
+def _select_description_prompt(
+    sets: Mapping[str, Any], kind: type[ClipDescriber], listener: PluginOption, options: CascadeOptions
 ) -> DescriptionPrompt:
     """Return the prompt for `listener`, the model that captions or transcribes the clips.
 
     `sets` is the content of `prompts.toml`. A captioner gets the prompt of its own prompt set, or of `letters` if its
     prompt set has none. The option `caption_prompt` replaces the prompt's text.
     """
-    if kind is TranscriptReader:
+    if kind is TranscriptDescriber:
         table = sets["transcript"]
     else:
         captions = sets["caption"]

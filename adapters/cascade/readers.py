@@ -61,7 +61,7 @@ class AnswerPrompt:
         return self.options.format(count=len(request.choices)) if request.choices else ""
 
 
-class ClipReader(ABC):
+class ClipDescriber(ABC):
     """Base class of the ways to turn the clips of an item into text, by a model that describes or transcribes them."""
 
     role: ClassVar[str]
@@ -105,7 +105,7 @@ class ClipReader(ABC):
         return Output(None, error=f"{self.role}, on {request.audio[0].id}: {reason}")
 
 
-class CaptionReader(ClipReader):
+class CaptionDescriber(ClipDescriber):
     """Captions of one or two clips."""
 
     role: ClassVar = "captioner"
@@ -154,7 +154,7 @@ class CaptionReader(ClipReader):
         return caption
 
 
-class TranscriptReader(ClipReader):
+class TranscriptDescriber(ClipDescriber):
     """Transcripts of the item's spoken question or, if the question is written, of the speech in the item's clips.
 
     If the question is spoken, only its clip is transcribed: transcripts of the other clips would contain words only,
@@ -200,13 +200,12 @@ def _select_clips(request: Request, prompt: str, first: int, second: int | None,
     )
 
 
-def check_roles(listen: str, captioner: str, default: str) -> None:
+def check_roles(listen: str, captioner: str, default_captioner: str) -> None:
     """Raise UsageError if the user names both a transcribing model and a captioner.
 
-    `listen` and `captioner` are the models of these options (`none`: no transcribing model), `default` is the default
-    captioner.
+    `listen` and `captioner` are the models of these options (`none`: no transcribing model).
     """
-    if listen != "none" and captioner != default:
+    if listen != "none" and captioner != default_captioner:
         raise UsageError(
             f"listen={listen} and captioner={captioner}: a cascade gives its clips to one of them, expected one"
         )

@@ -65,7 +65,7 @@ def read_hello(line: bytes) -> Hello:
 
     Raises WorkerFailure if it is another kind of line, UsageError for invalid values.
     """
-    data = _parse_json_object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
+    data = _parse_worker_line(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
     if data.get("alm_bench") != VERSION:
         raise UsageError(
             f'its first line has "alm_bench": {data.get("alm_bench")!r:.40}, expected the protocol\'s version {VERSION}'
@@ -159,7 +159,7 @@ def read_reply(line: bytes) -> tuple[str, Output]:
 
     The output is an error if the reply has an id but no valid answer.
     """
-    data = _parse_json_object(line, "one JSON object a reply and nothing else there")
+    data = _parse_worker_line(line, "one JSON object a reply and nothing else there")
     if not isinstance(data.get("id"), str):
         raise WorkerFailure(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")
     return data["id"], _build_output(data)
@@ -183,7 +183,7 @@ def _build_error_output(line: str) -> Output:
     return Output(None, error=f"the worker's reply has {line}")
 
 
-def _parse_json_object(line: bytes, expected: str) -> dict[str, Any]:
+def _parse_worker_line(line: bytes, expected: str) -> dict[str, Any]:
     try:
         value = json.loads(line.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):  # bad UTF-8 and JSON's own error are ValueErrors

@@ -92,9 +92,9 @@ class OpenAIAdapter(BaseAdapter):
 
     def prepare_file(self, ref: AudioRef) -> Any:
         """Return the `EncodedClip` of a file that can be sent unchanged; None if it has to be decoded."""
-        from alm_bench.adapters.openai.clips import read_fitting_file
+        from alm_bench.adapters.openai.clips import read_unchanged_file
 
-        return read_fitting_file(ref, self._options)
+        return read_unchanged_file(ref, self._options)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         found = {id(request): output for answers in self.stream(iter(batch), decoding) for request, output in answers}

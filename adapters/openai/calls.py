@@ -74,7 +74,7 @@ class CallLoop:
         """
         task = self._loop.create_task(self._answer_within_deadline(body, estimate))
         self._open.add(task)
-        task.add_done_callback(self._end_call)
+        task.add_done_callback(self._move_to_ended)
         return task
 
     def advance(self) -> None:
@@ -104,7 +104,7 @@ class CallLoop:
         self._complete(self._check_connection())
         self._session.met = True
 
-    def _end_call(self, task: "asyncio.Task[Output]") -> None:
+    def _move_to_ended(self, task: "asyncio.Task[Output]") -> None:
         """Move the task of a call that has just ended from the open calls to the ended ones."""
         if not task.cancelled():
             task.exception()  # marks it as retrieved: of several errors that end a run, only one is raised
@@ -199,7 +199,7 @@ class CallLoop:
                 found = Output(
                     None, error=f"{none}{self._describe_retries()}", extra=usage(None, self._options, estimate)
                 )
-            except _NoConnectionError as lost:
+            except _ConnectionFailedError as lost:
                 self.limit.record_busy(epoch)
                 found = Output(None, error=str(lost))
             if attempt < self._options.retries:
@@ -212,11 +212,11 @@ class CallLoop:
         try:
             return await self._client.post("chat/completions", body)
         except TimeoutError as error:  # of aiohttp: that of the deadline is raised outside
-            raise _NoConnectionError(
+            raise _ConnectionFailedError(
                 f"no answer within timeout={self._options.timeout:g} seconds{self._describe_retries()}"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _NoConnectionError(
+            raise _ConnectionFailedError(
                 f"the connection failed{self._describe_retries()}: {describe_error(error)}"
             ) from error
 
@@ -261,7 +261,7 @@ class CallLoop:
         return told
 
 
-class _NoConnectionError(Exception):
+class _ConnectionFailedError(Exception):
     """The server sent no reply: the connection failed or timed out. The message is the reason."""
 
 

@@ -46,7 +46,7 @@ def encode_wave(wave: Wave, options: OpenAIOptions) -> EncodedClip:
     return EncodedClip(_build_part(encode_wav(wave, options.rate), "wav", options), wave.size / options.rate)
 
 
-def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | None:
+def read_unchanged_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | None:
     """Return a clip with the unchanged bytes of its file; None if it has to be decoded and encoded as WAV.
 
     A file can be sent unchanged if its container and encoding are in `FORMATS`, it is mono, has the rate
@@ -80,10 +80,10 @@ def read_fitting_file(ref: AudioRef, options: OpenAIOptions) -> EncodedClip | No
     return EncodedClip(_build_part(data, found, options), seconds)
 
 
-def _needs_no_change(sound: ClipReader, options: OpenAIOptions) -> bool:
+def _needs_no_change(clip: ClipReader, options: OpenAIOptions) -> bool:
     """Return True if a file's header is complete and its channels, rate, length and tags need no change."""
-    plain = sound.channels == 1 and sound.rate == options.rate and sound.declares_size
-    return plain and _has_valid_length(sound.frames, options) and sound.tags <= NEUTRAL_TAGS
+    plain = clip.channels == 1 and clip.rate == options.rate and clip.declares_size
+    return plain and _has_valid_length(clip.frames, options) and clip.tags <= NEUTRAL_TAGS
 
 
 def _has_valid_length(frames: int, options: OpenAIOptions) -> bool:

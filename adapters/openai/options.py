@@ -196,7 +196,7 @@ class OpenAIOptions:
         return key
 
 
-def _check_option(holds: bool, name: str, expected: str, found: object) -> None:
-    """Raise UsageError about the value `found` of the option `name` unless `holds` is True."""
-    if not holds:
+def _check_option(is_valid: bool, name: str, expected: str, found: object) -> None:
+    """Raise UsageError about the value `found` of the option `name` unless `is_valid` is True."""
+    if not is_valid:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")

@@ -194,14 +194,14 @@ def open_bytes(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     and while it is open.
     """
     try:
-        with _open(ref) as opened:
+        with _open_clip_file(ref) as opened:
             yield opened
     except OSError as error:
         raise AudioError(f"clip {ref.id}: {_explain_os_error(error)} ({ref.path})") from error
 
 
 @contextmanager
-def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
+def _open_clip_file(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     """Open the bytes of a clip as a binary file. Yields the file and its size in bytes."""
     if ref.read is not None:
         data = ref.read()

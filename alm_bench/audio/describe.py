@@ -46,14 +46,19 @@ class DescribingAdapter(ForwardingAdapter):
     """
 
     def __init__(
-        self, listener: Adapter, answerer: Adapter, prompt: str, max_new_tokens: int, cache: DiskCache | None = None
+        self,
+        listener: Adapter,
+        answerer: Adapter,
+        prompt_hash: str,
+        max_new_tokens: int,
+        cache: DiskCache | None = None,
     ) -> None:
         """Create the adapter. Of the describing prompt, only the hash is passed. `max_new_tokens` is the token limit of
         a description. Without a `cache` on disk, descriptions are cached in this process only."""
         super().__init__(listener, answerer)
         self.abilities = replace(self.abilities, stream=False, fit=False)
         self._decoding = Decoding(max_new_tokens=max_new_tokens)
-        self._key_prefix = hash_json([VERSION, asdict(listener.identity), prompt])
+        self._key_prefix = hash_json([VERSION, asdict(listener.identity), prompt_hash])
         self._cache = cache
         self._descriptions: dict[str, str] = {}
         self._uncounted_calls: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
@@ -93,11 +98,11 @@ class DescribingAdapter(ForwardingAdapter):
         described = self._describe(batch)
         asked = self._build_answering_requests(batch, described)
         outputs = list(self.answerer.generate(asked, decoding)) if asked else []
-        _check_count(len(outputs), len(asked), "outputs")
+        _check_result_count(len(outputs), len(asked), "outputs")
         answers = iter(outputs)
         return [
             self._count_usage(
-                self._add_extra(next(answers), one.texts) if one.failure is None else one.failure, one.keys
+                self._add_extra_fields(next(answers), one.texts) if one.failure is None else one.failure, one.keys
             )
             for one in described
         ]
@@ -106,7 +111,7 @@ class DescribingAdapter(ForwardingAdapter):
         described = self._describe(batch)
         asked = self._build_answering_requests(batch, described)
         scores = list(self.answerer.loglikelihood(asked)) if asked else []
-        _check_count(len(scores), len(asked), "option scores")
+        _check_result_count(len(scores), len(asked), "option scores")
         found = iter(scores)
         return [
             next(found) if one.failure is None else OptionScores(error=one.failure.error or one.failure.refusal)
@@ -157,7 +162,7 @@ class DescribingAdapter(ForwardingAdapter):
         get this output.
         """
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
-        _check_count(len(outputs), len(fresh), "outputs")
+        _check_result_count(len(outputs), len(fresh), "outputs")
         failed = {}
         for (key, asked), output in zip(fresh.items(), outputs, strict=True):
             before = self._uncounted_calls.get(key)
@@ -174,7 +179,7 @@ class DescribingAdapter(ForwardingAdapter):
         calls = [self._uncounted_calls.pop(key) for key in keys if key in self._uncounted_calls]
         return add_usage(output, *calls) if calls else output
 
-    def _add_extra(self, output: Output, texts: Sequence[str]) -> Output:
+    def _add_extra_fields(self, output: Output, texts: Sequence[str]) -> Output:
         """Add the fields that `build_extra` returns for the descriptions `texts` to an output."""
         return replace(output, extra={**output.extra, **self.build_extra(texts)})
 
@@ -220,7 +225,7 @@ def _find_decoding_problem(request: Request) -> str | None:
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 
 
-def _check_count(count: int, expected: int, kind: str) -> None:
+def _check_result_count(count: int, expected: int, kind: str) -> None:
     """Raise ValueError if an adapter returned another number of results than `expected`."""
     if count != expected:
         raise ValueError(f"the adapter returned {count} {kind} for {expected} requests")

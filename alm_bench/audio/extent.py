@@ -44,23 +44,23 @@ def find_extent(file: BinaryIO, size: int) -> Extent | None:
     head = _read_bytes(file, 0, 64)
     match head[:4]:
         case b"RIFF" | b"RF64" | b"BW64":
-            return _find_riff(file, size, "<")
+            return _find_riff_extent(file, size, "<")
         case b"RIFX":
-            return _find_riff(file, size, ">")
+            return _find_riff_extent(file, size, ">")
         case b"FORM":
             return _find_chunk(file, size, 12, ">4sI", (b"SSND", b"BODY"))
         case b"riff" if head[4:16] == _W64:
-            return _find_w64(file, size)
+            return _find_w64_extent(file, size)
         case b"caff":
             return _find_chunk(file, size, 8, ">4sQ", (b"data",), pad=1)
         case b".snd" if len(head) >= 12:
             start, declared = struct.unpack(">II", head[4:12])
             return Extent(start, _parse_size(declared, _UNKNOWN_32))
         case b"NIST":
-            return _find_nist(file)
+            return _find_nist_extent(file)
         case b"OggS":
-            return _find_last_page(file, size)
-    return _find_mpeg(file)
+            return _find_last_ogg_page(file, size)
+    return _find_mpeg_extent(file)
 
 
 def _read_bytes(file: BinaryIO, offset: int, count: int) -> bytes:
@@ -74,7 +74,7 @@ def _parse_size(declared: int, unknown: int) -> int | None:
     return declared if 0 < declared < unknown else None
 
 
-def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
+def _find_riff_extent(file: BinaryIO, size: int, order: str) -> Extent | None:
     """Find the `data` chunk of a RIFF file, with its size from the `ds64` chunk if there is one. `order`: `<` or `>`,
     the byte order as the module `struct` writes it."""
     found = _find_chunk(file, size, 12, f"{order}4sI", (b"data",))
@@ -112,7 +112,7 @@ def _find_chunk(
     return None
 
 
-def _find_w64(file: BinaryIO, size: int) -> Extent | None:
+def _find_w64_extent(file: BinaryIO, size: int) -> Extent | None:
     """Find the `data` chunk of a W64 file. A chunk header is a 16-byte identifier and an 8-byte size that includes
     these 24 bytes. Chunks begin at multiples of eight bytes."""
     offset = 40
@@ -129,7 +129,7 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
     return None
 
 
-def _find_nist(file: BinaryIO) -> Extent | None:
+def _find_nist_extent(file: BinaryIO) -> Extent | None:
     """Read a NIST SPHERE header: a text of fixed length that declares the number of samples and the bytes per
     sample."""
     head = _read_bytes(file, 0, 1_024)
@@ -141,7 +141,7 @@ def _find_nist(file: BinaryIO) -> Extent | None:
     return Extent(int(lines[1]), _parse_size(values[b"sample_count"] * width, _UNKNOWN_64))
 
 
-def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
+def _find_last_ogg_page(file: BinaryIO, size: int) -> Extent | None:
     """Find the last page of an Ogg file. The page's segment lengths declare its end; a flag marks the stream's final
     page."""
     offset = max(0, size - _OGG_PAGE)
@@ -156,7 +156,7 @@ def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
     return Extent(offset + page, 27 + len(segments) + sum(segments), unterminated=not head[5] & 4)
 
 
-def _find_mpeg(file: BinaryIO) -> Extent | None:
+def _find_mpeg_extent(file: BinaryIO) -> Extent | None:
     """Read the Xing or Info header that encoders write into the first frame of an MP3 file. It declares the bytes of
     all frames."""
     head = _read_bytes(file, 0, 10)

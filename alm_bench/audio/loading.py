@@ -53,7 +53,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
     with open_sound(ref) as sound:
         _check_loaded_size(ref, sound, policy)
         limit = _count_needed_frames(sound, policy)
-        large = max(limit, _count_resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
+        large = max(limit, _count_resampled_samples(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
         return _load_in_blocks(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
 
 
@@ -62,7 +62,7 @@ def compute_loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
     AudioError."""
     with open_sound(ref) as sound:
         _check_loaded_size(ref, sound, policy)
-        own = sound.frames / sound.rate * _count_concatenated(sound, policy)
+        own = sound.frames / sound.rate * _count_concatenated_channels(sound, policy)
     if policy.seconds is not None:
         return min(own, policy.seconds) if policy.short == "keep" else policy.seconds
     return own if policy.max_seconds is None else min(own, policy.max_seconds)
@@ -74,7 +74,7 @@ def _compute_max_samples(policy: AudioPolicy) -> int | None:
     return None if seconds is None else round(seconds * policy.rate)
 
 
-def _count_concatenated(sound: ClipReader, policy: AudioPolicy) -> int:
+def _count_concatenated_channels(sound: ClipReader, policy: AudioPolicy) -> int:
     """Return the number of channels that are concatenated in time: all for `end_to_end`, else 1."""
     return sound.channels if policy.channels == "end_to_end" else 1
 
@@ -84,7 +84,7 @@ def _check_loaded_size(ref: AudioRef, sound: ClipReader, policy: AudioPolicy) ->
     file is needed and it declares no length."""
     if _count_needed_frames(sound, policy) == sound.frames:
         sound.check_length()
-    own = _count_resampled(sound.frames, sound.rate, policy.rate) * _count_concatenated(sound, policy)
+    own = _count_resampled_samples(sound.frames, sound.rate, policy.rate) * _count_concatenated_channels(sound, policy)
     longest = _compute_max_samples(policy)
     if min(own, own if longest is None else longest) > MAX_SAMPLES:
         raise AudioError(
@@ -100,7 +100,7 @@ def _count_needed_frames(sound: ClipReader, policy: AudioPolicy) -> int:
     return min(sound.frames, int((policy.seconds + _GUARD_SECONDS) * sound.rate))
 
 
-def _count_resampled(frames: int, source: int, target: int) -> int:
+def _count_resampled_samples(frames: int, source: int, target: int) -> int:
     """Return the number of samples that soxr returns for `frames` samples. `source` and `target` are sample rates in
     Hz."""
     return (2 * frames * target + source) // (2 * source)
@@ -115,7 +115,7 @@ def _load_whole(
         sound.check_end()
     short = decoded.shape[0] < limit
     frames = decoded.shape[0] if short else sound.frames
-    seconds = _check_seconds(ref, frames / sound.rate, policy)
+    seconds = _check_minimum_duration(ref, frames / sound.rate, policy)
     touched: list[PreprocessingStep] = ["ends_early"] if short or sound.unterminated else []
     samples = _select_channels(decoded, policy, touched)
     if sound.rate != policy.rate:
@@ -132,13 +132,13 @@ def _load_in_blocks(
 ) -> LoadedAudio:
     """Return the same as `_load_whole`. Memory holds no more than one block and the result."""
     frames = sound.frames
-    found = _read_part(ref, sound, policy, frames)
+    found = _read_cropped_part(ref, sound, policy, frames)
     if found.frames < frames:  # `frames` was an estimate: the crop depends on the clip's actual length
         frames = found.frames
         del found  # frees its memory before the second read
         sound.file.seek(0)
-        found = _read_part(ref, sound, policy, frames)
-    seconds = _check_seconds(ref, frames / sound.rate, policy)
+        found = _read_cropped_part(ref, sound, policy, frames)
+    seconds = _check_minimum_duration(ref, frames / sound.rate, policy)
     touched: list[PreprocessingStep] = ["ends_early"] if frames < sound.frames or sound.unterminated else []
     touched += found.touched
     wave = found.wave if change is None else change(found.wave)
@@ -157,9 +157,9 @@ class _CroppedClip:
     """Number of frames of the whole clip."""
 
 
-def _read_part(ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int) -> _CroppedClip:
+def _read_cropped_part(ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int) -> _CroppedClip:
     """Read the samples that the policy selects of a clip with `frames` frames."""
-    lanes, own = _count_concatenated(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
+    lanes, own = _count_concatenated_channels(sound, policy), _count_resampled_samples(frames, sound.rate, policy.rate)
     longest = _compute_max_samples(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _compute_crop_start(spare, policy, ref.id)
@@ -201,7 +201,7 @@ def _iterate_resampled_blocks(
     that change the audio are appended to `touched`."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
-        resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated(sound, policy))
+        resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated_channels(sound, policy))
     for block in sound.read_blocks(frames, growth=policy.rate / sound.rate):
         samples = _select_channels(block, policy, [] if read else touched)
         if resampler is not None and not read:
@@ -226,7 +226,7 @@ class _Resampler:
         return _check_finite(self._ref, resampled)
 
 
-def _check_seconds(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
+def _check_minimum_duration(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
     """Return `seconds`, the duration of the clip. Raises AudioError if it is below the policy's minimum."""
     if seconds < policy.min_seconds:
         raise AudioError(f"clip {ref.id}: {seconds:.3f} s is too short, at least {policy.min_seconds:g} s are expected")

@@ -22,14 +22,14 @@ def _make_tone(time: Wave) -> Wave:
     return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
 
 
-def _make_noise(time: Wave) -> Wave:
-    noise = create_item_generator("probe").standard_normal(time.size)
+def _make_noise(times: Wave) -> Wave:
+    noise = create_item_generator("probe").standard_normal(times.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 
 
-def _make_silence(time: Wave) -> Wave:
+def _make_silence(times: Wave) -> Wave:
     """Return zeros, one per sample time."""
-    return np.zeros_like(time)
+    return np.zeros_like(times)
 
 
 def _make_clicks(time: Wave) -> Wave:

@@ -68,7 +68,7 @@ class Synthesiser:
         code = normalise_language(language or "en")
         return self.voice or (_ESPEAK_VOICES.get(code, code) if self.name == ESPEAK else code)
 
-    def get_language(self, language: str | None) -> str:
+    def get_voice_language(self, language: str | None) -> str:
         """Return the code of the language of the voice that speaks texts in `language`."""
         voice = self.pick_voice(language)
         return normalise_language(voice.removeprefix("mb-").partition("+")[0])
@@ -82,14 +82,14 @@ class Synthesiser:
         """Return the text for tables that names the program, its version and `voices`, the voices of the run."""
         return f"{self.name} {self.version}, voice {voices}"
 
-    def identify(self) -> list[str]:
+    def list_identity_parts(self) -> list[str]:
         """Return everything that determines the sound of a text, for the fingerprint of a run."""
         return [*self.command, self.version, self.voice or ""]
 
     def build_ref(self, text: str, language: str | None) -> AudioRef:
         """Return a reference to the clip in which a text is spoken. The clip is made when it is read first."""
-        voice, code = self.pick_voice(language), self.get_language(language)
-        key = hash_json([*self.identify(), voice, code, text])
+        voice, code = self.pick_voice(language), self.get_voice_language(language)
+        key = hash_json([*self.list_identity_parts(), voice, code, text])
         path = get_cache_folder("speech") / key[:2] / f"{key}.wav"
         return AudioRef(
             f"spoken question/{key[:16]}",
@@ -104,13 +104,13 @@ class Synthesiser:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "speech.wav"
             values = {"text": text, "out": str(out), "voice": voice, "language": language}
-            command = [_fill(part, values) for part in self.command]
-            given = None if _uses(self.command, "text") else text.encode("utf-8", "replace")
+            command = [_fill_placeholders(part, values) for part in self.command]
+            given = None if _has_placeholder(self.command, "text") else text.encode("utf-8", "replace")
             try:
                 done = subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, check=False)
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise AudioError(f"{self.name} could not speak {text[:40]!r}: {error}") from error
-            made = out.read_bytes() if out.is_file() else b"" if _uses(self.command, "out") else done.stdout
+            made = out.read_bytes() if out.is_file() else b"" if _has_placeholder(self.command, "out") else done.stdout
             if done.returncode != 0 or len(made) < _MIN_BYTES:
                 lines = done.stderr.decode("utf-8", "replace").split("\n")
                 reason = next((line.strip() for line in lines if line.strip()), f"exit status {done.returncode}")
@@ -120,7 +120,7 @@ class Synthesiser:
     def check(self, language: str | None) -> None:
         """Raise UsageError if the program cannot speak a test text with the voice of a language."""
         try:
-            self.speak("test", self.pick_voice(language), self.get_language(language))
+            self.speak("test", self.pick_voice(language), self.get_voice_language(language))
         except AudioError as error:
             advice = f" (`{ESPEAK} --voices` lists its voices)" if self.name == ESPEAK else ""
             raise UsageError(f"--speak: {error}{advice}") from error
@@ -133,14 +133,14 @@ def _read_clip(path: Path, synthesiser: Synthesiser, text: str, voice: str, lang
     return path.read_bytes()
 
 
-def _fill(part: str, values: Mapping[str, str]) -> str:
+def _fill_placeholders(part: str, values: Mapping[str, str]) -> str:
     """Replace the placeholders `{name}` in a part of a command by the values of these names."""
     for name, value in values.items():
         part = part.replace(f"{{{name}}}", value)
     return part
 
 
-def _uses(command: tuple[str, ...], name: str) -> bool:
+def _has_placeholder(command: tuple[str, ...], name: str) -> bool:
     """Return True if a command contains the placeholder `{name}`."""
     return any(f"{{{name}}}" in part for part in command)
 

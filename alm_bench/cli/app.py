@@ -39,7 +39,7 @@ from alm_bench.cli.output import OutputError, guard_output
 from alm_bench.cli.plain_help import PlainCommand
 from alm_bench.core.errors import AlmBenchError, format_similar_names
 from alm_bench.core.escape import print_detail, print_error
-from alm_bench.core.secrets import hide_in_text
+from alm_bench.core.secrets import hide_secrets_in_text
 from alm_bench.core.verbosity import VERBOSITY, restore_verbosity
 
 INTERRUPTED = 130
@@ -159,7 +159,7 @@ def _run() -> NoReturn:
 
 def _fail(message: str, status: int) -> NoReturn:
     if (VERBOSITY.verbose or VERBOSITY.log is not None) and sys.exc_info()[0] is not None:
-        for line in hide_in_text(traceback.format_exc()).splitlines():
+        for line in hide_secrets_in_text(traceback.format_exc()).splitlines():
             print_detail(line)
-    print_error("alm-bench: " + hide_in_text(" ".join(message.split())))
+    print_error("alm-bench: " + hide_secrets_in_text(" ".join(message.split())))
     sys.exit(status)

@@ -47,7 +47,7 @@ def ask(
     clips = audio or []
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
-    _check_explain(explain, event_names, len(clips))
+    _check_explain_options(explain, event_names, len(clips))
     with common.open_model(model, model_arg, device, dtype) as adapter:
         if explain is not None and not adapter.abilities.event_presence:
             raise UsageError(
@@ -76,7 +76,7 @@ def ask(
         print(escape_lines(output.text))
 
 
-def _check_explain(explain: Path | None, event_names: Path | None, clips: int) -> None:
+def _check_explain_options(explain: Path | None, event_names: Path | None, clips: int) -> None:
     """Raise UsageError if the options of explanations cannot be used. It is called before a model is loaded.
 
     `clips` is the number of clips that the command names.

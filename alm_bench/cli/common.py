@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli.completion import (
-    complete_choices,
+    build_choices_completer,
     complete_data,
     complete_judge_presets,
     complete_models,
@@ -47,7 +47,9 @@ Label = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(metavar="auto|cpu|cuda[:N]", help="Device.", autocompletion=complete_choices("auto", "cpu", "cuda")),
+    typer.Option(
+        metavar="auto|cpu|cuda[:N]", help="Device.", autocompletion=build_choices_completer("auto", "cpu", "cuda")
+    ),
 ]
 Dtype = Annotated[
     str | None,
@@ -55,7 +57,7 @@ Dtype = Annotated[
         metavar="DTYPE",
         help="float32, bfloat16, float16, or auto (bfloat16 if it is faster on this machine, else float32). "
         "[default: the model's own]",
-        autocompletion=complete_choices("float32", "bfloat16", "float16", "auto"),
+        autocompletion=build_choices_completer("float32", "bfloat16", "float16", "auto"),
     ),
 ]
 ColumnMap = Annotated[
@@ -79,7 +81,7 @@ Kind = Annotated[
         metavar="KIND",
         help="Kind of the questions of a file as task: choice, several, yes_no, number or open. [default: told by the "
         "answers]",
-        autocompletion=complete_choices("choice", "several", "yes_no", "number", "open"),
+        autocompletion=build_choices_completer("choice", "several", "yes_no", "number", "open"),
     ),
 ]
 GroupBy = Annotated[
@@ -181,7 +183,7 @@ TaskArgument = Annotated[
 ]
 
 
-def join_map(given: list[str] | None) -> str | None:
+def join_column_maps(given: list[str] | None) -> str | None:
     """Return the values of a repeated `--map` as one comma-separated value; None without any."""
     return ",".join(given) if given else None
 
@@ -190,7 +192,7 @@ def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
     """Return the options of a task whose questions come from a file; options that are None are left out."""
-    given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
+    given = {"map": join_column_maps(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -238,7 +240,7 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(render_json(value))
 
 
-def report_skipped(left_out: "Sequence[SkippedFolder]") -> None:
+def print_skipped_folders(left_out: "Sequence[SkippedFolder]") -> None:
     """Print one line on standard error for each skipped run folder, with the reason."""
     for one in left_out:
         print_notice(f"{one.folder.name}: left out: {one.reason}")

@@ -51,9 +51,9 @@ def compare(
     if json_:
         common.print_json(comparison.as_json(finished_runs, cells))
         return
-    print_blocks(comparison.build_comparison(finished_runs, cells), end="\n\n" if examples else "\n")
+    print_blocks(comparison.build_comparison_report(finished_runs, cells), end="\n\n" if examples else "\n")
     for run in finished_runs[1:] if examples else ():
         names = comparison.name_models(finished_runs[0], run)
         for side, pairs in comparison.select_examples(finished_runs[0], run, task, examples).items():
             for ours, theirs in pairs:
-                print_text(comparison.build_examples(side, ours, theirs, names), end="\n\n")
+                print_text(comparison.build_example(side, ours, theirs, names), end="\n\n")

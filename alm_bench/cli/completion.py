@@ -135,7 +135,7 @@ def complete_export_formats(incomplete: str) -> list[str]:
     return _select_matching(list_formats(), incomplete)
 
 
-def complete_choices(*known: str) -> Complete:
+def build_choices_completer(*known: str) -> Complete:
     """Return a function that completes the given values."""
     return lambda incomplete: _select_matching(known, incomplete)
 

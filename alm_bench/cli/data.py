@@ -69,12 +69,12 @@ def verify(
 
 
 def _build_reports(
-    task: str | None, choice: str, split: str | None, what: str, headers: bool, declared: Mapping[str, str]
+    task: str | None, choice: str, split: str | None, what: str, decodes_headers: bool, file_options: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Return one report per task or question file.
 
-    `choice` is the value of `--data`, `what` the command's name in messages. If `headers` is True, clips are opened.
-    `declared` are options that only question files have, such as `map`: raises UsageError if there are some and `task`
+    `choice` is the value of `--data`, `what` the command's name in messages. If `decodes_headers` is True, clips are opened.
+    `file_options` are options that only question files have, such as `map`: raises UsageError if there are some and `task`
     names no file.
     """
     from alm_bench.cli.own_file import build_file_report
@@ -82,34 +82,36 @@ def _build_reports(
     entries = select_tasks(task, what)
     if task is None and resolve_data_choice(choice) == "demo":  # of all tasks, those that have demo data
         entries = [entry for entry in entries if entry.load_demo() is not None]
-    if declared and not any("path" in entry.preset for entry in entries):
-        raise UsageError(f"--{next(iter(declared)).replace('_', '-')} goes with a file, such as ./birds.csv")
+    if file_options and not any("path" in entry.preset for entry in entries):
+        raise UsageError(f"--{next(iter(file_options)).replace('_', '-')} goes with a file, such as ./birds.csv")
     return [
-        build_file_report(entry, split, headers, declared)
+        build_file_report(entry, split, decodes_headers, file_options)
         if "path" in entry.preset
-        else _build_task_report(entry, choice, split, headers)
+        else _build_task_report(entry, choice, split, decodes_headers)
         for entry in entries
     ]
 
 
-def _build_task_report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
+def _build_task_report(
+    entry: "TaskEntry", choice: str, split_name: str | None, decodes_headers: bool
+) -> dict[str, Any]:
     """Return the report on the files and clips of a task.
 
-    `choice` is the value of `--data`, `named` the split that the user named, if any. If `headers` is True, the header
+    `choice` is the value of `--data`, `split_name` the split that the user named, if any. If `decodes_headers` is True, the header
     of every clip is decoded to find unreadable clips.
     """
     from alm_bench.data import inspect
 
-    split = pick_split(entry, named)
+    split = pick_split(entry, split_name)
     root = resolve_data(entry, split, resolve_data_choice(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
     samples = list(entry.create().samples(root, split)) if any(root.has(file) for file in needed) else []
     clips = [ref for sample in samples for ref in sample.audio]
-    report = inspect(entry.card, root, clips, split=split, headers=headers)
-    return _convert_to_json(entry, split, root, report, len(samples))
+    report = inspect(entry.card, root, clips, split=split, headers=decodes_headers)
+    return _convert_report_to_json(entry, split, root, report, len(samples))
 
 
-def _convert_to_json(
+def _convert_report_to_json(
     entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int
 ) -> dict[str, Any]:
     """Return a report on files and clips as a JSON object. `items` is the number of items of the split."""

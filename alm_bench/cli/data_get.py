@@ -65,7 +65,7 @@ def get(
     with DownloadProgress() as progress:
         fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.tell)
         if task == METRIC:
-            folder, rows = _get_weights(metric, fetcher, to)
+            folder, rows = _download_weights(metric, fetcher, to)
         elif metric is not None:
             raise UsageError(f"data get found a second name, {metric!r}: separate tasks by commas")
         elif task == SPICE:
@@ -80,17 +80,17 @@ def get(
 
 
 def _download_tasks(
-    named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
+    task_names: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
     """Download the files of tasks and yield one result per file.
 
-    `named` is the command's argument: comma-separated tasks and collections, or `all`. `settings` are options of
+    `task_names` is the command's argument: comma-separated tasks and collections, or `all`. `settings` are options of
     `Downloader`. Raises UsageError for other names.
     """
     from alm_bench.data import Downloader, lock_folder
     from alm_bench.plugins import catalogue
 
-    names = [name.strip() for name in named.split(",") if name.strip()]
+    names = [name.strip() for name in task_names.split(",") if name.strip()]
     if not names:
         raise UsageError("data get names no task: give tasks, a collection, all, or spice")
     if SPICE in names:
@@ -101,15 +101,15 @@ def _download_tasks(
         if not entries:
             check_choice(split or "", {name for entry in every for name in entry.card.splits}, "--split")
     else:
-        entries = select_tasks(named, "data get")
+        entries = select_tasks(task_names, "data get")
     splits = [pick_split(entry, split) for entry in entries]
     with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
-            missing = _MissingClips(entry, folder, chosen)
+            missing = _MissingClipCounter(entry, folder, chosen)
             yield from Downloader(folder, fetcher, missing, **settings).download_task(entry.card, chosen)
 
 
-class _MissingClips:
+class _MissingClipCounter:
     """Function object that returns the number of a task's missing clips; None as long as its questions are missing."""
 
     def __init__(self, entry: "TaskEntry", folder: Path, split: str) -> None:
@@ -152,18 +152,18 @@ def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tupl
     return folder, rows
 
 
-def _get_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple[Path, list[dict[str, Any]]]:
+def _download_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple[Path, list[dict[str, Any]]]:
     """Download the weights of a metric; return their folder and one table row per file.
 
     Size and licence are printed before the download. `to` replaces the default folder, in which metrics search.
     """
     from alm_bench.core.escape import print_notice
     from alm_bench.data import lock_folder
-    from alm_bench.scoring.metrics import get_computable_spec, list_metric_specs
+    from alm_bench.scoring.metrics import get_sentence_metric_spec, list_metric_specs
     from alm_bench.scoring.weights import SOURCES, get_default_folder
 
     known = [metric for metric, spec in list_metric_specs().items() if spec.weights and spec.compute is not None]
-    if name is None or not (parts := get_computable_spec(name).weights):
+    if name is None or not (parts := get_sentence_metric_spec(name).weights):
         raise UsageError(f"data get metric takes a metric with weights, found {name!r}; known: {', '.join(known)}")
     rows = []
     for part in parts:

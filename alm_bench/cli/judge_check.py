@@ -103,7 +103,7 @@ def judge_check(
 def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
     """Print the result. Exits with status 1 if a call of a judge failed."""
     from alm_bench.records.models import to_json
-    from alm_bench.reports.judge_check import build_judge_check, to_judge_check_json
+    from alm_bench.reports.judge_check import build_judge_check, build_judge_check_json
 
     if json_:
         notes = {
@@ -117,7 +117,7 @@ def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
             }
             for key, one in found.outcomes.items()
         }
-        common.print_json(to_judge_check_json(found.check, found.outcomes, found.kappa, notes, str(path)))
+        common.print_json(build_judge_check_json(found.check, found.outcomes, found.kappa, notes, str(path)))
     else:
         print_blocks(build_judge_check(found.check, found.outcomes, found.kappa, path.name, details))
     if found.failures is not None:

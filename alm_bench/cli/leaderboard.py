@@ -53,7 +53,7 @@ def leaderboard(
     from alm_bench.reports.ranking import build_sections, split_ranked
 
     found, left_out = read_finished_runs(runs, out)
-    common.report_skipped(left_out)
+    common.print_skipped_folders(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     find = catalogue().find_task

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices, complete_tasks
+from alm_bench.cli.completion import build_choices_completer, complete_tasks
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
@@ -26,7 +26,9 @@ Row = dict[str, Any]
 def ls(
     what: Annotated[
         str,
-        typer.Argument(metavar=f"[{'|'.join(KINDS)}]", help="What to list.", autocompletion=complete_choices(*KINDS)),
+        typer.Argument(
+            metavar=f"[{'|'.join(KINDS)}]", help="What to list.", autocompletion=build_choices_completer(*KINDS)
+        ),
     ] = "tasks",
     tasks: Annotated[
         str | None,
@@ -54,7 +56,7 @@ def ls(
             raise UsageError(f"--tasks goes with tasks and runs, found ls {what}")
         names = {entry.card.name for entry in select_tasks(tasks, "--tasks")}
         rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
-    common.report_skipped(left_out)
+    common.print_skipped_folders(left_out)
     for name, reason in broken.items():
         print_notice(f"plug-in {name} is broken: {reason}")
     if json_:

@@ -51,7 +51,7 @@ def metric_check(
     models in the order that people put them in. If only a part of the answers has labels, each model's mean
     label is estimated from the labels and the metric.
     """
-    from alm_bench.calibration import check_answers, check_pairs, list_computable_metrics
+    from alm_bench.calibration import check_metrics_on_answers, check_metrics_on_pairs, list_computable_metrics
     from alm_bench.cli.progress import CountProgress
     from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer, read_labelled
     from alm_bench.reports.calibration import build_agreement_report, build_check_json
@@ -63,7 +63,7 @@ def metric_check(
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
         pairs = [item for item in items if isinstance(item, CaptionPair)]
         answers = [item for item in items if isinstance(item, LabelledAnswer)]
-        check = check_pairs(pairs, chosen) if pairs else check_answers(answers, chosen)
+        check = check_metrics_on_pairs(pairs, chosen) if pairs else check_metrics_on_answers(answers, chosen)
     if json_:
         common.print_json(build_check_json(check, str(path)))
         return

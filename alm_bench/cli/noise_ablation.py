@@ -13,7 +13,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, print_report, run
+from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, write_html_report, run
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 
@@ -53,7 +53,7 @@ def noise_ablation(
     thought instead, and show if its answers depend on it. Takes the options of `run`. Finished runs with the
     same fingerprint are reused.
     """
-    from alm_bench.cli.progress import Bars
+    from alm_bench.cli.progress import ConsoleProgress
     from alm_bench.grounding import plan_ablations, run_ablations
     from alm_bench.records.run import is_finished
     from alm_bench.reports.plots.files import FORMATS
@@ -63,7 +63,7 @@ def noise_ablation(
     check_report_name(report, "--report")
     if plot is not None and plot.suffix.lower().removeprefix(".") not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in .{', .'.join(FORMATS)}")
-    options["map"] = common.join_map(options.pop("map_"))
+    options["map"] = common.join_column_maps(options.pop("map_"))
     asked = RunOptions(model=model, tasks=tasks or "", **options)
     with ExitStack() as opened:  # its end closes the model
         with common.redirect_model_output():
@@ -73,7 +73,7 @@ def noise_ablation(
             return
         try:
             with common.redirect_model_output():
-                measured = run_ablations(settled, Bars())
+                measured = run_ablations(settled, ConsoleProgress())
         except KeyboardInterrupt:
             print_error(describe_resume(asked.fresh))
             raise typer.Exit(130) from None
@@ -83,33 +83,33 @@ def noise_ablation(
     _write_plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if report is not None:
         plans = [plan for found in measured for plan in found.plans]
-        print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
+        write_html_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
     if failed := [reason for found in measured for reason in found.failed]:
         print_error(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
 
 
 def _print_effects(
-    settled: "PlannedAblations", measured: "Sequence[AblationResult]", json_: bool, details: bool
+    planned_ablations: "PlannedAblations", results: "Sequence[AblationResult]", json_: bool, details: bool
 ) -> None:
     """Print the effects of all tasks, as JSON or as tables."""
     from alm_bench.reports import detect_screen
-    from alm_bench.reports.ablation import build_ablation, build_notes, build_task_json
+    from alm_bench.reports.ablation import build_ablation_report, build_notes, build_task_json
     from alm_bench.reports.provenance import format_task_with_revision
 
-    model = settled.adapter.identity.label
+    model = planned_ablations.adapter.identity.label
     if json_:
-        runs = [entry for found in measured for entry in build_task_json(found.task, found.effects, found.picked)]
+        runs = [entry for found in results for entry in build_task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
     details = details or detect_screen(sys.stdout).form == "markdown"
-    for job, planned, found in zip(settled.jobs, settled.tasks, measured, strict=True):
+    for job, planned, found in zip(planned_ablations.jobs, planned_ablations.tasks, results, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
         speech = planned.clean.header.speech
         spoken = "" if speech is None else f" [spoken by {speech}]"
         title = format_task_with_revision(found.task, job.data.version() or "") + spoken + demo
-        print_blocks(build_ablation(title, model, found.effects, found.picked, details), end="\n\n")
-    print_blocks(build_notes(found.effects for found in measured))
+        print_blocks(build_ablation_report(title, model, found.effects, found.picked, details), end="\n\n")
+    print_blocks(build_notes(found.effects for found in results))
 
 
 def _write_plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:

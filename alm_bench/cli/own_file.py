@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def build_file_report(
-    entry: "TaskEntry", named: str | None, headers: bool, options: Mapping[str, str]
+    entry: "TaskEntry", split_name: str | None, decodes_headers: bool, options: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the report on a file: its roles of columns, faults of rows, clips, duplicates, baselines and leaks.
 
-    `named` is the split that the user named, if any. If `headers` is True, the header of every clip is decoded to find
+    `split_name` is the split that the user named, if any. If `decodes_headers` is True, the header of every clip is decoded to find
     unreadable clips. `options` are the options of the file as a task. Raises DataError if the file cannot be read.
     """
     from alm_bench.data import compute_cached_sha256, inspect_clips
@@ -25,11 +25,11 @@ def build_file_report(
     task = entry.create(options)
     if not isinstance(task, ReadsOwnFile):
         raise UsageError(f"{entry.card.name} is no file")
-    split = pick_split(entry, named)
+    split = pick_split(entry, split_name)
     root = task.open_root(split)
     numbered, faults = task.check(split)
     samples = [sample for _, sample in numbered]
-    clips = inspect_clips((ref for sample in samples for ref in sample.audio), headers)
+    clips = inspect_clips((ref for sample in samples for ref in sample.audio), decodes_headers)
     unusable = {**dict.fromkeys(clips.missing, "is missing"), **clips.unreadable}
     faults = [
         *faults,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices
+from alm_bench.cli.completion import build_choices_completer
 from alm_bench.cli.output import print_text
 from alm_bench.core import Parsed, UsageError
 from alm_bench.core.options import check_choice
@@ -26,7 +26,7 @@ def parse(
     ] = None,
     form: Annotated[
         str,
-        typer.Option(metavar="|".join(FORMS), help="Kind of answer.", autocompletion=complete_choices(*FORMS)),
+        typer.Option(metavar="|".join(FORMS), help="Kind of answer.", autocompletion=build_choices_completer(*FORMS)),
     ] = "choice",
     choices: Annotated[
         list[str] | None,

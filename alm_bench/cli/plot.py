@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices, complete_runs
+from alm_bench.cli.completion import build_choices_completer, complete_runs
 from alm_bench.core import UsageError
 from alm_bench.records.find import RUNS, find_run
 
@@ -27,7 +27,7 @@ def plot(
             "--format",
             metavar="png|pdf|svg",
             help="File formats, comma-separated.",
-            autocompletion=complete_choices("png", "pdf", "svg", "png,svg"),
+            autocompletion=build_choices_completer("png", "pdf", "svg", "png,svg"),
         ),
     ] = "png,svg",
     out: common.Out = RUNS,

@@ -298,7 +298,7 @@ class DownloadProgress(_DisplayContext):
         self._display.show(name, done, total)
 
 
-class Bars:
+class ConsoleProgress:
     """Creates the progress displays of runs on standard error; implements `alm_bench.progress.Watch`."""
 
     def count_items(self, title: str, total: int) -> Progress:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices
+from alm_bench.cli.completion import build_choices_completer
 from alm_bench.cli.output import print_text
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import check_choice
@@ -20,7 +20,7 @@ def push(
         typer.Option(
             metavar="dataset|hf-eval",
             help="Upload the items to a data set, or propose the result to a model's repository (pull request).",
-            autocompletion=complete_choices("dataset", "hf-eval"),
+            autocompletion=build_choices_completer("dataset", "hf-eval"),
         ),
     ] = "dataset",
     public: Annotated[

@@ -33,7 +33,7 @@ def review(
     """
     from alm_bench.records.marks import read_marks
     from alm_bench.reports import Text
-    from alm_bench.reports.review import build_mark
+    from alm_bench.reports.review import build_mark_block
     from alm_bench.review import review_marks, write_label_patch, write_parser_cases
 
     reviewed = review_marks(read_marks(marks), out)
@@ -60,7 +60,7 @@ def review(
         common.print_json({"marks": entries, "kinds": dict(kinds), "written": written})
         return
     for one in reviewed:
-        print_text([build_mark(one.mark, one.record, one.parsed, one.problem, one.is_solved)], end="\n\n")
+        print_text([build_mark_block(one.mark, one.record, one.parsed, one.problem, one.is_solved)], end="\n\n")
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     print_text([Text(f"{len(reviewed)} marks" + (f": {counts}" if counts else ""))])
     for what, entry in written.items():

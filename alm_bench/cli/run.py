@@ -9,7 +9,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.completion import (
-    complete_choices,
+    build_choices_completer,
     complete_metrics,
     complete_models,
     complete_suites,
@@ -76,7 +76,7 @@ def run(
         str,
         typer.Option(
             metavar="N|auto",
-            autocompletion=complete_choices("auto"),
+            autocompletion=build_choices_completer("auto"),
             help="Batch size; halved automatically on out-of-memory. auto: begin with 8 and grow while "
             "memory and time allow (with --executor ray: never grow).",
         ),
@@ -91,7 +91,7 @@ def run(
         typer.Option(
             metavar="local|ray",
             help="Run the model in this process or in workers on a Ray cluster.",
-            autocompletion=complete_choices("local", "ray"),
+            autocompletion=build_choices_completer("local", "ray"),
         ),
     ] = "local",
     replicas: Annotated[
@@ -128,7 +128,7 @@ def run(
         typer.Option(
             metavar="greedy|nucleus|top-k|beam",
             help="Decoding method.",
-            autocompletion=complete_choices("greedy", "nucleus", "top-k", "beam"),
+            autocompletion=build_choices_completer("greedy", "nucleus", "top-k", "beam"),
         ),
     ] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Top-p of nucleus sampling.")] = 0.8,
@@ -153,7 +153,7 @@ def run(
         str,
         typer.Option(
             metavar="generate|likelihood|both",
-            autocompletion=complete_choices("generate", "likelihood", "both"),
+            autocompletion=build_choices_completer("generate", "likelihood", "both"),
             help="Score the generated text, the option with the highest log-likelihood, or both.",
         ),
     ] = "generate",
@@ -161,7 +161,7 @@ def run(
         str,
         typer.Option(
             metavar="plain|caption-first",
-            autocompletion=complete_choices("plain", "caption-first"),
+            autocompletion=build_choices_completer("plain", "caption-first"),
             help="Ask directly, or describe-then-answer: ask for a description of the clips first.",
         ),
     ] = "plain",
@@ -170,7 +170,7 @@ def run(
         typer.Option(
             metavar="given|shuffled|circular",
             help="Option order; circular: every rotation (CircularEval).",
-            autocompletion=complete_choices("given", "shuffled", "circular"),
+            autocompletion=build_choices_completer("given", "shuffled", "circular"),
         ),
     ] = "given",
     shuffles: Annotated[
@@ -193,7 +193,7 @@ def run(
         typer.Option(
             metavar="error|skip",
             help="How to treat items whose clip is missing or unreadable.",
-            autocompletion=complete_choices("error", "skip"),
+            autocompletion=build_choices_completer("error", "skip"),
         ),
     ] = "error",
     metrics: Annotated[
@@ -235,7 +235,7 @@ def run(
     for name in ("model", "config", "dry_run", "json_", "details", "report"):
         del values[name]
     check_report_name(report, "--report")
-    values["map"] = common.join_map(values.pop("map_"))
+    values["map"] = common.join_column_maps(values.pop("map_"))
     evaluate(_list_evaluations(model, config, values), dry_run, json_, details, report)
 
 
@@ -278,7 +278,7 @@ def evaluate(
 
     `report` is the path of the HTML report of the finished runs; None for no report.
     """
-    from alm_bench.cli.progress import Bars
+    from alm_bench.cli.progress import ConsoleProgress
     from alm_bench.evaluation import forecast_evaluations, run_evaluations
     from alm_bench.records.models import build_runs_json
     from alm_bench.reports import detect_screen
@@ -293,7 +293,7 @@ def evaluate(
 
     with common.redirect_model_output():
         forecasts = forecast_evaluations(members) if dry_run else None
-        outcome = run_evaluations(members, Bars(), print_run) if forecasts is None else None
+        outcome = run_evaluations(members, ConsoleProgress(), print_run) if forecasts is None else None
     if forecasts is not None:
         print_forecasts(forecasts, json_)
     if outcome is None:
@@ -303,7 +303,7 @@ def evaluate(
     else:
         print_blocks(build_closing_blocks(outcome.summaries, form, out=folder))
     if report is not None:
-        print_report(report, [run.folder for run in outcome.runs if not run.summary.partial], json_)
+        write_html_report(report, [run.folder for run in outcome.runs if not run.summary.partial], json_)
     if outcome.interrupted:
         print_error(describe_resume(members[0].fresh))
         raise typer.Exit(130)
@@ -318,7 +318,7 @@ def check_report_name(path: Path | None, option: str) -> None:
         raise UsageError(f"{option} {path}: expected a name that ends in .html")
 
 
-def print_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
+def write_html_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
     """Write the HTML report of finished runs and print its path, on standard error if the command prints JSON."""
     if not folders:
         print_notice("no report: no run is finished")

@@ -92,12 +92,12 @@ def score(
                 forecasts = [jury.forecast_run(folder) for folder in folders]
             print_forecasts(forecasts, json_)
             return
-        rescore = _Rescoring(solver, metrics, tags, jury, max_cost)
+        rescore = _RescoringOptions(solver, metrics, tags, jury, max_cost)
         rescore.run(folders, details, json_)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rescoring:
+class _RescoringOptions:
     """Settings of the command by which runs are scored again."""
 
     solver: Path | None
@@ -117,7 +117,7 @@ class _Rescoring:
 
     def run(self, folders: Sequence[Path], details: bool, json_: bool) -> None:
         """Score runs again and print them. Exits with status 1 if a call of a judge failed."""
-        from alm_bench.cli.progress import Bars
+        from alm_bench.cli.progress import ConsoleProgress
         from alm_bench.records.models import build_runs_json
         from alm_bench.reports import detect_screen
         from alm_bench.reports.run_report import build_run_report
@@ -129,7 +129,7 @@ class _Rescoring:
         for folder in folders:
             with common.redirect_model_output():
                 run, reparsed, failures = rescore_run(
-                    folder, self.solver, self.metrics, self.tags, Bars(), self.jury, budget
+                    folder, self.solver, self.metrics, self.tags, ConsoleProgress(), self.jury, budget
                 )
             if reparsed.has_changes:
                 print_notice(f"{folder.name}: {reparsed.describe()}")
@@ -151,14 +151,14 @@ def _score_relabelled(
     folders: Sequence[Path], labels: Path, metrics: str | None, tags: tuple[str, ...], json_: bool
 ) -> None:
     """Print the scores of runs with the labels of the data and with the corrected labels of a file of marks."""
-    from alm_bench.cli.progress import Bars
+    from alm_bench.cli.progress import ConsoleProgress
     from alm_bench.records.marks import read_marks
     from alm_bench.records.models import build_runs_json, to_json
     from alm_bench.reports.review import build_relabelling
     from alm_bench.review import relabel_run
 
     marks = read_marks(labels)
-    found = [relabel_run(folder, marks, metrics, tags, Bars()) for folder in folders]
+    found = [relabel_run(folder, marks, metrics, tags, ConsoleProgress()) for folder in folders]
     if json_:
         relabelled = [
             {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices
+from alm_bench.cli.completion import build_choices_completer
 from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
 from alm_bench.core.escape import print_notice
@@ -27,7 +27,7 @@ def show(
         typer.Option(
             metavar="|".join(STATUSES),
             help="Only items with this status.",
-            autocompletion=complete_choices(*STATUSES),
+            autocompletion=build_choices_completer(*STATUSES),
         ),
     ] = None,
     rule: Annotated[
@@ -93,11 +93,11 @@ def show(
 
 def _print_items(records: "Sequence[Record]", header: "RunHeader | None") -> None:
     """Print items. If `header`, the header of their run, is given, also play the clips of each item."""
-    from alm_bench.reports.items import build_item
+    from alm_bench.reports.items import build_item_block
 
     if header is None:
         for record in records:
-            print_text([build_item(record)], end="\n\n")
+            print_text([build_item_block(record)], end="\n\n")
         return
     from alm_bench.cli.player import find_player, play_clip
     from alm_bench.items import find_demo_clips
@@ -105,7 +105,7 @@ def _print_items(records: "Sequence[Record]", header: "RunHeader | None") -> Non
     player = find_player()
     made = find_demo_clips(header.task.name, header.data.kind, header.spec.split)
     for record in records:
-        print_text([build_item(record)], end="\n\n")
+        print_text([build_item_block(record)], end="\n\n")
         for ref in record.sample.audio:
             if (problem := play_clip(made.get(ref.id, ref), player)) is not None:
                 print_notice(problem)

@@ -127,9 +127,9 @@ def export(
     json_: common.Json = False,
 ) -> None:
     """Write weights from a run's last saved state, finished or not."""
-    from alm_bench.train.export import export_weights, find_training
+    from alm_bench.train.export import export_weights, find_training_run
 
-    folder, position = export_weights(find_training(run), to)
+    folder, position = export_weights(find_training_run(run), to)
     if json_:
         common.print_json({"folder": str(folder), "stage": position.stage, "step": position.step})
     else:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices, complete_models, complete_recipes
+from alm_bench.cli.completion import build_choices_completer, complete_models, complete_recipes
 
 if TYPE_CHECKING:
     from alm_bench.train.config import TrainConfig
-    from alm_bench.train.difficulty import Measured
+    from alm_bench.train.difficulty import RowMeasurement
 
 
 def difficulty(
@@ -45,7 +45,7 @@ def difficulty(
         typer.Option(
             metavar="data|stage",
             help="Ask with the prompts of the data, or with the template of the GRPO stage.",
-            autocompletion=complete_choices("data", "stage"),
+            autocompletion=build_choices_completer("data", "stage"),
         ),
     ] = "data",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the first draw.")] = 0,
@@ -73,7 +73,7 @@ def difficulty(
     from alm_bench.core.files import get_cache_folder
     from alm_bench.core.options import check_choice, parse_pairs
     from alm_bench.train.config import load_config
-    from alm_bench.train.difficulty import DrawStore, build_table_path, measure_pass_rates, write_pass_rates
+    from alm_bench.train.difficulty import DrawnAnswerStore, build_pass_rates_path, measure_pass_rates, write_pass_rates
     from alm_bench.train.grpo_config import GrpoConfig
     from alm_bench.train.measured_rows import find_measured_stage, read_measured_rows
     from alm_bench.train.report import draw_pass_rates
@@ -93,21 +93,21 @@ def difficulty(
     )
     decoding.check()
     rows = read_measured_rows(recipe, stage)[:limit]
-    name, arguments = (model, model_arg) if model is not None else _name_recipe_model(recipe, model_arg)
+    name, arguments = (model, model_arg) if model is not None else _get_recipe_adapter(recipe, model_arg)
     with common.open_model(name, arguments, device, dtype) as adapter, CountProgress("rows") as progress:
-        store = DrawStore(get_cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
+        store = DrawnAnswerStore(get_cache_folder("difficulty") / "draws.sqlite", adapter, decoding)
         with common.redirect_model_output():
             measured = measure_pass_rates(
                 rows, adapter, decoding, draws, store, batch_size, progress.update, reward, template
             )
         label = adapter.identity.label
-    path = to or build_table_path(recipe.name, label)
+    path = to or build_pass_rates_path(recipe.name, label)
     write_pass_rates(measured, path)
     draw_pass_rates([one.pass_rate for one in measured], f"{recipe.name} · {label}", path.with_suffix(".png"))
     _print_result(measured, path, label, json_)
 
 
-def _name_recipe_model(recipe: "TrainConfig", model_arg: Sequence[str] | None) -> tuple[str, list[str]]:
+def _get_recipe_adapter(recipe: "TrainConfig", model_arg: Sequence[str] | None) -> tuple[str, list[str]]:
     """Return the name of the adapter that loads the initial weights of a recipe, and its options (`key=value`).
 
     Raises UsageError for a recipe that starts from untrained weights.
@@ -121,11 +121,11 @@ def _name_recipe_model(recipe: "TrainConfig", model_arg: Sequence[str] | None) -
     return "mellow", [f"checkpoint={recipe.model.init}", *(model_arg or ())]
 
 
-def _print_result(measured: "Sequence[Measured]", path: Path, label: str, json_: bool) -> None:
+def _print_result(measured: "Sequence[RowMeasurement]", path: Path, label: str, json_: bool) -> None:
     """Print the number of rows by the number of right draws, and where the table is."""
-    from alm_bench.train.difficulty import count_by_rights
+    from alm_bench.train.difficulty import count_rows_by_right_draws
 
-    counts = count_by_rights(measured)
+    counts = count_rows_by_right_draws(measured)
     mean = sum(one.pass_rate for one in measured) / len(measured)
     if json_:
         common.print_json({"table": str(path), "model": label, "mean": mean, "rows_by_right_draws": counts})

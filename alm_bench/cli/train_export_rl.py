@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.completion import complete_choices, complete_recipes
+from alm_bench.cli.completion import build_choices_completer, complete_recipes
 
 TRAINERS = ("trl",)
 """Trainers for which files can be written."""
@@ -20,7 +20,8 @@ def export_rl(
         ),
     ],
     to: Annotated[
-        str, typer.Option(metavar="trl", help="Trainer to write for.", autocompletion=complete_choices(*TRAINERS))
+        str,
+        typer.Option(metavar="trl", help="Trainer to write for.", autocompletion=build_choices_completer(*TRAINERS)),
     ] = "trl",
     set_: common.RecipeChanges = None,
     out: Annotated[

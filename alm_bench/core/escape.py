@@ -43,10 +43,10 @@ def escape_terminal(text: str, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or not _is_hidden(c) else _escape_character(c) for c in text)
+    return "".join(c if c in keep or not _needs_escape(c) else _escape_character(c) for c in text)
 
 
-def _is_hidden(character: str) -> bool:
+def _needs_escape(character: str) -> bool:
     """Return True if a terminal interprets or hides the character, so that it must be escaped."""
     return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
 

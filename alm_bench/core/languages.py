@@ -76,7 +76,7 @@ def normalise_language(code: str) -> str:
     return _THREE_LETTERS.get(base, base)
 
 
-def name_language(code: str | None) -> str:
+def format_language_name(code: str | None) -> str:
     """Return the English name of a language with its code, such as `German (de)`; the code alone if it has no name;
     `not known` for None."""
     if code is None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from alm_bench.core.errors import UsageError, format_similar_names
 from alm_bench.core.files import hash_json
-from alm_bench.core.languages import ItemLanguages, name_language, normalise_language
+from alm_bench.core.languages import ItemLanguages, format_language_name, normalise_language
 from alm_bench.core.types import Request, Sample
 
 
@@ -82,7 +82,7 @@ class PromptTemplate:
             return self
         if (text := self.translations.get(normalise_language(language))) is None:
             raise UsageError(
-                f"prompt set {self.id} has no text in {name_language(language)}; it has "
+                f"prompt set {self.id} has no text in {format_language_name(language)}; it has "
                 f"{', '.join(sorted(self.translations))}: name another one with --prompt"
             )
         return replace(self, template=text)

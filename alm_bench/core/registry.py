@@ -66,10 +66,10 @@ def load_registry(
     broken: dict[str, str] = {}
     versions: dict[str, str] = {}
 
-    def add(entry: T, where: str, version: str | None) -> None:
+    def add(entry: T, origin: str, version: str | None) -> None:
         name = get_name(entry)
         if name in entries:
-            raise UsageError(f"{kind} {name!r} is defined twice, the second time by {where}: uninstall one")
+            raise UsageError(f"{kind} {name!r} is defined twice, the second time by {origin}: uninstall one")
         entries[name] = entry
         if version is not None:
             versions[name] = version

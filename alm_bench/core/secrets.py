@@ -85,10 +85,10 @@ def hide_secrets(value: Any, name: str = "") -> Any:
         return type(value)(hide_secrets(part) for part in value)
     if not isinstance(value, str):
         return value
-    return _hide_variables(value) if _is_environment(name) else hide_in_text(value)
+    return _hide_variables(value) if _is_environment(name) else hide_secrets_in_text(value)
 
 
-def hide_in_text(text: str) -> str:
+def hide_secrets_in_text(text: str) -> str:
     """Return the text with its secrets replaced: in JSON, URLs, `NAME=value`, `--name value` and headers."""
     if (parsed := _parse_structure(text)) is not None:
         hidden = hide_secrets(parsed)
@@ -101,9 +101,9 @@ def hide_in_text(text: str) -> str:
     return _FLAG.sub(lambda found: _hide_pair(found, " "), text)
 
 
-def _hide_pair(match: "re.Match[str]", between: str) -> str:
+def _hide_pair(match: "re.Match[str]", separator: str) -> str:
     """Return a matched pair of name and value with the value replaced if it is a secret."""
-    return f"{match[1]}{between}{HIDDEN}" if is_secret_name(match[1]) else match[0]
+    return f"{match[1]}{separator}{HIDDEN}" if is_secret_name(match[1]) else match[0]
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
@@ -196,7 +196,7 @@ def _hide_variables(text: str) -> str:
     pairs = _split_variables(text)
     if pairs is None:
         return HIDDEN
-    hidden = [(key, HIDDEN if value and is_secret_name(key) else hide_in_text(value)) for key, value in pairs]
+    hidden = [(key, HIDDEN if value and is_secret_name(key) else hide_secrets_in_text(value)) for key, value in pairs]
     if hidden == pairs:
         return text
     shown = ((key, value if value == HIDDEN else shlex.quote(value)) for key, value in hidden)

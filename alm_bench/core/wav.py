@@ -13,17 +13,17 @@ HEADER_BYTES = 44
 """Length in bytes of the header of a WAV file without optional chunks."""
 
 
-def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
+def encode_wav(wave: Wave, rate: int, encoding: Encoding = "int16") -> bytes:
     """Encode the mono samples `wave` in -1..1, of shape (samples,), as a WAV file of `rate` Hz.
 
-    `samples`: number format of the samples in the file. In 16-bit files, samples beyond -1..1 are clipped, and all
+    `encoding`: number format of the samples in the file. In 16-bit files, samples beyond -1..1 are clipped, and all
     samples equal those that libsndfile writes. There are no optional chunks: the samples (little-endian) begin at byte
     `HEADER_BYTES`.
     """
     import numpy as np  # here, since light commands import `core`
 
-    kind, width = (3, 4) if samples == "float32" else (1, 2)
-    if samples == "float32":
+    kind, width = (3, 4) if encoding == "float32" else (1, 2)
+    if encoding == "float32":
         data = np.asarray(wave, "<f4").tobytes()
     else:
         # libsndfile's own steps: rounded to 32 bits, of which the upper 16 are kept. float32 suffices: it represents

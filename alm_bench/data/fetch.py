@@ -389,9 +389,9 @@ def _get_file_name(url: str) -> str:
     return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
-def compute_digest(path: Path, kind: str) -> str:
+def compute_digest(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def matches_checksum(path: Path, checksum: str) -> bool:

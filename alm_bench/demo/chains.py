@@ -92,44 +92,44 @@ def _build_chain_row(dataset: DatasetRows, item: Question, path: str, style: Cha
     return {**row, "reference": plain["answer"]}
 
 
-def _name(event: Event) -> str:
+def _get_event_name(event: Event) -> str:
     """Return the label of an event's type; for an ambiguous sound, its description."""
     if is_ambiguous(event.type):
         return describe_event(event.type).removesuffix(" is heard")
     return EVENT_TYPES[event.type].label
 
 
-def _reason_presence(item: Question, ordered: list[Event]) -> str:
+def _explain_presence(item: Question, ordered: list[Event]) -> str:
     return f"of the options only {item.choices[item.gold].lower()} is heard"
 
 
-def _reason_edge(item: Question, ordered: list[Event]) -> str:
+def _explain_first_or_last(item: Question, ordered: list[Event]) -> str:
     edge, event = ("last", ordered[-1]) if "last" in item.question.lower() else ("first", ordered[0])
-    return f"the {edge} sound is {_name(event)}"
+    return f"the {edge} sound is {_get_event_name(event)}"
 
 
-def _reason_order(item: Question, ordered: list[Event]) -> str:
+def _explain_order(item: Question, ordered: list[Event]) -> str:
     first, second = next(
         (a, b)
         for a, b in combinations(ordered, 2)
         for one, other in ((EVENT_TYPES[a.type], EVENT_TYPES[b.type]), (EVENT_TYPES[b.type], EVENT_TYPES[a.type]))
         if format_order_question(one, other) == item.question
     )
-    return f"{_name(first)} comes first, {_name(second)} comes later"
+    return f"{_get_event_name(first)} comes first, {_get_event_name(second)} comes later"
 
 
-def _reason_count(item: Question, ordered: list[Event]) -> str:
+def _explain_count(item: Question, ordered: list[Event]) -> str:
     counted = next(event for event in ordered if f"many {EVENT_TYPES[event.type].units} are" in item.question)
     return f"{EVENT_TYPES[counted.type].units}: {counted.repeats}"
 
 
-def _reason_loudness(item: Question, ordered: list[Event]) -> str:
+def _explain_loudness(item: Question, ordered: list[Event]) -> str:
     loudest = max(ordered, key=lambda event: event.gain)
-    others = list(dict.fromkeys(_name(event) for event in ordered if event is not loudest))
-    return f"{_name(loudest)} is louder than {' and '.join(others)}"
+    others = list(dict.fromkeys(_get_event_name(event) for event in ordered if event is not loudest))
+    return f"{_get_event_name(loudest)} is louder than {' and '.join(others)}"
 
 
-def _compare_two(item: Question, ordered: list[Event], attribute: str, less: str, more: str) -> str:
+def _explain_comparison(item: Question, ordered: list[Event], attribute: str, less: str, more: str) -> str:
     """Return which of the two events of the same type has less and which has more of an attribute."""
     types = [event.type for event in ordered]
     first, second = [event for event in ordered if types.count(event.type) == 2]
@@ -137,26 +137,26 @@ def _compare_two(item: Question, ordered: list[Event], attribute: str, less: str
     return f"the first one is {less if rising else more}, the second one is {more if rising else less}"
 
 
-def _reason_pitch(item: Question, ordered: list[Event]) -> str:
-    return _compare_two(item, ordered, "pitch", "low", "high")
+def _explain_pitch(item: Question, ordered: list[Event]) -> str:
+    return _explain_comparison(item, ordered, "pitch", "low", "high")
 
 
-def _reason_tempo(item: Question, ordered: list[Event]) -> str:
-    return _compare_two(item, ordered, "tempo", "slow", "fast")
+def _explain_tempo(item: Question, ordered: list[Event]) -> str:
+    return _explain_comparison(item, ordered, "tempo", "slow", "fast")
 
 
-def _reason_source(item: Question, ordered: list[Event]) -> str:
-    return f"{_name(ordered[0])} belongs to {item.choices[item.gold].lower()}"
+def _explain_source(item: Question, ordered: list[Event]) -> str:
+    return f"{_get_event_name(ordered[0])} belongs to {item.choices[item.gold].lower()}"
 
 
 _REASONERS: Mapping[str, Callable[[Question, list[Event]], str]] = {
-    "Event Presence": _reason_presence,
-    "First and Last Event": _reason_edge,
-    "Event Order": _reason_order,
-    "Counting": _reason_count,
-    "Loudness Comparison": _reason_loudness,
-    "Pitch Comparison": _reason_pitch,
-    "Tempo Comparison": _reason_tempo,
-    "Source Inference": _reason_source,
+    "Event Presence": _explain_presence,
+    "First and Last Event": _explain_first_or_last,
+    "Event Order": _explain_order,
+    "Counting": _explain_count,
+    "Loudness Comparison": _explain_loudness,
+    "Pitch Comparison": _explain_pitch,
+    "Tempo Comparison": _explain_tempo,
+    "Source Inference": _explain_source,
 }
 """Function that writes the reasoning, by the skill that a question tests."""

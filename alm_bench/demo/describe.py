@@ -53,10 +53,10 @@ def _build_caption(scene: Scene, link: str, opening: str, turn: int) -> str:
 def _list_names(scene: Scene) -> list[str]:
     """Return the names of a scene's event types, in order of appearance."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
-    return list(dict.fromkeys(_get_name(event.type) for event in ordered))
+    return list(dict.fromkeys(_get_type_name(event.type) for event in ordered))
 
 
-def _get_name(tag: str) -> str:
+def _get_type_name(tag: str) -> str:
     return describe_event(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
 
 
@@ -65,11 +65,13 @@ def _join_list(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def _describe_course(scene: Scene) -> str:
+def _describe_sequence(scene: Scene) -> str:
     """Return a text about a scene: its first and last event, the overlap of events, and the background noise."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _list_names(scene)
-    course = f"It opens with {names[0]}" + (f" and ends with {_get_name(ordered[-1].type)}" if len(names) > 1 else "")
+    course = f"It opens with {names[0]}" + (
+        f" and ends with {_get_type_name(ordered[-1].type)}" if len(names) > 1 else ""
+    )
     overlap = any(a.end > b.onset + 0.15 for a, b in pairwise(ordered))
     texture = "the sounds overlap" if overlap else "the sounds keep apart" if len(ordered) > 1 else "it stands alone"
     floor = "over an audible hiss" if scene.noise > -52 else "over near silence"
@@ -96,8 +98,8 @@ def describe_difference(first: Scene, second: Scene, tier: Tier) -> str:
     shared = [name for name in _list_names(first) if name in _list_names(second)]
     common = f"Both contain {_join_list(shared)}" if shared else "They have no sound in common"
     return (
-        f"The first audio holds {_list_domains(first)}: {a}. {_describe_course(first)}. "
-        f"The second audio holds {_list_domains(second)}: {b}. {_describe_course(second)}. {common}."
+        f"The first audio holds {_list_domains(first)}: {a}. {_describe_sequence(first)}. "
+        f"The second audio holds {_list_domains(second)}: {b}. {_describe_sequence(second)}. {common}."
     )
 
 

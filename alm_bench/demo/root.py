@@ -80,7 +80,7 @@ class DemoRoot(LocalRoot):
         """Return the clip of the first of `names` that has a scene. If none has one, search for a file, as
         `LocalRoot.audio` does."""
         for name in names:
-            key = _normalise_name(name)
+            key = _normalise_path(name)
             for index in (_SCENES, _TRAINING):
                 scene = self._load_scenes(index).get(key)
                 if scene is not None:
@@ -91,7 +91,7 @@ class DemoRoot(LocalRoot):
 
     def get_scene(self, name: str) -> Scene:
         """Return the scene of a clip. Raises DataError if the demo data have no such clip."""
-        key = _normalise_name(name)
+        key = _normalise_path(name)
         for index in (_SCENES, _TRAINING):
             if key in self._load_scenes(index):
                 return self._load_scenes(index)[key]
@@ -117,7 +117,7 @@ def _hash_scene(scene: Scene) -> str:
     return hashlib.sha256(f"{WORLD} {scene!r}".encode()).hexdigest()
 
 
-def _normalise_name(name: str) -> str:
+def _normalise_path(name: str) -> str:
     return str(PurePosixPath(name))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from alm_bench.core import AlmBenchError
 from alm_bench.records.schema import Record
-from alm_bench.reports.ablation import build_ablation, build_notes
+from alm_bench.reports.ablation import build_ablation_report, build_notes
 from alm_bench.reports.blocks import Heading, Table, Text, convert_to_cell
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.html.links import Link, link_table, make_address
@@ -69,7 +69,7 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
             found[name] = compute_effects(clean.task, pairs, condition.keeps_evidence)
     if clean.task is not None:
         found |= compute_reasoning_effects(clean.task, clean.records, reasoning)
-    blocks = build_ablation(clean.summary.task, clean.model, found, picked, details=True)
+    blocks = build_ablation_report(clean.summary.task, clean.model, found, picked, details=True)
     addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
     addresses["clean"] = make_address("items", run=clean.summary.run)
     tables = [link_table(block, _make_condition_link(block, addresses)) for block in blocks if isinstance(block, Table)]

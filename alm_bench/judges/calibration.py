@@ -84,20 +84,20 @@ def build_calibration(judged: JudgedAnswers, source: Path) -> Calibration | None
     )
 
 
-def _get_path(key: str) -> Path:
+def _get_calibration_path(key: str) -> Path:
     return get_cache_folder("judges") / f"calibration-{hash_json(key)[:16]}.json"
 
 
 def store_calibration(key: str, calibration: Calibration) -> None:
     """Store the agreement of a judge, by `Judge.key`, for tables of later runs. Raises StoreError."""
     entry = {"judge": key, "calibration": to_json(calibration)}
-    write_atomically(_get_path(key), msgspec.json.encode(entry), "ALM_BENCH_CACHE")
+    write_atomically(_get_calibration_path(key), msgspec.json.encode(entry), "ALM_BENCH_CACHE")
 
 
 def find_calibration(key: str) -> Calibration | None:
     """Return the last stored agreement of a judge with the same prompt; None if there is none."""
     try:
-        entry = msgspec.json.decode(_get_path(key).read_bytes())
+        entry = msgspec.json.decode(_get_calibration_path(key).read_bytes())
         return from_json(entry["calibration"], Calibration)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError):
         return None

@@ -98,7 +98,7 @@ def ask(
     requests = [requests[index] for index in adapter.order(requests)]
     failure = OVER_BUDGET
     try:
-        with closing(_answer(adapter, requests, Decoding(max_new_tokens=max_new_tokens), budget)) as answers:
+        with closing(_stream_answers(adapter, requests, Decoding(max_new_tokens=max_new_tokens), budget)) as answers:
             for key, output in answers:
                 reply = _read_output(output)
                 if reply.error is None:
@@ -111,7 +111,7 @@ def ask(
     return replies | {key: Reply(None, error=failure) for key in missing if key not in replies}
 
 
-def _answer(
+def _stream_answers(
     adapter: Adapter, requests: Sequence[Request], decoding: Decoding, budget: Budget
 ) -> Generator[tuple[str, Output], None, None]:
     """Yield the id of each request with its output, as they arrive, until the budget is reached.

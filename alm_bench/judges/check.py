@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from alm_bench.calibration import AnswerAgreement, MetricCheck, PairAgreement, describe_pair_agreement
+from alm_bench.calibration import AnswerAgreement, MetricCheck, PairAgreement, compute_caption_pair_agreement
 from alm_bench.core import Metric, UsageError
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer
@@ -106,7 +106,7 @@ def check_judges(
     """
     pairs = [item for item in items if isinstance(item, CaptionPair)]
     answers = [item for item in items if isinstance(item, LabelledAnswer)]
-    texts = list_texts(items)
+    texts = build_judge_items(items)
     for judge in judges:
         if texts and (reason := judge.preset.describe_unsuitable(texts[0])) is not None:
             raise UsageError(f"--judge-preset {judge.preset.name} cannot judge the texts of {source} ({reason})")
@@ -121,18 +121,18 @@ def check_judges(
         elif pairs:
             agreements[key] = _compare_pairs(pairs, judgements)
         else:
-            agreements[key] = _calibrate(JudgedAnswers(judge, answers, judgements), source)
+            agreements[key] = _measure_agreement(JudgedAnswers(judge, answers, judgements), source)
     labelled = sum(pair.votes != 0 for pair in pairs) or sum(answer.label is not None for answer in answers)
     clips: set[Hashable] = {pair.clip for pair in pairs} or {
         _get_cluster(number, answer) for number, answer in enumerate(answers)
     }
     titles = {key: f"{judge.label} ({judge.preset.name})" for key, (judge, _) in judged.items()}
     check = MetricCheck(agreements, missing, len(items), labelled, len(clips), titles=titles, has_pairs=bool(pairs))
-    outcomes = {key: _describe(judge, texts, found, agreements.get(key)) for key, (judge, found) in judged.items()}
-    return JudgeCheck(check, outcomes, _compare_all(texts, {key: found for key, (_, found) in judged.items()}))
+    outcomes = {key: _build_outcome(judge, texts, found, agreements.get(key)) for key, (judge, found) in judged.items()}
+    return JudgeCheck(check, outcomes, _compare_judge_pairs(texts, {key: found for key, (_, found) in judged.items()}))
 
 
-def list_texts(items: Sequence[LabelledAnswer] | Sequence[CaptionPair]) -> list[JudgeItem]:
+def build_judge_items(items: Sequence[LabelledAnswer] | Sequence[CaptionPair]) -> list[JudgeItem]:
     """Build the items that a judge gets for a labelled file: one per answer, or two per pair of captions."""
     pairs = [item for item in items if isinstance(item, CaptionPair)]
     answers = [item for item in items if isinstance(item, LabelledAnswer)]
@@ -143,7 +143,7 @@ def forecast_check(
     judges: Sequence[Judge], items: Sequence[LabelledAnswer] | Sequence[CaptionPair], source: Path
 ) -> Forecast:
     """Return the forecast of the calls of a check. No request is sent."""
-    texts = list_texts(items)
+    texts = build_judge_items(items)
     return forecast_calls(source.name, [(judge, texts) for judge in judges], len(items))
 
 
@@ -170,10 +170,12 @@ def _compare_pairs(pairs: Sequence[CaptionPair], judgements: Sequence[Judgement]
         for pair, one, two in zip(pairs, judgements[: len(pairs)], judgements[len(pairs) :], strict=True)
         if one.score is not None and two.score is not None
     ]
-    return describe_pair_agreement([pair for pair, _, _ in rows], [a for _, a, _ in rows], [b for _, _, b in rows])
+    return compute_caption_pair_agreement(
+        [pair for pair, _, _ in rows], [a for _, a, _ in rows], [b for _, _, b in rows]
+    )
 
 
-def _calibrate(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
+def _measure_agreement(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
     """Return a judge's agreement with people, and store it, so that tables of later runs can show it.
 
     `source` is the labelled file. Nothing is stored if no answer has a verdict.
@@ -183,7 +185,7 @@ def _calibrate(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
     return judged.compute_agreement()
 
 
-def _describe(
+def _build_outcome(
     judge: Judge,
     texts: Sequence[JudgeItem],
     judgements: Sequence[Judgement],
@@ -207,7 +209,7 @@ def _describe(
     )
 
 
-def _compare_all(
+def _compare_judge_pairs(
     texts: Sequence[JudgeItem], judged: Mapping[str, Sequence[Judgement]]
 ) -> dict[tuple[str, str], Metric]:
     """Return the kappa of each pair of judges, by their names, on the texts for which both have a verdict.

@@ -74,7 +74,7 @@ class Judge:
         for reply in replies.values():
             for name, value in reply.usage.items():
                 self.usage[name] = self.usage.get(name, 0) + value
-        return [self._conclude(item, each, replies) for item, each in zip(items, asked, strict=True)]
+        return [self._judge_item(item, each, replies) for item, each in zip(items, asked, strict=True)]
 
     def forecast(self, items: Sequence[JudgeItem]) -> tuple[int, list[Estimate]]:
         """Return the number of calls with a cached reply, and the estimate of each call that would be made."""
@@ -93,22 +93,22 @@ class Judge:
         limit = self.preset.max_new_tokens
         return [[build_call(self.identity, one, limit, repeat) for one in prompts] for repeat in range(self.repeats)]
 
-    def _conclude(
+    def _judge_item(
         self, item: JudgeItem, calls: Sequence[Sequence[JudgeCall]], replies: "dict[str, Reply]"
     ) -> Judgement:
         """Return the judgement of an item from the replies to its calls."""
         if not item.answer.strip():
-            return self._record("no answer", Verdict(0.0, reason="the model gave no answer"))
+            return self._build_judgement("no answer", Verdict(0.0, reason="the model gave no answer"))
         if (decided := self.preset.decide(item)) is not None:
-            return self._record("judged", decided)
+            return self._build_judgement("judged", decided)
         found = [[replies[call.key] for call in repeat] for repeat in calls]
         texts = tuple(reply.text for repeat in found for reply in repeat if reply.text is not None)
         if (failed := next((reply.error for repeat in found for reply in repeat if reply.error), None)) is not None:
-            return self._record("error", Verdict(problem=failed), texts)
+            return self._build_judgement("error", Verdict(problem=failed), texts)
         verdicts = [self._read_repeat(item, repeat) for repeat in found]
         scores = tuple(verdict.score for verdict in verdicts) if self.repeats > 1 else ()
         verdict = _combine_repeats(verdicts)
-        return self._record("judged" if verdict.score is not None else "unjudged", verdict, texts, scores)
+        return self._build_judgement("judged" if verdict.score is not None else "unjudged", verdict, texts, scores)
 
     def _read_repeat(self, item: JudgeItem, replies: "Sequence[Reply]") -> Verdict:
         """Return the verdict of one repeat, from the replies to all prompts about an item."""
@@ -121,7 +121,7 @@ class Judge:
         verdict = self.preset.read(reply.text)
         return replace(verdict, problem=CUT) if verdict.problem is not None and reply.truncated else verdict
 
-    def _record(
+    def _build_judgement(
         self,
         status: JudgementStatus,
         verdict: Verdict,
@@ -165,20 +165,22 @@ def _combine_repeats(verdicts: Sequence[Verdict]) -> Verdict:
     return agreeing[0]
 
 
-def forecast_calls(task: str, asked: Sequence[tuple[Judge, Sequence[JudgeItem]]], items: int) -> Forecast:
+def forecast_calls(
+    task: str, judges_with_items: Sequence[tuple[Judge, Sequence[JudgeItem]]], item_count: int
+) -> Forecast:
     """Return the forecast of the calls that judging would need.
 
-    `asked` pairs each judge with the items that it gets. `items` is the number of all items, including those that no
+    `judges_with_items` pairs each judge with the items that it gets. `item_count` is the number of all items, including those that no
     judge gets.
     """
-    found = [judge.forecast(own) for judge, own in asked]
+    found = [judge.forecast(own) for judge, own in judges_with_items]
     estimates = [one for _, missing in found for one in missing]
     costs = [one.cost for one in estimates if one.cost is not None]
     return Forecast(
         task=task,
         condition="clean",
-        model=f"judge {' and '.join(judge.label for judge, _ in asked)}",
-        items=items,
+        model=f"judge {' and '.join(judge.label for judge, _ in judges_with_items)}",
+        items=item_count,
         stored=sum(cached for cached, _ in found),
         calls=len(estimates),
         unusable=0,

@@ -24,7 +24,7 @@ from alm_bench.judges.calibration import (
 from alm_bench.judges.judge import Judge, Observe, forecast_calls
 from alm_bench.judges.labels import read_labels
 from alm_bench.judges.load import JudgeOptions, ModelIdentity, open_judges, refuse_own_judge, split_judge
-from alm_bench.judges.run_items import count_failures, describe_unsuitable, judge_records, select_records
+from alm_bench.judges.run_items import count_failures_by_reason, describe_unsuitable, judge_records, select_records
 from alm_bench.plugins import catalogue
 from alm_bench.records.judgement import JudgeNotes
 from alm_bench.records.models import StoredIdentity
@@ -96,7 +96,7 @@ class Jury:
             judge.usage.clear()
             run.records = judge_records(run.records, judge, task, budget, observe)
             run.notes[judge.key] = self._describe(judge, run.records, budget, observe)
-            failed = count_failures(run.records, judge.key)
+            failed = count_failures_by_reason(run.records, judge.key)
             failures += [f"{count} by {judge.label}: {reason}" for reason, count in failed.items()]
         if failures:
             shown = "; ".join(failures[:3])

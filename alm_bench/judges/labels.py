@@ -52,11 +52,11 @@ def _read_marked_answers(path: Path, out: Path) -> list[LabelledAnswer]:
         model, by_id = runs[mark.run]
         if mark.id not in by_id:
             raise UsageError(f"{path}: {mark.run} has no item {mark.id!r}")
-        answers.append(_build_answer(mark, by_id[mark.id], model))
+        answers.append(_build_labelled_answer(mark, by_id[mark.id], model))
     return answers
 
 
-def _build_answer(mark: Mark, record: Record, model: str) -> LabelledAnswer:
+def _build_labelled_answer(mark: Mark, record: Record, model: str) -> LabelledAnswer:
     question = record.sample.fields.get("question") or record.sample.metadata.get("question")
     return LabelledAnswer(
         answer=remove_reasoning(record.text or ""),

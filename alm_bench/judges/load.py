@@ -68,7 +68,7 @@ def open_judges(options: JudgeOptions, runtime: Runtime) -> Iterator[list[Judge]
     try:
         for model in options.models:
             name, pairs = split_judge(model)
-            adapter = catalogue().adapter(name).create(_complete_pairs(name, pairs), runtime)
+            adapter = catalogue().adapter(name).create(_add_judge_defaults(name, pairs), runtime)
             judges.append(Judge(adapter, preset, options.repeats))
             if "greedy" not in adapter.abilities.decodings:
                 raise UsageError(f"--judge {name}: a judge decodes greedily, which this model does not support")
@@ -78,7 +78,7 @@ def open_judges(options: JudgeOptions, runtime: Runtime) -> Iterator[list[Judge]
             judge.adapter.close()
 
 
-def _complete_pairs(name: str, pairs: dict[str, str]) -> dict[str, str]:
+def _add_judge_defaults(name: str, pairs: dict[str, str]) -> dict[str, str]:
     """Return the options of the judge model `name`: those of the user (`pairs`) and defaults for judges.
 
     The default for a model behind a server is `audio=none`, since judges get text only.

@@ -131,7 +131,7 @@ class JudgePreset:
         return hash_json([self.name, list(self.prompts), *parts])[:12]
 
 
-def read_verdict(reply: str, key: str) -> tuple[Fields, Verdict | None]:
+def read_verdict_fields(reply: str, key: str) -> tuple[Fields, Verdict | None]:
     """Read the fields of a reply that must contain the field `key`.
 
     Returns the fields and None. If the reply cannot be read, returns {} and a verdict that states the problem.

@@ -104,7 +104,7 @@ def describe_unsuitable(records: Sequence[Record], preset: JudgePreset, task: st
     return f"--judge-preset {preset.name} suits no item of {task} ({reason}): name another preset"
 
 
-def count_failures(records: Sequence[Record], key: str) -> Mapping[str, int]:
+def count_failures_by_reason(records: Sequence[Record], key: str) -> Mapping[str, int]:
     """Return the numbers of items whose call to the judge failed, by reason."""
     reasons: dict[str, Any] = {}
     for record in records:

@@ -181,7 +181,9 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
         raise CheckpointError(f"no encoder weights at {file}: name the {kind} checkpoint, --set model.encoder=PATH")
     content = read_torch_file(file)
     if not isinstance(content, Mapping) or key not in content:
-        found = f"keys {_abbreviate(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
+        found = (
+            f"keys {_join_first_names(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
+        )
         raise CheckpointError(f"{file} is no {kind} checkpoint: its weights are below the key {key!r}; found {found}")
     below = f"below {key!r}, as {kind} checkpoints have"
     state = {name.removeprefix(prefix): value for name, value in _check_flat_state(file, content[key], below).items()}
@@ -213,7 +215,7 @@ def _check_flat_state(path: Path, state: Any, source: str) -> dict[str, Tensor]:
     Raises CheckpointError if it has another structure. `source` is the part of the message that says what was expected.
     """
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        found = f"keys {_abbreviate(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
+        found = f"keys {_join_first_names(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(f"{path} is no flat state dict of tensors {source}; found {found}")
     return {str(key): value for key, value in state.items()}
 
@@ -240,17 +242,19 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     return model, read_folder_tokenizer(folder, config)
 
 
-def build_uninitialised_network(folder: Path, numbers: int) -> Mellow:
+def build_uninitialised_network(folder: Path, element_count: int) -> Mellow:
     """Build the network that a folder's config.json describes. Its weights have arbitrary values until the caller loads
     them.
 
-    `numbers` is the number of elements of the weights that will be loaded. Raises CheckpointError if the network has
+    `element_count` is the number of elements of the weights that will be loaded. Raises CheckpointError if the network has
     more, before memory is allocated: a wrong description alone cannot exhaust the memory.
     """
     config = _read_config(folder)
     described = sum(value.numel() for value in _drop_tied_output(_build_on_meta_device(config)).values())
-    if described > numbers:
-        raise CheckpointError(f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {numbers:,}")
+    if described > element_count:
+        raise CheckpointError(
+            f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {element_count:,}"
+        )
     return _build_uninitialised(config)
 
 
@@ -403,7 +407,7 @@ def _check_tensors(
         if name in shapes and shapes[name] != shape
     ]
     found = [
-        f"{len(names)} {what} ({_abbreviate(names)})"
+        f"{len(names)} {what} ({_join_first_names(names)})"
         for what, names in (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
         if names
     ]
@@ -411,7 +415,7 @@ def _check_tensors(
         raise CheckpointError(f"{path} does not fit the network: of {len(expected)} tensors, {'; '.join(found)}")
 
 
-def _abbreviate(names: Iterable[Any], limit: int = 3) -> str:
+def _join_first_names(names: Iterable[Any], limit: int = 3) -> str:
     """Return at most `limit` names, joined with commas, for a message."""
     listed = list(names)
     return ", ".join(map(str, listed[:limit])) + (", ..." if len(listed) > limit else "")

@@ -242,16 +242,16 @@ class Engine:
             for row, answer in zip(scores, ids, strict=True)
         ]
 
-    def _process_contexts(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
+    def _process_contexts(self, contexts: Sequence[Context], extra_columns: int) -> tuple[list[int], KVCache, Tensor]:
         """Process all contexts as one batch.
 
-        Returns the order of the contexts in the batch, their keys and values, with room for at least `more` further
+        Returns the order of the contexts in the batch, their keys and values, with room for at least `extra_columns` further
         columns, and the hidden state after the last token of each, (B, D).
         """
         parts = list(self._group_rows([len(context.prompt) for context in contexts]))
         widest = max(context.prefix_length for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
-        cache = self._allocate_cache(len(order), widest + more)
+        cache = self._allocate_cache(len(order), widest + extra_columns)
         for row, i in enumerate(order):
             if (prefix := contexts[i].prefix) is not None:
                 cache.write_rows(row, prefix)

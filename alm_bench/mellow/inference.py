@@ -28,7 +28,7 @@ V = TypeVar("V", Tensor, KVCache)
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class LogMelClip:
     """Log-mel spectrogram of a decoded clip."""
 
     key: str
@@ -48,10 +48,10 @@ class Question:
     prompt: str
     """Text of the question."""
 
-    first: Wave | Clip
+    first: Wave | LogMelClip
     """First clip, as samples or as a log-mel."""
 
-    second: Wave | Clip | None
+    second: Wave | LogMelClip | None
     """Second clip, None if the question is about one clip."""
 
     prefix: str = ""
@@ -106,11 +106,11 @@ class Answerer:
         self._use_cache = cache_mb > 0
         self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
-    def encode_clip(self, wave: Wave) -> Clip:
+    def encode_clip(self, wave: Wave) -> LogMelClip:
         """Compute the log-mel of a clip. Can be called from any thread, in parallel to the network."""
         with use_one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
-        return Clip(hash_waves([logmel.numpy()]), logmel)
+        return LogMelClip(hash_waves([logmel.numpy()]), logmel)
 
     @torch.inference_mode()
     def event_presence(self, waves: Sequence[Wave]) -> list[EventPresence]:
@@ -171,21 +171,21 @@ class Answerer:
         prefixes = self._get_or_compute(dict(zip(keys, pairs, strict=True)), self._compute_prefixes)
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
-    def _ensure_clip(self, clip: Wave | Clip) -> Clip:
+    def _ensure_clip(self, clip: Wave | LogMelClip) -> LogMelClip:
         """Return the log-mel of a clip, computed if it is given as samples."""
-        return clip if isinstance(clip, Clip) else self.encode_clip(clip)
+        return clip if isinstance(clip, LogMelClip) else self.encode_clip(clip)
 
-    def _compute_prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
+    def _compute_prefixes(self, pairs: Sequence[Sequence[LogMelClip]]) -> list[KVCache]:
         """Compute the language model's keys and values for the one or two clips of each question, one cache each."""
         return self.engine.prefixes(self._embed_clips(pairs))
 
-    def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
+    def _embed_clips(self, pairs: Sequence[Sequence[LogMelClip]]) -> list[Tensor]:
         """Return the embedded clips of each question, (n, D): the tokens of both clips with a separator between
         them."""
         audio_tokens = self._get_or_compute({clip.key: clip for pair in pairs for clip in pair}, self._encode_clips)
         return [self.model.join_clips(*(audio_tokens[clip.key] for clip in pair)) for pair in pairs]
 
-    def _encode_clips(self, clips: Sequence[Clip]) -> list[Tensor]:
+    def _encode_clips(self, clips: Sequence[LogMelClip]) -> list[Tensor]:
         """Encode clips as tokens of the language model, (A, D) per clip."""
         rows: list[Tensor] = []
         for start in range(0, len(clips), self._clips_per_batch):

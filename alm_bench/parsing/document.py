@@ -13,7 +13,7 @@ from typing import Any
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
 from alm_bench.parsing.tags import Tag, find_tags
-from alm_bench.parsing.text import ENDS, Span, blank, find_word_spans, fold, split_words
+from alm_bench.parsing.text import ENDS, Span, blank_out_spans, find_word_spans, fold, split_words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
@@ -59,7 +59,7 @@ class Document:
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.ends_in_reasoning = _find_reasoning(self.tags, folded)
         self.reasoning = tuple(hidden)
-        self._shown = blank(folded, sorted(_find_markup(folded, self.tags)))
+        self._shown = blank_out_spans(folded, sorted(_find_markup(folded, self.tags)))
         self.plain = visible = self._blank_reasoning(hidden)
         self.words = find_word_spans(visible)
         self.cues = detect_cues(visible)
@@ -70,17 +70,17 @@ class Document:
         If no word would be left, the last part of the reasoning is not replaced with spaces, since it must contain the
         answer. It is replaced, however, if the text ends within the reasoning.
         """
-        visible = blank(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
+        visible = blank_out_spans(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
         if not hidden or split_words(visible):
             return visible
-        visible = blank(self._shown, hidden)
+        visible = blank_out_spans(self._shown, hidden)
         if split_words(visible) or self.ends_in_reasoning:
             return visible
-        return blank(self._shown, hidden[:-1])
+        return blank_out_spans(self._shown, hidden[:-1])
 
     def blank_spans(self, spans: Iterable[Span]) -> None:
         """Replace `spans` of `plain`, which are in order, with spaces."""
-        self.plain = blank(self.plain, spans)
+        self.plain = blank_out_spans(self.plain, spans)
         self.words = find_word_spans(self.plain)
 
     def count_words(self, start: int, end: int) -> int:
@@ -145,7 +145,7 @@ class Document:
     def plain_without_quotes(self) -> str:
         """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
-        return blank(self.plain, (span for span in spans if len(split_words(self.plain[slice(*span)])) > 1))
+        return blank_out_spans(self.plain, (span for span in spans if len(split_words(self.plain[slice(*span)])) > 1))
 
     @cached_property
     def _has_denial(self) -> bool:

@@ -30,7 +30,7 @@ from alm_bench.parsing.reading import (
     is_uninformative,
     read_option_line,
     read_statement,
-    refers_to_others,
+    refers_to_other_options,
 )
 from alm_bench.parsing.scores import blank_repeated_options, read_scores
 from alm_bench.parsing.statements import FRAMED
@@ -68,7 +68,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
     options = prepare_options(tuple(choices))
     if not text.strip():
         return Parsed("empty", "none")
-    if (index := options.find_equal(text)) is not None:
+    if (index := options.find_equal_option(text)) is not None:
         return Parsed("ok", "exact", index, choices[index], (0, len(text)))
     document = Document(text, tuple(answer_tags))
     reading = ChoiceParser(document, options).decide()
@@ -112,7 +112,7 @@ class ChoiceParser:
                 continue
             if correction := self._read_correction(max(reading.span[1], span[1] if is_framed else 0)):
                 return correction
-            if reading.index is not None and not is_framed and self._rejects_all_after(reading.span[1]):
+            if reading.index is not None and not is_framed and self._rejects_all_options_after(reading.span[1]):
                 return Reading("refused", "none_of_them", reading.span)
             if kind == "said" and reading.status == "unparsed" and (later := self._read_conclusion(span[1])):
                 return later
@@ -137,14 +137,18 @@ class ChoiceParser:
 
     def _read_statement(self, kind: str, span: Span) -> Reading:
         """Return the reading of one statement. A statement of kind `index` is a position that is counted from 0."""
-        return self._read_index(span) if kind == "index" else read_statement(self.document, self.options, span)
+        return (
+            self._read_zero_based_position(span)
+            if kind == "index"
+            else read_statement(self.document, self.options, span)
+        )
 
-    def _rejects_all_after(self, start: int) -> bool:
+    def _rejects_all_options_after(self, start: int) -> bool:
         """Return True if the text says after `start` that no option fits."""
         found = self.document.cues.compile_pattern("@none").finditer(self.document.plain_without_quotes, start)
-        return any(not refers_to_others(self.document, none) for none in found)
+        return any(not refers_to_other_options(self.document, none) for none in found)
 
-    def _read_index(self, span: Span) -> Reading:
+    def _read_zero_based_position(self, span: Span) -> Reading:
         """Parse a statement that is an option's position counted from 0, such as "2" for the third option."""
         said = self.document.plain[slice(*span)].strip()
         position = int(said) if said.isdigit() and len(said) < 4 else -1
@@ -234,7 +238,7 @@ class ChoiceParser:
             return Reading("truncated", "none", whole)
         if opened := self._read_first_sentence():
             return opened
-        none = self._rejects_all_after(0)
+        none = self._rejects_all_options_after(0)
         if none or self.document.search("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
         named = {m.index: m for m in find_usable_mentions(self.document, self.options, whole)}
@@ -277,7 +281,7 @@ class ChoiceParser:
         none = [
             n
             for n in cues.compile_pattern("@none").finditer(self.document.plain_without_quotes, start)
-            if not refers_to_others(self.document, n)
+            if not refers_to_other_options(self.document, n)
         ]
         named, contrast = False, cues.compile_pattern("@contrasts")
         for span in spans:

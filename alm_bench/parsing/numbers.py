@@ -51,7 +51,7 @@ class Number:
     """True for an ordinal number (`3rd`)."""
 
 
-def find_numbers(plain: str, span: Span) -> dict[Span, str]:
+def find_cardinal_numbers(plain: str, span: Span) -> dict[Span, str]:
     """Return every cardinal number within `span` of a normalised text: its value in digits, by its span.
 
     Numbers in digits and in English words are read.
@@ -61,7 +61,7 @@ def find_numbers(plain: str, span: Span) -> dict[Span, str]:
 
 def is_number(text: str) -> bool:
     """Return True if a normalised text is one number and nothing else."""
-    return list(find_numbers(text, (0, len(text)))) == [(0, len(text))]
+    return list(find_cardinal_numbers(text, (0, len(text)))) == [(0, len(text))]
 
 
 def read_numbers(plain: str, span: Span) -> list[Number]:
@@ -106,7 +106,7 @@ def parse_single_number(text: str) -> str | None:
     return None
 
 
-def format_canonical(number: str) -> str:
+def normalise_decimal(number: str) -> str:
     """Return a decimal number without leading zeros and without trailing zeros after the point."""
     sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
     whole, _, part = digits.partition(".")
@@ -123,7 +123,7 @@ def _find_cardinals(plain: str, span: Span) -> Iterator[Number]:
         value = digits.replace(",", "" if thousands else ".")
         # The span excludes the unit, and the "rd" of 3rd.
         end = match.end(2)
-        yield Number((match.start(), end), format_canonical((match[1] or "") + value), match[3] is not None)
+        yield Number((match.start(), end), normalise_decimal((match[1] or "") + value), match[3] is not None)
     for match in _SPOKEN.finditer(plain, *span):
         numerals = list(_split_number_words(plain, match.span(2)))
         for place, ((start, end), amount) in enumerate(numerals):
@@ -138,7 +138,7 @@ def _find_cardinals(plain: str, span: Span) -> Iterator[Number]:
                 value, end = value + ".5", half.end()
             if place == 0 and match[1]:
                 start, value = match.start(), "-" + value
-            yield Number((start, end), format_canonical(value))
+            yield Number((start, end), normalise_decimal(value))
 
 
 def _split_number_words(plain: str, span: Span) -> Iterator[tuple[Span, int]]:

@@ -13,7 +13,7 @@ from itertools import islice, pairwise, takewhile
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, list_stems
-from alm_bench.parsing.numbers import find_numbers, is_number
+from alm_bench.parsing.numbers import find_cardinal_numbers, is_number
 from alm_bench.parsing.option_index import OptionIndex
 from alm_bench.parsing.text import (
     LETTER_END,
@@ -22,7 +22,7 @@ from alm_bench.parsing.text import (
     Token,
     fold,
     iterate_tokens,
-    iterate_words,
+    iterate_tokens_at_spans,
     normalise_text,
     split_words,
 )
@@ -140,7 +140,7 @@ class Options:
         """Return True if a text is in another script than the options, so that it cannot mention one."""
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
-    def find_equal(self, text: str) -> int | None:
+    def find_equal_option(self, text: str) -> int | None:
         """Return the index of the option that equals `text`, or None.
 
         Differences of case, width, white space and punctuation at the ends are ignored.
@@ -150,7 +150,7 @@ class Options:
         text = text.strip(WRAPPING)
         return self._exact.get(normalise_text(text)) if len(text) <= self._longest else None
 
-    def find_by_letter(self, letter: str) -> int | None:
+    def find_option_by_letter(self, letter: str) -> int | None:
         """Return the index of the option that a letter selects, or None.
 
         An option whose text is this letter is preferred to the option at the letter's position.
@@ -168,12 +168,12 @@ class Options:
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
         return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
 
-    def find_first_by_letter(self, letter: str) -> int | None:
+    def find_first_option_by_letter(self, letter: str) -> int | None:
         """Return the index of the first option whose text equals that of the option that a letter selects.
 
         Returns None if the letter selects no option.
         """
-        index = self.find_by_letter(letter)
+        index = self.find_option_by_letter(letter)
         return None if index is None else self.first[index]
 
     def find_option_at(self, document: Document, start: int, end: int) -> Mention | None:
@@ -222,7 +222,7 @@ class Options:
         for number, (begin, stop) in enumerate(words):
             if begin < done or not keys.may_begin_option(plain[begin:stop]):
                 continue
-            if match := self._match_option(document, iterate_words(plain, words, number)):
+            if match := self._match_option(document, iterate_tokens_at_spans(plain, words, number)):
                 found.append(self._build_mention(document, *match))
                 done = match[2]
         return found
@@ -268,12 +268,12 @@ class Options:
                 before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
             )
             article = before[2] in "ai" and not (before[1] or before[3].strip())
-            if delimited and not article and self.find_first_by_letter(before[2]) is not None:
+            if delimited and not article and self.find_first_option_by_letter(before[2]) is not None:
                 how, begin = "both", max(0, start - 12) + before.start()
         if (
             how != "both"
             and (after := _LETTER_AFTER.match(plain, end))
-            and self.find_first_by_letter(after[1]) is not None
+            and self.find_first_option_by_letter(after[1]) is not None
         ):
             how, end = "both", after.end()
         # "none of the options" does not mean the option "none".
@@ -290,7 +290,7 @@ class Options:
             if match[0].isdigit():
                 index = int(match[0]) - 1 if 0 < int(match[0]) <= self.count and not self.has_numeric_option else None
             else:
-                index = self.find_first_by_letter(match[0])
+                index = self.find_first_option_by_letter(match[0])
             if index is not None:
                 closing = _CLOSING.match(document.plain, stop)
                 stop = closing.end() if closing else stop
@@ -322,7 +322,7 @@ class Options:
         ended = _SENTENCE_ENDS.match(plain, stop)
         return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
-    def find_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
+    def find_option_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
         """Return the mention of an option whose text begins at `start` and is directly followed by further characters.
 
         In `Jazzyour_answer`, for example, a placeholder follows the option `Jazz`. The further characters must contain
@@ -351,7 +351,7 @@ class Options:
         denied = {mention.index for mention in self.find_mentions(document, *span) if mention.denied}
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
-    def find_similar(self, text: str) -> tuple[int, str] | None:
+    def find_similar_option(self, text: str) -> tuple[int, str] | None:
         """Return the index of the one option that a short text means in other words, and the name of the rule.
 
         The first of `LIKENESS_RULES` that any option satisfies is used. Returns None unless exactly one option does.
@@ -379,7 +379,9 @@ class Options:
         For example, `132 BPM` matches `132.0`. The word "one" is not read as a number, since it is often a pronoun.
         """
         said = {
-            float(number) for span, number in find_numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"
+            float(number)
+            for span, number in find_cardinal_numbers(text, (0, len(text))).items()
+            if text[slice(*span)] != "one"
         }
         hits = [i for i in self._distinct if len(said) == 1 and self._option_numbers[i] == said]
         return (hits[0], "quantity") if len(hits) == 1 else None
@@ -387,7 +389,9 @@ class Options:
     @cached_property
     def _option_numbers(self) -> list[set[float]]:
         """Numbers in each option's text."""
-        return [{float(number) for number in find_numbers(text, (0, len(text))).values()} for text in self.texts]
+        return [
+            {float(number) for number in find_cardinal_numbers(text, (0, len(text))).values()} for text in self.texts
+        ]
 
     def find_option_combining(self, text: str, indices: Iterable[int]) -> int | None:
         """Return the index of the one option that combines all the options in `indices`, or None.

@@ -103,14 +103,14 @@ class PartsFormat:
         return self.parts[:-1]
 
     @cached_property
-    def _opening(self) -> re.Pattern[str]:
+    def _opening_pattern(self) -> re.Pattern[str]:
         edge = r"^[ \t*#>-]*" if self.line_start else ""
         options = "|".join(f"(?P<p{index}>{re.escape(mark)})" for index, mark in enumerate(self.open))
         return re.compile(f"{edge}(?:{options})", re.IGNORECASE | re.MULTILINE)
 
     def read(self, text: str) -> Parts:
         """Read a text into its parts. No exception is raised for any text."""
-        found = list(self._opening.finditer(text))
+        found = list(self._opening_pattern.finditer(text))
         if not found:
             return Parts("direct", "direct", {}, (), text.strip())
         names = [self.parts[int((match.lastgroup or "p0")[1:])] for match in found]
@@ -119,7 +119,7 @@ class PartsFormat:
         starts: dict[str, int] = {}
         for place, (name, match) in enumerate(zip(names, found, strict=True)):
             end = found[place + 1].start() if place + 1 < len(found) else len(text)
-            body, closed = self._cut(text[match.end() : end], self.parts.index(name))
+            body, closed = self._cut_at_delimiter(text[match.end() : end], self.parts.index(name))
             texts.setdefault(name, body)
             starts.setdefault(name, match.end())
             unclosed = unclosed or (not closed and place + 1 == len(found))
@@ -130,7 +130,7 @@ class PartsFormat:
         answer = texts[self.answer] if status in READ else None
         return Parts(status, form, texts, shortened, answer, starts.get(self.answer, 0))
 
-    def _cut(self, body: str, part: int) -> tuple[str, bool]:
+    def _cut_at_delimiter(self, body: str, part: int) -> tuple[str, bool]:
         """Return `body` up to the delimiter that ends the part with index `part`, and True if that delimiter was found.
 
         Without end delimiters in the format, returns the whole `body` and True.
@@ -226,7 +226,7 @@ def read_formats(path: Path) -> dict[str, PartsFormat]:
 def get_format(name: str) -> PartsFormat:
     """Return a bundled format, or `FILE.toml:NAME` of a file. Raises UsageError for an unknown name."""
     file, colon, own = name.rpartition(":")
-    known = load_formats() if not colon else _read_cached(file)
+    known = load_formats() if not colon else _read_formats_once(file)
     if own not in known:
         raise UsageError(
             f"unknown format {name!r} of answers in parts; known: {format_similar_names(own, list(known))}"
@@ -235,7 +235,7 @@ def get_format(name: str) -> PartsFormat:
 
 
 @cache
-def _read_cached(file: str) -> Mapping[str, PartsFormat]:
+def _read_formats_once(file: str) -> Mapping[str, PartsFormat]:
     path = Path(file).expanduser()
     if not path.is_file():
         raise UsageError(f"{file}: no such file of formats of answers in parts")

@@ -13,7 +13,7 @@ from alm_bench.parsing.text import Span, split_words
 from alm_bench.parsing.yes_no import (
     NO,
     YES,
-    Answer,
+    YesNoAnswer,
     find_answer_word,
     read_elliptic_answer,
     read_named_answer,
@@ -53,7 +53,7 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
     ..." decides.
     """
     doc = Document(text, answer_tags)
-    if (status := _check_empty_or_truncated(doc)) is not None:
+    if (status := _parse_empty_or_truncated(doc)) is not None:
         return status
     question_content = None if question is None else read_question(question)
     for statement in _list_statements(doc):
@@ -64,7 +64,7 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
     return Parsed("refused", "refusal") if refuses_to_answer(doc.plain, 0) else _explain_missing_answer(doc)
 
 
-def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -> Answer | None:
+def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -> YesNoAnswer | None:
     """Return the yes/no answer of one statement, or of a whole text; None if no rule applies."""
     answer = (
         find_answer_word(doc.plain, span) or read_truth_clause(doc.plain, span) or read_elliptic_answer(doc.plain, span)
@@ -74,10 +74,10 @@ def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -
     if question_content is None:
         return read_named_answer(doc.plain, span)
     claim = find_last_claim(doc, span, question_content)
-    return None if claim is None else Answer(YES if claim.affirms else NO, "to_question", claim.span)
+    return None if claim is None else YesNoAnswer(YES if claim.affirms else NO, "to_question", claim.span)
 
 
-def _convert_yes_no(answer: Answer, rule: str) -> Parsed:
+def _convert_yes_no(answer: YesNoAnswer, rule: str) -> Parsed:
     """Convert a yes/no answer to the result of parsing. `rule`: the name of the rule in the result."""
     if answer.value is None:
         return Parsed("ambiguous", rule)
@@ -92,7 +92,7 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
     `value` its name.
     """
     doc = Document(text, answer_tags)
-    if (status := _check_empty_or_truncated(doc)) is not None:
+    if (status := _parse_empty_or_truncated(doc)) is not None:
         return status
     label_index, names = index_label_phrases(labels), list(labels)
     for statement in _list_statements(doc):
@@ -125,7 +125,7 @@ def parse_number(text: str, question: str | None = None, answer_tags: Sequence[s
     0.
     """
     doc = Document(text, answer_tags)
-    if (status := _check_empty_or_truncated(doc)) is not None:
+    if (status := _parse_empty_or_truncated(doc)) is not None:
         return status
     counted = None if question is None else find_counted_nouns(question)
     for statement in _list_statements(doc):
@@ -162,7 +162,7 @@ def _get_text_span(doc: Document) -> Span:
     return 0, len(doc.plain)
 
 
-def _check_empty_or_truncated(doc: Document) -> Parsed | None:
+def _parse_empty_or_truncated(doc: Document) -> Parsed | None:
     """Return the result for a text that is empty or ends within its reasoning; None for any other text."""
     if not doc.original.strip():
         return Parsed("empty", "none")

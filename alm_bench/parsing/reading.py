@@ -60,7 +60,7 @@ def read_statement(document: Document, options: Options, span: Span) -> Reading:
     option at the start; a letter; an option within the statement; other words for an option.
     """
     said = document.plain[slice(*span)]
-    if (index := options.find_equal(said)) is not None:
+    if (index := options.find_equal_option(said)) is not None:
         return Reading("ok", "exact", span, index)
     if not said.strip(_MARKS) or ("[" not in said and document.cues.compile_pattern(r"\W*@fillers\W*").fullmatch(said)):
         return Reading("unparsed", "blank", span)
@@ -70,10 +70,10 @@ def read_statement(document: Document, options: Options, span: Span) -> Reading:
         return read_statement(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
     if document.cues.compile_pattern(r"\W*(?:is |are )?@denials_before").match(said):
         return _read_denied_start(document, options, span)
-    for reader in (read_ordinal, _read_option_at_start, read_letter, _read_inner_option):
+    for reader in (read_position, _read_option_at_start, read_letter, _read_inner_option):
         if reading := reader(document, options, span):
             return reading
-    if like := options.find_similar(said):
+    if like := options.find_similar_option(said):
         return Reading("ok", like[1], span, like[0])
     if (index := options.find_joint_option(document, span)) is not None:
         return Reading("ok", "jointly", span, index)
@@ -101,7 +101,7 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
     none = document.search("none", *span)
     declines = (
         none is not None
-        and not refers_to_others(document, none)
+        and not refers_to_other_options(document, none)
         and not document.search("conclusions", none.end(), span[1])
     )
     for mentions, rule in (
@@ -190,7 +190,7 @@ _PREDICATE = (
 )
 
 
-def refers_to_others(document: Document, match: re.Match[str]) -> bool:
+def refers_to_other_options(document: Document, match: re.Match[str]) -> bool:
     """Return True if "none" refers to the other options only: "none of the other options fits"."""
     window = (max(0, match.start() - 12), match.end())
     return (
@@ -217,7 +217,7 @@ def _read_option_at_start(document: Document, options: Options, span: Span) -> R
     opening = document.cues.compile_pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
     mention = options.find_option_at(document, start, span[1])
-    if mention is None and (mention := options.find_with_attached_text(plain, start, span[1])):
+    if mention is None and (mention := options.find_option_with_attached_text(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
@@ -254,17 +254,17 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     for more in document.cues.compile_pattern(_MORE).finditer(
         plain, end, min(turn.start() if turn else span[1], end + 40)
     ):
-        other = options.find_by_letter(more[2])
+        other = options.find_option_by_letter(more[2])
         article = more[2] in "ai" and not more[1] and not original[more.start(2)].isupper()
-        if other is not None and options.first[other] != options.find_first_by_letter(match[1]) and not article:
-            joined = options.find_similar(plain[slice(*span)])
+        if other is not None and options.first[other] != options.find_first_option_by_letter(match[1]) and not article:
+            joined = options.find_similar_option(plain[slice(*span)])
             return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
-    if (index := options.find_by_letter(match[1])) is None:
+    if (index := options.find_option_by_letter(match[1])) is None:
         return None if rest.strip() else Reading("unparsed", "off_list", span)
     return Reading("ok", "letter", match.span(1), index)
 
 
-def read_ordinal(document: Document, options: Options, span: Span) -> Reading | None:
+def read_position(document: Document, options: Options, span: Span) -> Reading | None:
     """Parse a position: `Option 2`, `the second option`, or a single number if no option is a number."""
     plain, cues, position = document.plain, document.cues, -1
     if span[1] - span[0] > LONGEST_ORDINAL:
@@ -289,9 +289,9 @@ def read_option_line(document: Document, options: Options, span: Span) -> Readin
     """Parse a line that consists of an option's text, its letter, or both. Returns None for any other line."""
     plain = document.plain
     start, end = skip_characters(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
-    if (index := options.find_equal(plain[start:end])) is not None:
+    if (index := options.find_equal_option(plain[start:end])) is not None:
         return Reading("ok", "exact", (start, end), index)
-    for reader in (read_ordinal, _read_option_at_start, read_letter):
+    for reader in (read_position, _read_option_at_start, read_letter):
         reading = reader(document, options, span if reader is read_letter else (start, end))
         if reading and reading.index is not None and not plain[reading.span[1] : end].strip(_MARKS):
             return reading

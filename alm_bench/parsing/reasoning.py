@@ -42,11 +42,11 @@ def find_reasoning(text: str, answer: Span | None, answer_tags: Sequence[str] = 
     document = Document(text, answer_tags)
     spans = [span for span in document.reasoning if split_words(fold(text[slice(*span)]))]
     if spans:
-        return _find_tagged(document, spans, answer)
-    return None if answer is None else _find_untagged(document, answer)
+        return _find_tagged_reasoning(document, spans, answer)
+    return None if answer is None else _find_untagged_reasoning(document, answer)
 
 
-def _find_tagged(document: Document, spans: Sequence[Span], answer: Span | None) -> Reasoning | None:
+def _find_tagged_reasoning(document: Document, spans: Sequence[Span], answer: Span | None) -> Reasoning | None:
     """Return the reasoning in tags, whose spans are `spans`; None if the answer precedes it."""
     tags = [tag for tag in document.tags if not tag.answers]
     opened = [tag.span for tag in document.tags if tag.answers and not tag.closes]
@@ -92,7 +92,7 @@ def _skip_tags(document: Document, position: int) -> int:
     return position
 
 
-def _find_untagged(document: Document, answer: Span) -> Reasoning | None:
+def _find_untagged_reasoning(document: Document, answer: Span) -> Reasoning | None:
     """Return the sentences before the one with the answer; None if they have too few words."""
     start = next((span[0] for span in reversed(document.sentences) if span[0] <= answer[0]), 0)
     before = document.original[:start].strip()

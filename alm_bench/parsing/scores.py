@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options
 from alm_bench.parsing.reading import Reading
-from alm_bench.parsing.text import Span, blank
+from alm_bench.parsing.text import Span, blank_out_spans
 
 _VALUE = re.compile(
     r"[\"')\]*_}\s]{0,4}(?:[:=|\-(]|\bis\b)?[\s\"'(*_]{0,4}(?:(\d+(?:\.\d+)?)\s*%?(?![\w.:/])|(true|yes|correct|right|✓|✔|✅|☑|🟢)|(false|no|incorrect|wrong|not\b|❌|✗|✘|✖|🔴))"
@@ -58,7 +58,7 @@ def _find_all_mentions(document: Document, options: Options) -> list[Mention]:
     return [
         Mention(index, match.span(1), "letter")
         for match in keys
-        if (index := options.find_by_letter(match[1])) is not None
+        if (index := options.find_option_by_letter(match[1])) is not None
     ]
 
 
@@ -84,17 +84,17 @@ def blank_repeated_options(document: Document, options: Options) -> None:
     mentions = options.find_mentions(document, 0, len(document.plain))
     runs = [
         run
-        for run in _group_adjacent(document.plain, mentions)
+        for run in _group_adjacent_mentions(document.plain, mentions)
         if {m.index for m in run} == distinct and len(run) == len(distinct)
     ]
     spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
-    rest = blank(document.plain, spans)
+    rest = blank_out_spans(document.plain, spans)
     if spans and re.search(r"\w", rest):
         document.blank_spans(spans)
         document.memo[options] = [m for m in mentions if not any(a <= m.span[0] < b for a, b in spans)]
 
 
-def _group_adjacent(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
+def _group_adjacent_mentions(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
     """Return the mentions, split into runs in which only separators are between neighbours."""
     runs: list[list[Mention]] = []
     for mention in mentions:

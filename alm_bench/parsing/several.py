@@ -90,15 +90,15 @@ def _select_options(document: Document, options: Options, span: Span) -> set[int
     if document.search("none", *span) or (document.search("refusals", *span) and len(split_words(plain)) > 3):
         return set()
     if glued := _GLUED.fullmatch(document.original, *span):
-        found = {options.find_by_letter(letter.lower()) for letter in glued[1]}
-        if None not in found and len(found) == len(glued[1]) and options.find_equal(plain) is None:
+        found = {options.find_option_by_letter(letter.lower()) for letter in glued[1]}
+        if None not in found and len(found) == len(glued[1]) and options.find_equal_option(plain) is None:
             return {index for index in found if index is not None}
     if (named := _parse_json_list(document, options, span)) is not None:
         return named
     mentions = {mention.index for mention in find_usable_mentions(document, options, span)}
     covered = [mention.span for mention in options.find_mentions(document, *span)]
     for match in _LETTERS.finditer(document.plain, *span):
-        index, at = options.find_by_letter(match[1]), match.start(1)
+        index, at = options.find_option_by_letter(match[1]), match.start(1)
         written = document.original[at].isupper() or match.end() - match.start() > 1
         inside = any(start <= at < stop for start, stop in covered)
         if index is not None and written and not inside and not document.is_denied(match.start(), match.end()):
@@ -122,9 +122,9 @@ def _parse_json_list(document: Document, options: Options, span: Span) -> set[in
     found = set()
     for item in items:
         said = str(item)
-        index = options.find_equal(said)
+        index = options.find_equal_option(said)
         if index is None and len(said.strip(" ().")) == 1 and said.strip(" ().").isalpha():
-            index = options.find_by_letter(said.strip(" ()."))
+            index = options.find_option_by_letter(said.strip(" ()."))
         if index is None:
             return None
         found.add(index)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from alm_bench.parsing.languages import Cues
 from alm_bench.parsing.tags import Tag, load_tag_table
-from alm_bench.parsing.text import ENDS, Span, blank
+from alm_bench.parsing.text import ENDS, Span, blank_out_spans
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{[^{}]{0,200}\}){0,400})\}")
 _PAIR = re.compile(
@@ -62,15 +62,17 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
     for find_frames in (lambda text: _find_tag_statements(text, tags), _find_boxes, _find_dict_values, _find_calls):
         if new := list(find_frames(plain)):
             found += new
-            plain = blank(plain, sorted(statement.span for statement in new))
+            plain = blank_out_spans(plain, sorted(statement.span for statement in new))
     occupied = sorted(statement.span for statement in found)
     found += [
-        said for start, said in _find_answer_sentences(plain, cues) if not _overlaps(occupied, start, said.span[1])
+        said
+        for start, said in _find_answer_sentences(plain, cues)
+        if not _overlaps_any_span(occupied, start, said.span[1])
     ]
     return sorted(found, key=lambda statement: statement.span)
 
 
-def _overlaps(occupied: Sequence[Span], start: int, end: int) -> bool:
+def _overlaps_any_span(occupied: Sequence[Span], start: int, end: int) -> bool:
     """Return True if a span shares a character with any of some other spans.
 
     `occupied` are the other spans, which are sorted and do not overlap.
@@ -162,7 +164,7 @@ def _find_braces(plain: str) -> Iterator[Span]:
 def _find_answer_sentences(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
     """Yield each sentence that states an answer without a condition: its start, and the statement."""
     if "?" in plain:
-        plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
+        plain = blank_out_spans(plain, (match.span() for match in _QUESTION.finditer(plain)))
     condition = cues.compile_pattern(r"@conditions[^.\n。]*$")
     denial = cues.compile_pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
     for kind, template in (("said", _SAID), ("said", _LABEL), ("chosen", _CHOSEN)):

@@ -16,7 +16,7 @@ class Tag:
     """One tag in a text."""
 
     name: str
-    """Name of the tag, as `normalise_name` returns it."""
+    """Name of the tag, as `normalise_tag_name` returns it."""
 
     answers: bool
     """True for an answer tag, False for a reasoning tag."""
@@ -39,7 +39,7 @@ def load_tag_table() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _compile_pattern(further_names: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_tag_pattern(further_names: tuple[str, ...]) -> re.Pattern[str]:
     """Return the pattern of a tag whose name is in tags.toml or in `further_names`."""
     table = load_tag_table()
     names = "|".join(
@@ -58,7 +58,7 @@ def _build_loose_pattern(name: str) -> str:
     return r"[\s_-]?".join(re.escape(part) for part in re.split(r"[\s_-]+", fold(name.strip())))
 
 
-def normalise_name(name: str) -> str:
+def normalise_tag_name(name: str) -> str:
     """Return a tag's name normalised with `fold`, without spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]+", "", fold(name))
 
@@ -66,7 +66,7 @@ def normalise_name(name: str) -> str:
 @lru_cache(maxsize=64)
 def list_answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the normalised names of all answer tags: those in tags.toml and those in `further_names`."""
-    return frozenset(normalise_name(name) for name in (*load_tag_table()["answer"], *further_names))
+    return frozenset(normalise_tag_name(name) for name in (*load_tag_table()["answer"], *further_names))
 
 
 def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
@@ -77,7 +77,7 @@ def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
     if not any(sign in plain for sign in TAG_SIGNS):
         return
     names = list_answer_names(tuple(further_names))
-    for match in _compile_pattern(tuple(further_names)).finditer(plain):
-        name = normalise_name(match[3])
+    for match in _compile_tag_pattern(tuple(further_names)).finditer(plain):
+        name = normalise_tag_name(match[3])
         closes = bool(match[1] or match[5]) or "end" in (match[2], match[4])
         yield Tag(name, name in names, closes, match.span())

@@ -69,7 +69,7 @@ def fold(text: str) -> str:
     return text.lower().translate(_SAME) if text.isascii() else "".join(map(_fold_character, text))
 
 
-def blank(text: str, spans: Iterable[Span]) -> str:
+def blank_out_spans(text: str, spans: Iterable[Span]) -> str:
     """Return the text with spaces in place of `spans`, which are in order. Line breaks within them stay."""
     parts, done = [], 0
     for start, end in spans:
@@ -109,7 +109,7 @@ def find_word_spans(plain: str) -> list[Span]:
     return [match.span() for match in (_ASCII_TOKEN if plain.isascii() else _TOKEN).finditer(plain)]
 
 
-def iterate_words(plain: str, spans: Sequence[Span], first_index: int) -> Iterator[Token]:
+def iterate_tokens_at_spans(plain: str, spans: Sequence[Span], first_index: int) -> Iterator[Token]:
     """Yield the words at `spans` of a text, from index `first_index` to the last."""
     for index in range(first_index, len(spans)):
         start, end = spans[index]

@@ -8,7 +8,7 @@ from functools import cache
 from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.document import split_sentences
 from alm_bench.parsing.languages import DEFAULT
-from alm_bench.parsing.text import WRAPPING, Span, blank
+from alm_bench.parsing.text import WRAPPING, Span, blank_out_spans
 
 YES, NO = "yes", "no"
 
@@ -44,7 +44,7 @@ _SAID_YES = re.compile(r"(?<!not )(?<!n't )\byes\b(?!\s*(?:/|or\b|and\b))")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class YesNoAnswer:
     """One yes/no answer in a text."""
 
     value: str | None
@@ -58,7 +58,7 @@ class Answer:
 
 
 @cache
-def _collect_phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
+def _map_phrases_to_answers(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
     """Return the answer (`yes`, `no` or None) that each phrase of some levels means, by phrase.
 
     `levels`: members of `LEVELS`; a phrase of the level `neither` means None. `name`: the language of the phrases; None
@@ -91,7 +91,9 @@ def _compile_delimited_answers() -> re.Pattern[str]:
     Examples: `Well, yes.`, `..., so no.`. The first group matches anywhere. The second group, of answer words that also
     have other meanings ("true", "right"), matches only at the start of a sentence.
     """
-    anywhere, first = (_join_alternatives(list(_collect_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
+    anywhere, first = (
+        _join_alternatives(list(_map_phrases_to_answers(levels, None))) for levels in (_SET_APART, _ALONE)
+    )
     return re.compile(f"{_STARTS}({anywhere}){_END}|{_SENTENCE_STARTS}({first}){_END}")
 
 
@@ -99,7 +101,7 @@ def _compile_delimited_answers() -> re.Pattern[str]:
 def _compile_leading_answers(name: str) -> re.Pattern[str]:
     """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
     end = _WORD_END if answer_words()[name].spaced else ""
-    return re.compile(f"({_join_alternatives(list(_collect_phrases(('yes', 'no', 'neither'), name)))}){end}")
+    return re.compile(f"({_join_alternatives(list(_map_phrases_to_answers(('yes', 'no', 'neither'), name)))}){end}")
 
 
 @cache
@@ -108,20 +110,20 @@ def _compile_non_answers() -> re.Pattern[str]:
 
     All languages are included because a short text may not show its own.
     """
-    return re.compile(f"(?:{_join_alternatives(list(_collect_phrases(('neither',), None)))}){_WORD_END}")
+    return re.compile(f"(?:{_join_alternatives(list(_map_phrases_to_answers(('neither',), None)))}){_WORD_END}")
 
 
 def _look_up_answer(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
-    """Return the answer (`yes`, `no` or None) that a phrase means. See `_collect_phrases` for `levels` and `name`.
+    """Return the answer (`yes`, `no` or None) that a phrase means. See `_map_phrases_to_answers` for `levels` and `name`.
 
     Raises KeyError for a phrase of other levels.
     """
-    return _collect_phrases(levels, name)[" ".join(phrase.split())]
+    return _map_phrases_to_answers(levels, name)[" ".join(phrase.split())]
 
 
 def read_whole_answer(phrase_text: str) -> str | None:
     """Return `yes` or `no` if a normalised text consists of an answer word alone, else None."""
-    return _collect_phrases(_WHOLE, None).get(
+    return _map_phrases_to_answers(_WHOLE, None).get(
         " ".join(phrase_text.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…")
     )
 
@@ -131,10 +133,10 @@ def read_yes_or_no(reference: str) -> str | None:
 
     Unlike `read_whole_answer`, words with other meanings ("right", "true") are not accepted.
     """
-    return _collect_phrases(("yes", "no"), None).get(" ".join(reference.split()).strip(WRAPPING))
+    return _map_phrases_to_answers(("yes", "no"), None).get(" ".join(reference.split()).strip(WRAPPING))
 
 
-def find_answer_word(plain: str, span: Span) -> Answer | None:
+def find_answer_word(plain: str, span: Span) -> YesNoAnswer | None:
     """Return the last answer word that is separated from the rest of the text, or the one that begins the text.
 
     `value` is None if one sentence gives both answers. Returns None without an answer word.
@@ -142,11 +144,11 @@ def find_answer_word(plain: str, span: Span) -> Answer | None:
     start, end = span
     value = read_whole_answer(plain[start:end])
     if value is not None:
-        return Answer(value, "exact", span)
+        return YesNoAnswer(value, "exact", span)
     if both := [match.span() for match in _BOTH.finditer(plain, start, end)]:
         if len(plain[start:end].split()) <= 4:
-            return Answer(None, "both", span)
-        plain = blank(plain, both)
+            return YesNoAnswer(None, "both", span)
+        plain = blank_out_spans(plain, both)
     language = detect_main_language(plain[start:end])
     found = sorted(_find_answer_words(plain, span, language), key=lambda answer: answer.span)
     if not found:
@@ -154,11 +156,11 @@ def find_answer_word(plain: str, span: Span) -> Answer | None:
     # In "Most likely, no.", "no" is always an answer word and "likely" is not.
     found = [answer for answer in found if answer.rule != "alone"] or found
     if len({answer.value for answer in found}) > 1 and len(list(split_sentences(plain, start, end))) == 1:
-        return Answer(None, "both", span)  # "yes: 0.7, no: 0.3"
+        return YesNoAnswer(None, "both", span)  # "yes: 0.7, no: 0.3"
     return found[-1]
 
 
-def _find_answer_words(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
+def _find_answer_words(plain: str, span: Span, language: AnswerWords) -> Iterator[YesNoAnswer]:
     """Yield the answer words at the start of a text and between punctuation marks."""
     start, end = span
     opening = _OPENING.match(plain, start, end)
@@ -169,12 +171,12 @@ def _find_answer_words(plain: str, span: Span, language: AnswerWords) -> Iterato
     if leading is not None and not _compile_non_answers().match(plain, begin, end):
         value = _look_up_answer(leading[1], ("yes", "no", "neither"), name)
         if value is not None:
-            yield Answer(value, "leading", leading.span(1))
+            yield YesNoAnswer(value, "leading", leading.span(1))
     for match in _compile_delimited_answers().finditer(plain, start, end):
         group = match.lastindex or 0
         value = _look_up_answer(match[group], _SET_APART if group == 1 else _ALONE)
         if value is not None and match.span(group) != (leading.span(1) if leading else None):
-            yield Answer(value, "set_apart" if group == 1 else "alone", match.span(group))
+            yield YesNoAnswer(value, "set_apart" if group == 1 else "alone", match.span(group))
 
 
 def refuses_to_answer(plain: str, start: int) -> bool:
@@ -193,31 +195,31 @@ def refuses_to_answer(plain: str, start: int) -> bool:
     )
 
 
-def read_truth_clause(plain: str, span: Span) -> Answer | None:
+def read_truth_clause(plain: str, span: Span) -> YesNoAnswer | None:
     """Return the answer of the last clause such as `That is correct` or `It is not true that ...`, else None."""
     found = list(_TRUTH.finditer(plain, *span))
     if not found:
         return None
     last = found[-1]
     affirms = (last[2] in _TRUE) != bool(last[1])
-    return Answer(YES if affirms else NO, "truth", last.span())
+    return YesNoAnswer(YES if affirms else NO, "truth", last.span())
 
 
-def read_elliptic_answer(plain: str, span: Span) -> Answer | None:
+def read_elliptic_answer(plain: str, span: Span) -> YesNoAnswer | None:
     """Return the answer of the last sentence such as `It is.` or `They do not.`, else None."""
     for start, end in reversed(list(split_sentences(plain, *span))):
         if match := _ELLIPSIS.match(plain[:end], start):
-            return Answer(NO if match[1] or " not" in match[0] else YES, "ellipsis", (start, end))
+            return YesNoAnswer(NO if match[1] or " not" in match[0] else YES, "ellipsis", (start, end))
     return None
 
 
-def read_named_answer(plain: str, span: Span) -> Answer | None:
+def read_named_answer(plain: str, span: Span) -> YesNoAnswer | None:
     """Return the answer of a text for which the question is not known.
 
     The answer is yes if the word "yes" occurs, no if a sentence says that something is absent, else None.
     """
     if match := _SAID_YES.search(plain, *span):
-        return Answer(YES, "named", match.span())
+        return YesNoAnswer(YES, "named", match.span())
     if match := _NO_SUCH.search(plain, *span):
-        return Answer(NO, "denied", match.span())
+        return YesNoAnswer(NO, "denied", match.span())
     return None

@@ -22,7 +22,7 @@ def summarise_judgements(
         for one in record.judgements:
             rows.setdefault(one.key, []).append((record, one))
     return [
-        _summarise(
+        _summarise_judge(
             part, notes.get(key, JudgeNotes()), groupings, {name: other for name, other in rows.items() if name != key}
         )
         for key, part in rows.items()
@@ -35,13 +35,15 @@ def list_judged_metrics(tables: Sequence[JudgedTable]) -> Metrics:
     return dict(tables[0].metrics) if tables else {}
 
 
-def _cluster(record: Record) -> str:
+def _get_cluster(record: Record) -> str:
     return record.sample.groups.get("clip", record.sample.question)
 
 
-def _summarise(rows: _Rows, notes: JudgeNotes, groupings: Sequence[str], others: Mapping[str, _Rows]) -> JudgedTable:
+def _summarise_judge(
+    rows: _Rows, notes: JudgeNotes, groupings: Sequence[str], others: Mapping[str, _Rows]
+) -> JudgedTable:
     first = rows[0][1]
-    scores, clusters = [one.score for _, one in rows], [_cluster(record) for record, _ in rows]
+    scores, clusters = [one.score for _, one in rows], [_get_cluster(record) for record, _ in rows]
     extra = dict.fromkeys(name for _, one in rows for name in one.scores)
     metrics = {JUDGED: compute_judged_mean(scores, clusters)}
     for name in extra:
@@ -60,11 +62,11 @@ def _summarise(rows: _Rows, notes: JudgeNotes, groupings: Sequence[str], others:
         metrics=metrics,
         low=low,
         high=high,
-        corrected=_correct(rows, notes.labels),
+        corrected=_estimate_mean_label(rows, notes.labels),
         calibration=notes.calibration,
-        repeats_agree=_share(rows, [_compare_repeats(one) for _, one in rows]),
-        orders_agree=_share(rows, [one.orders_agree for _, one in rows]),
-        kappa={key: _compare(rows, part) for key, part in others.items() if part},
+        repeats_agree=_compute_agreement_share(rows, [_compare_repeats(one) for _, one in rows]),
+        orders_agree=_compute_agreement_share(rows, [one.orders_agree for _, one in rows]),
+        kappa={key: _compute_kappa(rows, part) for key, part in others.items() if part},
         groups=_summarise_groups(rows, groupings),
         usage=dict(notes.usage),
     )
@@ -80,16 +82,18 @@ def _compare_repeats(one: Judgement) -> bool | None:
     return len(set(one.repeats)) == 1 if one.repeats else None
 
 
-def _share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
+def _compute_agreement_share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
     """Return the share of rows with True in `agreeing`. Rows with None are left out; the result is None if no row
     remains."""
     known = [
-        (float(value), _cluster(record)) for (record, _), value in zip(rows, agreeing, strict=True) if value is not None
+        (float(value), _get_cluster(record))
+        for (record, _), value in zip(rows, agreeing, strict=True)
+        if value is not None
     ]
     return compute_share([value for value, _ in known], [clip for _, clip in known]) if known else None
 
 
-def _correct(rows: _Rows, labels: Mapping[str, float]) -> Metric | None:
+def _estimate_mean_label(rows: _Rows, labels: Mapping[str, float]) -> Metric | None:
     """Estimate the mean label of all items from the labels of some and the judge's scores of all; None without labels.
 
     For an item without a readable verdict, the mean score is used, which carries no information on its label.
@@ -110,16 +114,16 @@ def _correct(rows: _Rows, labels: Mapping[str, float]) -> Metric | None:
         [labels[record.sample.id] for record, _ in labelled],
         fill(labelled),
         fill(rest),
-        [_cluster(record) for record, _ in labelled],
-        [_cluster(record) for record, _ in rest],
+        [_get_cluster(record) for record, _ in labelled],
+        [_get_cluster(record) for record, _ in rest],
     )
 
 
-def _compare(rows: _Rows, others: _Rows) -> Metric:
+def _compute_kappa(rows: _Rows, others: _Rows) -> Metric:
     """Return the kappa of two judges on the items that both have judged."""
     theirs = {record.sample.id: one.score for record, one in others}
     both = [
-        (one.score, theirs[record.sample.id], _cluster(record))
+        (one.score, theirs[record.sample.id], _get_cluster(record))
         for record, one in rows
         if one.score is not None and theirs.get(record.sample.id) is not None
     ]
@@ -138,7 +142,7 @@ def _summarise_groups(rows: _Rows, groupings: Sequence[str]) -> dict[str, dict[s
                 parts.setdefault(key, []).append((record, one))
         if len(parts) > 1:
             found[grouping] = {
-                key: compute_judged_mean([one.score for _, one in part], [_cluster(record) for record, _ in part])
+                key: compute_judged_mean([one.score for _, one in part], [_get_cluster(record) for record, _ in part])
                 for key, part in parts.items()
             }
     return found

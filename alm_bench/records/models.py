@@ -511,7 +511,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def answered_items(self) -> int:
+    def processed_items(self) -> int:
         """Number of items with a record. Skipped and failed items have one, too."""
         return sum(self.status.values())
 

@@ -66,7 +66,7 @@ def reparse_outdated(store: RunStore, task: Task) -> ReparseResult | None:
     Otherwise, a resumed run would mix the results of two parser versions. Returns the differences; None if there are no
     stored items or the parser is the same.
     """
-    before = find_parser(store.header, store.folder)
+    before = find_parser_version(store.header, store.folder)
     if not store.kept or before == task.parser:
         return None
     store.kept, found = reparse(store.kept, task, before)
@@ -75,7 +75,7 @@ def reparse_outdated(store: RunStore, task: Task) -> ReparseResult | None:
     return found
 
 
-def find_parser(header: RunHeader, folder: Path) -> str | None:
+def find_parser_version(header: RunHeader, folder: Path) -> str | None:
     """Return the version of the parser that parsed a run: from its header, or else from its summary.
 
     Returns None if neither contains it.

@@ -183,7 +183,7 @@ def _build_pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
 
 
 def _build_reasoning_table(header: RunHeader, records: Sequence[Record]) -> dict[str, Any]:
-    """Return `{"reasoning": ...}` with the `ReasoningFigures` of a run as a JSON object.
+    """Return `{"reasoning": ...}` with the `ReasoningMetrics` of a run as a JSON object.
 
     Return {} if the run has no reasoning and its prompt does not ask for an output format.
     """

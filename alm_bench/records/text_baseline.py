@@ -60,11 +60,11 @@ def describe_missing_baseline(records: Sequence[Record]) -> str | None:
 
 def _add_baseline(item: Item, name: str, other_record: Record) -> Item:
     """Return the item with the answer in `other_record`, the other run's record, as its first baseline."""
-    solver = Baseline(name=name, option=_find_option(item, other_record), is_run=True)
+    solver = Baseline(name=name, option=_find_chosen_option(item, other_record), is_run=True)
     return replace(item, baselines=(solver, *(other for other in item.baselines if other.name != name)))
 
 
-def _find_option(item: PlannedItem | Record, other_record: Record) -> int | None:
+def _find_chosen_option(item: PlannedItem | Record, other_record: Record) -> int | None:
     """Return the index of the option that the other run chose; None if it chose none.
 
     Raises UsageError if the item does not have that option.

@@ -89,7 +89,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _upgrade_name(value: Any) -> Any:
+def _upgrade_metric_name(value: Any) -> Any:
     return METRICS.get(value, value) if isinstance(value, str) else value
 
 
@@ -123,7 +123,7 @@ def _upgrade_audio_check(value: Any) -> Any:
 def _upgrade_run(run: Any) -> Any:
     return _map_values(
         _rename_keys(run, _RUN_KEYS),
-        main=_upgrade_name,
+        main=_upgrade_metric_name,
         metrics=_upgrade_metrics,
         groups=lambda groups: _map_all_values(groups, lambda keys: _map_all_values(keys, _upgrade_metrics)),
         baselines=lambda rows: _map_all_values(rows, _upgrade_metrics),
@@ -140,7 +140,7 @@ def _upgrade_margin(entry: Any) -> Any:
         return entry
     metric = entry.get("score", "accuracy")
     names = {"row": "baseline", str(metric): "baseline_value", "lead": "margin", "beaten": "significant"}
-    return {**_rename_keys(entry, names), "metric": _upgrade_name(metric)}
+    return {**_rename_keys(entry, names), "metric": _upgrade_metric_name(metric)}
 
 
 def _upgrade_tables(tables: Any) -> Any:

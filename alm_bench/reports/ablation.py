@@ -31,7 +31,9 @@ REASONING_NOTE = (
 )
 
 
-def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
+def build_ablation_report(
+    task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool
+) -> list[Block]:
     """Return a table of the effects of all conditions on one task, with notes.
 
     With `details`, further tables show the effects by group, for the first condition with a verdict. `picked` maps each

@@ -15,12 +15,12 @@ from alm_bench.reports.figures import (
     build_metric_cell,
     sort_group_keys,
 )
-from alm_bench.reports.languages import build_languages
+from alm_bench.reports.languages import build_language_report
 from alm_bench.reports.reasoning import describe_reasoning, read_reasoning
 from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
-from alm_bench.scoring.no_option import NoOption
+from alm_bench.scoring.no_option import NoOptionCounts
 from alm_bench.scoring.pairs import ALL, PairMetrics
 from alm_bench.scoring.part_scores import PartsTable
 from alm_bench.scoring.position import ChiSquare, PositionBias
@@ -84,13 +84,13 @@ def build_breakdowns(summary: Summary) -> list[Block]:
     if "pairs" in tables:
         blocks += build_pair_tables(msgspec.convert(tables["pairs"], list[PairMetrics]))
     if "languages" in tables:
-        blocks += build_languages(msgspec.convert(tables["languages"], LanguageTable))
+        blocks += build_language_report(msgspec.convert(tables["languages"], LanguageTable))
     if "parts" in tables:
-        blocks.append(build_parts(msgspec.convert(tables["parts"], PartsTable)))
+        blocks.append(build_output_part_table(msgspec.convert(tables["parts"], PartsTable)))
     if "options" in tables:
         blocks.append(build_option_rate_table(tables["options"]))
     if "no_option" in tables:
-        blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOption))))
+        blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOptionCounts))))
     if (reasoning := read_reasoning(summary)) is not None:
         blocks.append(Text(f"Reasoning: {describe_reasoning(reasoning)}."))
     if summary.reasons:
@@ -225,7 +225,7 @@ def _build_pair_table(figures: Sequence[PairMetrics]) -> Table:
     return Table(columns, rows, [note + left_out])
 
 
-def describe_no_option(table: NoOption) -> str:
+def describe_no_option(table: NoOptionCounts) -> str:
     """Return one sentence with the number, share and reasons of outputs that select no option."""
     share, count = table.share, sum(table.reasons.values())
     low, high = share.low, share.high
@@ -235,7 +235,7 @@ def describe_no_option(table: NoOption) -> str:
     return f"{text}: {why}." if why else f"{text}."
 
 
-def build_parts(table: PartsTable) -> Table:
+def build_output_part_table(table: PartsTable) -> Table:
     """Return a table with numbers of items whose outputs have several parts: by form, by status, and by shortened
     part."""
     rows: list[Row] = [["form", name, count] for name, count in table.form.items()]

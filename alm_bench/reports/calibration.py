@@ -25,8 +25,8 @@ def build_agreement_report(check: MetricCheck, source: str, details: bool = Fals
     answers = {name: one for name, one in check.agreements.items() if isinstance(one, AnswerAgreement)}
     pairs = {name: one for name, one in check.agreements.items() if isinstance(one, PairAgreement)}
     if check.has_pairs:
-        return _build_pairs(check, pairs, source)
-    blocks: list[Block] = [_build_answer_table(check, answers, source)]
+        return _build_pair_agreement(check, pairs, source)
+    blocks: list[Block] = [_build_overall_table(check, answers, source)]
     if any(one.by_model for one in answers.values()):
         blocks.append(_build_model_table(check, answers))
     types = list(dict.fromkeys(key for one in answers.values() for key in one.by_type))
@@ -50,7 +50,7 @@ def _build_agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
     ]
 
 
-def _agreement_columns(is_judge: bool) -> list[Column]:
+def _list_agreement_columns(is_judge: bool) -> list[Column]:
     return [*_AGREEMENT_COLUMNS, *([Column("accuracy", 1)] if is_judge else [])]
 
 
@@ -66,7 +66,7 @@ _AGREEMENT_COLUMNS = (
 )
 
 
-def _build_answer_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
+def _build_overall_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
     """Return the table of agreement with people, one row per metric or judge. `source` names the file with the
     labels."""
     has_orders = any(one.orders for one in answers.values())
@@ -91,7 +91,7 @@ def _build_answer_table(check: MetricCheck, answers: Mapping[str, AnswerAgreemen
         note += f" Models: pairs that people's labels separate (p < 0.05) and that the {what} puts in the same order."
     note += _describe_weights(check)
     first = Column("judge" if check.titles else "metric", overflow="middle")
-    columns = [first, *_agreement_columns(bool(check.titles)), *([Column("models", 3)] if has_orders else [])]
+    columns = [first, *_list_agreement_columns(bool(check.titles)), *([Column("models", 3)] if has_orders else [])]
     return Table(columns, rows, notes=[note])
 
 
@@ -106,13 +106,13 @@ def _format_reason(reason: str) -> str:
     return reason if reason.startswith("not computed") else f"not computed: {reason}"
 
 
-def _build_missing_cells(reason: str, further: int) -> list[Cell]:
+def _build_missing_cells(reason: str, extra_column_count: int) -> list[Cell]:
     """Return the cells of a metric or judge without values: the reason, then `-` for each other column.
 
     The second argument is the number of columns that the table has beside `_AGREEMENT_COLUMNS`.
     """
     first = Cell((_format_reason(reason), "not computed"), note=_format_reason(reason))
-    return [first, *(Cell(("-",)) for _ in range(3 + further))]
+    return [first, *(Cell(("-",)) for _ in range(3 + extra_column_count))]
 
 
 def describe_orders(orders: Sequence[PairOrder]) -> str:
@@ -169,10 +169,10 @@ def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement]
         if key in one.by_type
     ]
     first = Column("judge" if is_judge else "metric", overflow="middle")
-    return Table([first, *_agreement_columns(is_judge)], rows, title=f"{key}, n = {count:,}")
+    return Table([first, *_list_agreement_columns(is_judge)], rows, title=f"{key}, n = {count:,}")
 
 
-def _build_pairs(check: MetricCheck, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
+def _build_pair_agreement(check: MetricCheck, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
     """Return the share of caption pairs in which each metric or judge prefers the same caption as people, and a
     note."""
     kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
@@ -209,8 +209,8 @@ def build_check_json(check: MetricCheck, source: str) -> dict[str, Any]:
 
 def _build_result_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
     if isinstance(one, PairAgreement):
-        by_kind = {kind: to_metric_json("agreement", metric) for kind, metric in one.by_kind.items()}
-        return {"all": to_metric_json("agreement", one.all), "by_kind": by_kind}
+        by_kind = {kind: convert_metric_to_json("agreement", metric) for kind, metric in one.by_kind.items()}
+        return {"all": convert_metric_to_json("agreement", one.all), "by_kind": by_kind}
     models = {
         name: {
             "metric": rates.metric.value,
@@ -252,7 +252,7 @@ def _build_agreement_json(one: Agreement) -> dict[str, Any]:
     }
 
 
-def to_metric_json(name: str, metric: Metric) -> dict[str, Any]:
+def convert_metric_to_json(name: str, metric: Metric) -> dict[str, Any]:
     return {name: metric.value, "n": metric.n, "interval": _get_bounds(metric), "reason": metric.reason}
 
 

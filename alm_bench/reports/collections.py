@@ -95,7 +95,7 @@ def find_collections(
             continue
         by_settings: dict[tuple[Any, ...], dict[str, Section]] = {}
         valued = [section for section in ranked if get_metric_value(section.members[0], ACCURACY) is not None]
-        for section in sorted(valued, key=_count_items):  # the last one of a task is the largest
+        for section in sorted(valued, key=_build_size_key):  # the last one of a task is the largest
             summary = section.members[0].summary
             by_settings.setdefault(get_comparison_settings(summary), {})[summary.task] = section
         for chosen in by_settings.values():
@@ -106,7 +106,7 @@ def find_collections(
     return found
 
 
-def _count_items(section: Section) -> tuple[int, int]:
+def _build_size_key(section: Section) -> tuple[int, int]:
     """Return a sort key for the size of a section: the number of items of its best run, then the number of runs."""
     return section.members[0].summary.n, len(section.members)
 
@@ -165,7 +165,7 @@ def _align_items(models: Sequence[ItemScores]) -> TaskItems:
     return TaskItems(scores, [models[0].clips[index] for index in chosen], np.array(weights))
 
 
-def build_collection(collection: Collection) -> list[Block]:
+def build_collection_table(collection: Collection) -> list[Block]:
     """Return the heading and the table of a collection: models by macro mean, then text-only baselines."""
     columns = [
         Column("model", overflow="middle"),

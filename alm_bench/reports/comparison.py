@@ -11,7 +11,7 @@ from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table,
 from alm_bench.reports.breakdowns import get_metric_heading
 from alm_bench.reports.figures import build_difference_cell, format_value, sort_group_keys
 from alm_bench.reports.provenance import format_prompt_name
-from alm_bench.reports.reasoning import build_reasoning, compare_reasoning, convert_reasoning
+from alm_bench.reports.reasoning import build_reasoning_comparison, compare_reasoning, convert_reasoning_to_json
 from alm_bench.scoring.main_score import get_item_score
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clusters
@@ -93,7 +93,7 @@ SHARED_SETTINGS = {
 """Settings that compared runs must have in common, with the plural of each for error messages."""
 
 
-def _read_setting(run: Run, what: str) -> str:
+def _read_setting(run: Run, name: str) -> str:
     """Return the value of a setting of `SHARED_SETTINGS` as text."""
     summary = run.summary
     by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
@@ -109,7 +109,7 @@ def _read_setting(run: Run, what: str) -> str:
         "answer mode": by,
         "tokenizer": summary.tables.get("tokenizer"),
     }
-    return str(settings[what])
+    return str(settings[name])
 
 
 def _list_common_metrics(first: Run, second: Run) -> list[str]:
@@ -251,7 +251,7 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
             )
             yield MetricComparison(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
-        for score, difference in _compare_corpus(pairs, task).items():
+        for score, difference in _compare_corpus_metrics(pairs, task).items():
             if score not in scores:
                 yield MetricComparison(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
 
@@ -263,7 +263,7 @@ def _orient_difference(difference: Difference, score: str) -> Difference:
     return replace(difference, won=difference.lost, lost=difference.won)
 
 
-def _compare_corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
+def _compare_corpus_metrics(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
     """Compare two runs by metrics that are computed on all answers at once and are not means over items.
 
     Return the differences by metric, computed on the items with a reference answer.
@@ -293,7 +293,7 @@ def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str
     return found
 
 
-def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> list[Block]:
+def build_comparison_report(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> list[Block]:
     """Return a conclusion and a table for each run after the first; p-values below 0.05 are marked with a star.
 
     A table on reasoning follows if any run has reasoning.
@@ -321,7 +321,7 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
         blocks += [Text(said)] if said else []
         blocks.append(Table(columns, rows, [note]))
     if figures := compare_reasoning(runs):
-        blocks.append(build_reasoning([run.folder.name for run in runs], figures))
+        blocks.append(build_reasoning_comparison([run.folder.name for run in runs], figures))
     return blocks
 
 
@@ -339,7 +339,7 @@ def _build_row(cell: MetricComparison) -> Row:
     ]
 
 
-def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
+def build_example(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
     """Return a block with one item that the runs answer differently: the reference and both answers.
 
     `side` is the first word of the title: `won` or `lost` by the second run. `names` are the names of the runs.
@@ -365,5 +365,5 @@ def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str,
         "runs": [run.folder.name for run in runs],
         "conclusions": [format_conclusion(runs, cells, run) for run in runs[1:]],
         "cells": [asdict(cell) for cell in cells],
-        **({"reasoning": convert_reasoning(figures)} if (figures := compare_reasoning(runs)) else {}),
+        **({"reasoning": convert_reasoning_to_json(figures)} if (figures := compare_reasoning(runs)) else {}),
     }

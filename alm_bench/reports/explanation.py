@@ -73,19 +73,22 @@ class Explanation:
     def list_curves(self, clip: ExplainedClip) -> list[EventCurve]:
         return build_event_curves(clip.presence, CURVES)
 
-    def mark_answer(self) -> list[TextPart]:
+    def split_answer(self) -> list[TextPart]:
         """Return the answer in parts, in which each word that names a sound event has the state of that event."""
         return mark_event_words(self.answer, [clip.presence for clip in self.clips], self.threshold)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the curves of each clip as JSON values, without their points."""
         return [
-            {"clip": clip.name, "events": [_describe_curve(curve, self.threshold) for curve in self.list_curves(clip)]}
+            {
+                "clip": clip.name,
+                "events": [_convert_curve_to_json(curve, self.threshold) for curve in self.list_curves(clip)],
+            }
             for clip in self.clips
         ]
 
 
-def _describe_curve(curve: EventCurve, threshold: float) -> dict[str, Any]:
+def _convert_curve_to_json(curve: EventCurve, threshold: float) -> dict[str, Any]:
     spans = [[round(start, 2), round(end, 2)] for start, end in curve.list_spans(threshold)]
     return {"class": curve.index, "name": curve.name, "peak": round(curve.peak, 4), "present": spans}
 
@@ -107,7 +110,7 @@ def write_explanation(explanation: Explanation, path: Path) -> None:
 
 def _draw_picture(explanation: Explanation) -> bytes:
     """Return a PNG with two panels per clip, log-mel and curves, above the prompt and the marked answer."""
-    texts = [("prompt", [TextPart(explanation.prompt)]), ("answer", explanation.mark_answer())]
+    texts = [("prompt", [TextPart(explanation.prompt)]), ("answer", explanation.split_answer())]
     blocks = [(title, _wrap_parts(parts)[:_MAX_LINES]) for title, parts in texts]
     lines = sum(len(block) + 2 for _, block in blocks) + 3
     panels = 2 * len(explanation.clips)
@@ -261,7 +264,7 @@ def render_page(explanation: Explanation) -> str:
     states = {state: describe_state(state, explanation.threshold) for state in ("present", "absent")}
     return environment.get_template("explanation.html.tmpl").render(
         explanation=explanation,
-        parts=explanation.mark_answer(),
+        parts=explanation.split_answer(),
         clips=clips,
         style=style,
         digest=digest,

@@ -61,9 +61,9 @@ def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) ->
     return [record for record in records if conditions.accepts(record)]
 
 
-def _check_known(what: str, value: str | None, known: Sequence[str], run: str) -> None:
+def _check_known(kind: str, value: str | None, known: Sequence[str], run: str) -> None:
     """Raise UsageError if `value` is not among the known values; None is accepted."""
     if value is None or value in known:
         return
     listed = format_similar_names(value, sorted(set(known)), limit=6) if known else "none"
-    raise UsageError(f"{run} has no {what} {value!r}; it has: {listed}")
+    raise UsageError(f"{run} has no {kind} {value!r}; it has: {listed}")

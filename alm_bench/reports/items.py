@@ -5,7 +5,7 @@ from alm_bench.reports.blocks import Block, Fields
 from alm_bench.scoring.metrics import get_metric_spec
 
 
-def build_item(record: Record) -> Block:
+def build_item_block(record: Record) -> Block:
     """Return everything that is stored of an item, as labelled lines."""
     sample, parsed = record.sample, record.parsed
     lines = [] if record.reason is None else [("reason", record.reason)]

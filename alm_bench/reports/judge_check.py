@@ -11,7 +11,7 @@ from alm_bench.reports.calibration import (
     build_agreement_report,
     build_check_json,
     build_correlation_cell,
-    to_metric_json,
+    convert_metric_to_json,
 )
 from alm_bench.reports.figures import build_metric_cell, format_value
 
@@ -53,14 +53,14 @@ def build_judge_check(
 ) -> list[Block]:
     """Return the table of agreement, and below it one paragraph per judge. `source` names the labelled file."""
     blocks = build_agreement_report(check, source, details)
-    blocks += [Text(_describe(check.titles[key], outcome)) for key, outcome in outcomes.items()]
+    blocks += [Text(_describe_outcome(check.titles[key], outcome)) for key, outcome in outcomes.items()]
     for (first, second), value in kappa.items():
         names = f"{check.titles[first]} and {check.titles[second]}"
         blocks.append(Text(f"{names} agree with one another: kappa {build_correlation_cell(value).text}."))
     return blocks
 
 
-def _describe(title: str, outcome: Outcome) -> str:
+def _describe_outcome(title: str, outcome: Outcome) -> str:
     parts = []
     if outcome.warning is not None:
         parts.append(f"{outcome.warning}.")
@@ -77,7 +77,7 @@ def _describe(title: str, outcome: Outcome) -> str:
     return f"{title}: " + (" ".join(parts) or f"mean score {build_metric_cell(outcome.mean, SHARE).text}.")
 
 
-def to_judge_check_json(
+def build_judge_check_json(
     check: MetricCheck,
     outcomes: Mapping[str, Outcome],
     kappa: Mapping[tuple[str, str], Metric],
@@ -94,7 +94,7 @@ def to_judge_check_json(
             **notes[key],
             "n": outcome.n,
             "unjudged": dict(outcome.problems),
-            "mean": to_metric_json("mean", outcome.mean),
+            "mean": convert_metric_to_json("mean", outcome.mean),
             "bounds": list(outcome.bounds),
             "repeats_agree": None if outcome.repeats_agree is None else outcome.repeats_agree.value,
             "warning": outcome.warning,
@@ -102,6 +102,6 @@ def to_judge_check_json(
         for key, outcome in outcomes.items()
     }
     agreement: Sequence[dict[str, Any]] = [
-        {"judges": list(pair), **to_metric_json("kappa", value)} for pair, value in kappa.items()
+        {"judges": list(pair), **convert_metric_to_json("kappa", value)} for pair, value in kappa.items()
     ]
     return {**build_check_json(check, source), "judges": judges, "judges_kappa": agreement}

@@ -52,7 +52,7 @@ def format_judges(summary: Summary) -> list[str]:
     return lines
 
 
-def name_judge(summary: Summary, name: str, cell: Cell) -> Cell:
+def add_judge_name(summary: Summary, name: str, cell: Cell) -> Cell:
     """Return the cell of a metric, with the judge's name added for metrics of a judge, as runs may have different
     judges."""
     tables = read_judges(summary) if name.startswith(JUDGED) else []
@@ -63,21 +63,21 @@ def name_judge(summary: Summary, name: str, cell: Cell) -> Cell:
     return Cell(tuple(form + by for form in cell.forms), cell.note, cell.style)
 
 
-def build_judges(summary: Summary) -> list[Block]:
+def build_judge_tables(summary: Summary) -> list[Block]:
     """Return the tables of a run's judges; none without a judge."""
     tables = read_judges(summary)
     if not tables:
         return []
-    blocks: list[Block] = [_build_calibration(tables), _build_scores(summary, tables)]
-    return blocks + [_build_group(tables, name) for name in tables[0].groups]
+    blocks: list[Block] = [_build_agreement_table(tables), _build_score_table(summary, tables)]
+    return blocks + [_build_group_score_table(tables, name) for name in tables[0].groups]
 
 
-def _build_calibration(tables: Sequence[JudgedTable]) -> Table:
+def _build_agreement_table(tables: Sequence[JudgedTable]) -> Table:
     """Return the table of agreement with people, with one row per judge."""
     rows: list[Row] = []
     for table in tables:
         known = table.calibration
-        name = _name(table)
+        name = _format_judge_name(table)
         if known is None:
             rows.append([name, NOT_CALIBRATED, "-", "-", "-", "-", "-"])
             continue
@@ -101,14 +101,14 @@ def _build_calibration(tables: Sequence[JudgedTable]) -> Table:
         Column("Spearman", 3),
         Column("kappa by type", 4, overflow="end"),
     ]
-    return Table(columns, rows, notes=[f"{_name(table)}: {describe_calibration(table)}." for table in tables])
+    return Table(columns, rows, notes=[f"{_format_judge_name(table)}: {describe_calibration(table)}." for table in tables])
 
 
 def _format_kappa(kappa: Metric) -> str:
     return "-" if kappa.value is None else f"{kappa.value:.2f}"
 
 
-def _build_scores(summary: Summary, tables: Sequence[JudgedTable]) -> Table:
+def _build_score_table(summary: Summary, tables: Sequence[JudgedTable]) -> Table:
     """Return the table of mean scores, with one row per judge."""
     extra = list(dict.fromkeys(name for table in tables for name in table.metrics if name != JUDGED))
     has_labels = any(table.corrected is not None for table in tables)
@@ -118,11 +118,11 @@ def _build_scores(summary: Summary, tables: Sequence[JudgedTable]) -> Table:
         corrected = [build_metric_cell(table.corrected, SHARE)] if has_labels else []
         rows.append(
             [
-                f"{summary.model}, by {_name(table)}",
+                f"{summary.model}, by {_format_judge_name(table)}",
                 table.items,
                 table.items - table.judged,
                 build_metric_cell(table.metrics[JUDGED], SHARE),
-                _bounds_cell(table),
+                _build_bounds_cell(table),
                 *cells,
                 *corrected,
             ]
@@ -144,9 +144,9 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
     notes = []
     if table.problems:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in table.problems.items())
-        notes.append(f"{_name(table)}: without a verdict: {listed}. The interval includes them as 0 and as 1.")
+        notes.append(f"{_format_judge_name(table)}: without a verdict: {listed}. The interval includes them as 0 and as 1.")
     if table.no_answer:
-        notes.append(f"{_name(table)}: {table.no_answer:,} items without an answer count as wrong.")
+        notes.append(f"{_format_judge_name(table)}: {table.no_answer:,} items without an answer count as wrong.")
     if has_labels and table.corrected is not None:
         notes.append(
             f"By people's standard: mean label of all items, estimated from {table.corrected.n:,} labels and the "
@@ -155,22 +155,22 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
         )
     for metric, text in ((table.repeats_agree, "all repeats agree"), (table.orders_agree, "both orders agree")):
         if metric is not None:
-            notes.append(f"{_name(table)}: {text} on {build_metric_cell(metric, SHARE).text} % of the items.")
+            notes.append(f"{_format_judge_name(table)}: {text} on {build_metric_cell(metric, SHARE).text} % of the items.")
     for key, kappa in table.kappa.items():
         other = key.partition("#")[0]
-        notes.append(f"{_name(table)} and {other}: kappa {build_correlation_cell(kappa).text}.")
+        notes.append(f"{_format_judge_name(table)} and {other}: kappa {build_correlation_cell(kappa).text}.")
     if table.usage.get("cost"):
-        notes.append(f"{_name(table)}: the last command spent {table.usage['cost']:.4f} USD on this judge.")
+        notes.append(f"{_format_judge_name(table)}: the last command spent {table.usage['cost']:.4f} USD on this judge.")
     return notes
 
 
-def _bounds_cell(table: JudgedTable) -> Cell:
+def _build_bounds_cell(table: JudgedTable) -> Cell:
     if table.low is None or table.high is None:
         return convert_to_cell("-")
     return convert_to_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")
 
 
-def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
+def _build_group_score_table(tables: Sequence[JudgedTable], grouping: str) -> Table:
     """Return the mean scores by one grouping, with a column per judge."""
     keys = list(tables[0].groups[grouping])
     rows: list[Row] = [
@@ -181,8 +181,10 @@ def _build_group(tables: Sequence[JudgedTable], grouping: str) -> Table:
         ]
         for key in keys
     ]
-    return Table([Column(grouping, overflow="end"), Column("n", 1), *(Column(_name(one)) for one in tables)], rows)
+    return Table(
+        [Column(grouping, overflow="end"), Column("n", 1), *(Column(_format_judge_name(one)) for one in tables)], rows
+    )
 
 
-def _name(table: JudgedTable) -> str:
+def _format_judge_name(table: JudgedTable) -> str:
     return f"{table.judge} ({table.preset}@{table.prompt_hash[:8]})"

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from alm_bench.core.languages import name_language
+from alm_bench.core.languages import format_language_name
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table
 from alm_bench.reports.figures import build_difference_cell, build_metric_cell, get_title
 from alm_bench.scoring.language_table import LanguageCell, LanguageTable
 
 
-def build_languages(table: LanguageTable) -> list[Block]:
+def build_language_report(table: LanguageTable) -> list[Block]:
     """Return a table with one row per pair of question language and answer language.
 
     If questions and answers both have several languages, a matrix of scores comes first.
     """
     several = all(len({getattr(cell, key) for cell in table.cells}) > 1 for key in ("question", "answer"))
-    return [*([_build_matrix(table)] if several else []), _build_list(table)]
+    return [*([_build_matrix(table)] if several else []), _build_language_pair_table(table)]
 
 
 def _build_matrix(table: LanguageTable) -> Table:
@@ -30,7 +30,7 @@ def _build_matrix(table: LanguageTable) -> Table:
     return Table(columns, rows, title=title, is_wide=True)
 
 
-def _build_list(table: LanguageTable) -> Table:
+def _build_language_pair_table(table: LanguageTable) -> Table:
     """Return one row per pair of languages: score, difference to English, languages of the answers."""
     rows = [_build_row(cell, table.score) for cell in table.cells]
     columns = [
@@ -50,8 +50,8 @@ def _build_list(table: LanguageTable) -> Table:
 def _build_row(cell: LanguageCell, score: str) -> Row:
     difference = Cell(("-",)) if cell.difference is None else build_difference_cell(cell.difference, score)
     return [
-        name_language(cell.question),
-        name_language(cell.answer),
+        format_language_name(cell.question),
+        format_language_name(cell.answer),
         cell.n,
         build_metric_cell(cell.score, score),
         difference,

@@ -8,7 +8,7 @@ from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, convert_to_cell
 from alm_bench.reports.breakdowns import MARGIN, get_metric_heading
-from alm_bench.reports.collections import Collection, build_collection, find_collections
+from alm_bench.reports.collections import Collection, build_collection_table, find_collections
 from alm_bench.reports.figures import format_value
 from alm_bench.reports.provenance import build_task_title, format_task_with_options
 from alm_bench.reports.ranking import (
@@ -46,7 +46,7 @@ def build_section_tables(sections: Sequence[Section], collections: Sequence[Coll
     blocks: list[Block] = [Heading("Leaderboard", level=1), *_build_overview(sections)]
     blocks += [Text(INTRODUCTION), Legend("baseline", "are text-only baselines"), Text(NOTE)]
     for collection in collections:
-        blocks += build_collection(collection)
+        blocks += build_collection_table(collection)
     for section in sections:
         blocks += [Heading(section.title), _build_table(section)]
     return blocks

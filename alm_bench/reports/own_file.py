@@ -24,15 +24,15 @@ def build_file_check(report: Mapping[str, Any]) -> list[Block]:
     if report["baselines"]:
         blocks.append(_build_baselines(report["baselines"]))
     if report["leaks"]:
-        blocks.append(_build_leaks(report["leaks"]))
+        blocks.append(_build_leak_table(report["leaks"]))
     return blocks
 
 
-def _build_list(title: str, lines: Sequence[tuple[str, str]], nothing: str) -> Block:
+def _build_list(title: str, lines: Sequence[tuple[str, str]], empty_text: str) -> Block:
     """Return labelled lines under a title, or one sentence with the title and the last argument if there are no
     lines."""
     if not lines:
-        return Text(f"{title}: {nothing}.")
+        return Text(f"{title}: {empty_text}.")
     shown = list(lines[:MOST_PROBLEMS])
     if len(lines) > MOST_PROBLEMS:
         shown.append(("...", f"{len(lines) - MOST_PROBLEMS:,} more (--json lists all)"))
@@ -46,7 +46,7 @@ def _build_baselines(baselines: Mapping[str, Any]) -> Table:
     return Table(build_text_columns("text-only baseline", "accuracy", "n"), rows)
 
 
-def _build_leaks(leaks: list[Mapping[str, Any]]) -> Table:
+def _build_leak_table(leaks: list[Mapping[str, Any]]) -> Table:
     """Return a table with one row per cue that selects an option."""
     columns = [
         Column("option", overflow="end"),

@@ -12,7 +12,7 @@ from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Cell, convert_to_cell
 from alm_bench.reports.breakdowns import MARGIN, count_baseline_items, is_metric_shown, order_metrics
 from alm_bench.reports.figures import build_difference_cell, build_margin_cell, build_metric_cell, get_title
-from alm_bench.reports.judges import name_judge
+from alm_bench.reports.judges import add_judge_name
 from alm_bench.reports.provenance import build_task_title, format_option_order, format_prompt_name
 from alm_bench.scoring.blind import compute_margin_over_best, find_best_baseline
 from alm_bench.scoring.main_score import get_main_score_name
@@ -65,7 +65,7 @@ def _format_size(parameters: int | None) -> str:
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
 
 
-def _list_metrics(summary: RunSummary) -> list[str]:
+def _list_column_metrics(summary: RunSummary) -> list[str]:
     """Return the names of a run's metrics that become columns of the leaderboard. `answered` has its own column."""
     return [name for name in order_metrics(summary) if name != "answered" and is_metric_shown(summary, name)]
 
@@ -82,8 +82,8 @@ def _build_row(run: Run) -> dict[str, Cell]:
         "answered": build_metric_cell(summary.metrics.get("answered"), "answered"),
         "errors": convert_to_cell(summary.status["error"]),
         **{
-            name: name_judge(summary, name, build_metric_cell(summary.metrics[name], name))
-            for name in _list_metrics(summary)
+            name: add_judge_name(summary, name, build_metric_cell(summary.metrics[name], name))
+            for name in _list_column_metrics(summary)
         },
         **{name: convert_to_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
     }
@@ -97,7 +97,9 @@ def _pick_ranking_metric(members: Sequence[Run]) -> str:
     mains = list(dict.fromkeys(run.summary.main for run in members))
     if len(mains) == 1:
         return mains[0]
-    known = dict.fromkeys([*mains, *sort_metrics([name for run in members for name in _list_metrics(run.summary)])])
+    known = dict.fromkeys(
+        [*mains, *sort_metrics([name for run in members for name in _list_column_metrics(run.summary)])]
+    )
     return next((name for name in known if all(get_metric_value(run, name) is not None for run in members)), mains[0])
 
 
@@ -176,7 +178,7 @@ class _MarginCellBuilder:
         """Return the cell with the margin of `run`, whose scores by item are `item_scores`."""
         key = (item_scores.ids, item_scores.questions)
         if key not in self._best:
-            self._best[key] = self._find_best(item_scores)
+            self._best[key] = self._find_best_baseline(item_scores)
         found = self._best[key]
         own = run.summary.margin_over_text_only
         if found is None:  # without item scores, only the summary has a margin
@@ -195,7 +197,7 @@ class _MarginCellBuilder:
         )
         return build_margin_cell(TextMargin.from_margin(found_margin))
 
-    def _find_best(self, item_scores: ItemScores) -> tuple[str, tuple[float, ...]] | None:
+    def _find_best_baseline(self, item_scores: ItemScores) -> tuple[str, tuple[float, ...]] | None:
         """Return the name of the best text-only baseline on the run's items, and its score on each item.
 
         Only baselines with a score for every item are considered. Returns None if there are no such baselines or no
@@ -338,7 +340,7 @@ def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[
         metrics = max(
             (r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=count_baseline_items
         )
-        figures = {key: build_metric_cell(metrics.get(key), key) for key in _list_metrics(first.summary)}
+        figures = {key: build_metric_cell(metrics.get(key), key) for key in _list_column_metrics(first.summary)}
         yield {
             "model": Cell((name,), style="baseline"),
             "n": convert_to_cell(count_baseline_items(metrics) or "-"),

@@ -11,16 +11,16 @@ from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Column, Row, Table
 from alm_bench.reports.figures import SHARE, build_metric_cell, format_interval
-from alm_bench.scoring.reasoning import ReasoningFigures, compute_reasoning
+from alm_bench.scoring.reasoning import ReasoningMetrics, compute_reasoning
 
 
-def read_reasoning(summary: RunSummary) -> ReasoningFigures | None:
+def read_reasoning(summary: RunSummary) -> ReasoningMetrics | None:
     """Return the figures on a run's reasoning; None if it has none."""
     table = summary.tables.get("reasoning")
-    return None if table is None else msgspec.convert(table, ReasoningFigures)
+    return None if table is None else msgspec.convert(table, ReasoningMetrics)
 
 
-def describe_reasoning(found: ReasoningFigures) -> str:
+def describe_reasoning(found: ReasoningMetrics) -> str:
     """Return the figures in one line: `98.7 % of outputs, 45.3 words [42.1, 48.8]; form kept 97.0 % [95.8, 97.9]`."""
     parts = []
     if found.share.value:
@@ -46,7 +46,7 @@ def _format_share(share: Metric) -> str:
     return f"{100 * (share.value or 0.0):.1f} %{format_interval(share, SHARE.name)}"
 
 
-def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningFigures | None]:
+def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningMetrics | None]:
     """Return the figures of each run, over the items that all runs have; [] if no run has reasoning."""
     common = set.intersection(*(set(run.records) for run in runs))
     found = []
@@ -56,7 +56,7 @@ def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningFigures | None]:
     return found if any(one is not None for one in found) else []
 
 
-def build_reasoning(names: Sequence[str], figures: Sequence[ReasoningFigures | None]) -> Table:
+def build_reasoning_comparison(names: Sequence[str], figures: Sequence[ReasoningMetrics | None]) -> Table:
     """Return a table on reasoning with one row per run: share of outputs with reasoning, length, share of unfinished
     ones.
 
@@ -81,6 +81,6 @@ def build_reasoning(names: Sequence[str], figures: Sequence[ReasoningFigures | N
     return Table(columns, rows, ["Over the items that all runs have."])
 
 
-def convert_reasoning(figures: Sequence[ReasoningFigures | None]) -> list[Mapping[str, Any] | None]:
+def convert_reasoning_to_json(figures: Sequence[ReasoningMetrics | None]) -> list[Mapping[str, Any] | None]:
     """Return the reasoning figures of each run as a JSON object, or None for a run without reasoning."""
     return [None if found is None else asdict(found) for found in figures]

@@ -12,7 +12,9 @@ from alm_bench.reports.figures import build_difference_cell, build_metric_cell, 
 from alm_bench.reports.provenance import build_task_title
 
 
-def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem: str | None, is_solved: bool) -> Block:
+def build_mark_block(
+    mark: Mark, record: Record | None, parsed: Parsed | None, problem: str | None, is_solved: bool
+) -> Block:
     """Return one mark with its item as labelled lines.
 
     `record` is the marked item, None if it was not found, for the reason `problem`. `parsed` is the result of the

@@ -28,7 +28,7 @@ from alm_bench.reports.figures import (
     get_unit,
     sort_group_keys,
 )
-from alm_bench.reports.judges import build_judges, format_judges
+from alm_bench.reports.judges import build_judge_tables, format_judges
 from alm_bench.reports.provenance import (
     build_provenance,
     build_task_title,
@@ -63,13 +63,13 @@ def build_run_report(summary: Summary, form: Form, *, details: bool = False, out
     heading = build_heading(summary)
     if form == "markdown":
         return [heading, *_build_details(summary)]
-    return [heading, build_card(summary, out), *(_build_details(summary) if details else [])]
+    return [heading, build_result_card(summary, out), *(_build_details(summary) if details else [])]
 
 
 def _build_details(summary: Summary) -> list[Block]:
     return [
         Text(build_provenance(summary)),
-        *build_judges(summary),
+        *build_judge_tables(summary),
         build_metric_table(summary),
         *build_breakdowns(summary),
     ]
@@ -87,12 +87,12 @@ def build_closing_blocks(summaries: Sequence[Summary], form: Form, *, out: Path 
 
 
 def build_heading(summary: Summary) -> Heading:
-    partial = f" · PARTIAL: {summary.answered_items} of {summary.items} items" if summary.partial else ""
+    partial = f" · PARTIAL: {summary.processed_items} of {summary.items} items" if summary.partial else ""
     changed = "" if summary.condition == "clean" else f" · {summary.condition}"
     return Heading(f"{build_task_title(summary)} · {summary.model}{changed}{partial}", name=summary.model)
 
 
-def build_card(summary: Summary, out: Path | None = None) -> Fields:
+def build_result_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return a run's most important results: main metric and margin, answered share, difficulty, settings, folder."""
     main, metrics = summary.main, summary.metrics
     lines = [(get_metric_heading(main), _format_main_value(summary)), ("answered", _format_answered(summary))]

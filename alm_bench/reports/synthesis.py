@@ -14,9 +14,9 @@ def build_card_blocks(card: Mapping[str, Any], examples: bool = True) -> list[Bl
     """Return the blocks of a data card, the content of `card.json`. With `examples`, examples of rows are added."""
     blocks: list[Block] = [Heading(card["title"], level=1), *_build_source(card)]
     blocks += [Heading("Filters"), _build_filters(card["filters"])]
-    blocks += [Heading("Rows"), _build_figures(card)]
+    blocks += [Heading("Rows"), _build_size_table(card)]
     if card["before"]["baselines"]:
-        blocks += [Heading("Without the audio"), _build_baselines(card), *_build_leaks(card)]
+        blocks += [Heading("Without the audio"), _build_baselines(card), *_build_leak_blocks(card)]
     if examples:
         blocks += _build_examples(card)
     return blocks
@@ -60,7 +60,7 @@ def _build_filters(filters: Sequence[Mapping[str, Any]]) -> Table:
     return Table(columns, rows, ["Filters in their order. Each checks the rows that those before it have left."])
 
 
-def _build_figures(card: Mapping[str, Any]) -> Table:
+def _build_size_table(card: Mapping[str, Any]) -> Table:
     """Return the table of counts, lengths and vocabulary, before and after the filters."""
     columns = [
         Column("rows", overflow="end"),
@@ -106,17 +106,17 @@ def _build_baselines(card: Mapping[str, Any]) -> Table:
         ]
         for name, metric in before.items()
     ]
-    counts = [_count_choice(card, when) for when in ("before", "after")]
+    counts = [_format_choice_count(card, when) for when in ("before", "after")]
     note = f"Accuracy in % on {counts[0]} multiple-choice rows before the filters and {counts[1]} after."
     return Table(build_text_columns("text-only baseline", "before", "after"), rows, [note])
 
 
-def _count_choice(card: Mapping[str, Any], when: str) -> str:
+def _format_choice_count(card: Mapping[str, Any], when: str) -> str:
     """Return the formatted number of multiple-choice rows; `when` is `before` or `after` the filters."""
     return f"{card[when]['forms'].get('choice', {}).get('rows', 0):,}"
 
 
-def _build_leaks(card: Mapping[str, Any]) -> list[Block]:
+def _build_leak_blocks(card: Mapping[str, Any]) -> list[Block]:
     """Return a table of cues by which the right option can be guessed, before and after the filters.
 
     If there are none, return a sentence that says so.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import create_condition
-from alm_bench.runner.continuation import start_answers
+from alm_bench.runner.continuation import add_answer_beginnings
 from alm_bench.runner.fitting import FittedAdapter
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
@@ -95,16 +95,16 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
     return Ablation(clean, changed)
 
 
-def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> AblationResult:
+def run_ablation(ablation: Ablation, execute_run: Answer, find_failure: Failure) -> AblationResult:
     """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
 
-    `answer` executes a run and returns its records. `failure` returns the reason why records cannot be used, or None.
+    `execute_run` executes a run and returns its records. `find_failure` returns the reason why records cannot be used, or None.
     If the clean run cannot be used, no other run is executed. A condition with a run that cannot be used gets an effect
     without values, with the reason.
     """
     found = AblationResult(ablation.task.card.name, plans=[ablation.clean])
-    clean = answer(ablation.clean)
-    if (broken := failure(clean)) is not None:
+    clean = execute_run(ablation.clean)
+    if (broken := find_failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
     reasoning: dict[str, Sequence[Sequence[Record]]] = {}
     for name, plans in ablation.changed.items():
@@ -117,14 +117,14 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
         condition = create_condition(name)
         if condition.changes_reasoning:
             try:
-                plans = [start_answers(plan, clean) for plan in plans]
+                plans = [add_answer_beginnings(plan, clean) for plan in plans]
             except UsageError as error:  # no chains of thought
                 items = sum(record.status != "skipped" for record in clean)
                 found.effects[name] = {"all": {"all": build_chainless_effect(items, str(error))}}
                 continue
-        runs = [answer(plan) for plan in plans]
+        runs = [execute_run(plan) for plan in plans]
         found.plans += plans
-        failures = [told for run in runs if (told := failure(run)) is not None]
+        failures = [told for run in runs if (told := find_failure(run)) is not None]
         if condition.without_clips and all(record.status == "error" for run in runs for record in run):
             found.effects[name] = {"all": {"all": build_missing_effect("needs audio")}}
         elif failures:

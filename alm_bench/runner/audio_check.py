@@ -121,7 +121,7 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     length = None
     if verdict == "delivered" and can_check_length(adapter):
         long = {
-            name: _load_request(adapter, prompt, name, build_probe_sequence(name, parts))
+            name: _build_decoded_request(adapter, prompt, name, build_probe_sequence(name, parts))
             for name, parts in LENGTHS.items()
         }
         outputs |= _ask_model(adapter, long)
@@ -146,10 +146,10 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
 
 def _make_request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
     """Return a request of the check with the question `prompt` about one sound. `name` identifies the request."""
-    return _load_request(adapter, prompt, name, probe(sound))
+    return _build_decoded_request(adapter, prompt, name, probe(sound))
 
 
-def _load_request(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
+def _build_decoded_request(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
     """Return a request of the check with a decoded clip, and a second clip if the adapter needs one."""
     assert adapter.audio is not None
     spare = probe("clicks") if adapter.audio.spare else None
@@ -217,36 +217,36 @@ def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
     return "the answers to a tone, to noise and to no clip are the same"
 
 
-def _find_token_difference(clip: Output, none: Output) -> str | None:
+def _find_token_difference(with_clip: Output, without_clip: Output) -> str | None:
     """Return the token counts with and without a clip as text, if they show that the prompt contains the clip.
 
-    `clip` is the output of the model for the question with a clip, `none` the one for the question alone.
+    `with_clip` is the output of the model for the question with a clip, `without_clip` the one for the question alone.
 
     A placeholder in the text also adds tokens. Therefore None is returned for differences of up to
     `MAX_PLACEHOLDER_TOKENS`.
     """
-    for name, ours, theirs in _iterate_count_pairs(clip, none):
+    for name, ours, theirs in _iterate_count_pairs(with_clip, without_clip):
         if abs(ours - theirs) > MAX_PLACEHOLDER_TOKENS:
             return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
     return None
 
 
-def _find_placeholder(clip: Output, none: Output) -> str | None:
-    """Return the token counts with (`clip`) and without (`none`) a clip as text, if they differ; None if all are equal.
+def _find_placeholder(with_clip: Output, without_clip: Output) -> str | None:
+    """Return the token counts with (`with_clip`) and without (`without_clip`) a clip as text, if they differ; None if all are equal.
 
     It is called for small differences, which a mere placeholder for the clip in the text would also cause.
     """
-    for name, ours, theirs in _iterate_count_pairs(clip, none):
+    for name, ours, theirs in _iterate_count_pairs(with_clip, without_clip):
         if ours != theirs:
             counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
             return f"a clip of 3 s counts as {abs(ours - theirs)} tokens, as a placeholder does ({counts})"
     return None
 
 
-def _iterate_count_pairs(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
+def _iterate_count_pairs(with_clip: Output, without_clip: Output) -> Iterator[tuple[str, int, int]]:
     """Yield the name of each token count that both outputs report, its value with a clip, and its value without."""
     for name in TOKENS:
-        ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
+        ours, theirs = with_clip.extra.get(name), without_clip.extra.get(name, 0 if name == "audio_tokens" else None)
         if isinstance(ours, int) and isinstance(theirs, int):
             yield name, ours, theirs
 

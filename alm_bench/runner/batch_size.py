@@ -97,11 +97,11 @@ class BatchSizer:
         if 2 * seconds <= MAX_SECONDS and self._is_expected_to_fit(double):
             self._size, self._rise = double, 0
 
-    def _is_expected_to_fit(self, double: int) -> bool:
-        """Return True if a batch of `double` items is expected to fit into memory."""
+    def _is_expected_to_fit(self, item_count: int) -> bool:
+        """Return True if a batch of `item_count` items is expected to fit into memory."""
         found = self._read()
         if found is None:
-            return double <= MAX_SIZE_UNKNOWN_MEMORY
+            return item_count <= MAX_SIZE_UNKNOWN_MEMORY
         self._rise = max(self._rise, found.peak - self._peak)
         self._peak = found.peak
         return found.peak + 2 * self._rise - found.resident <= MEMORY_SHARE * found.available

@@ -14,7 +14,7 @@ from alm_bench.scoring.chains import find_chain
 from alm_bench.scoring.grounding import NO_CHAIN
 
 
-def start_answers(plan: Plan, clean: Sequence[Record]) -> Plan:
+def add_answer_beginnings(plan: Plan, clean: Sequence[Record]) -> Plan:
     """Add the beginnings of the answers, which the model continues, to the plan of a condition that changes the model's
     reasoning. Return the new plan.
 

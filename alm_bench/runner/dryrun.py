@@ -7,7 +7,7 @@ from typing import Any
 from alm_bench.audio import compute_loaded_duration
 from alm_bench.core import AudioError, Estimate, Request
 from alm_bench.records.schema import Record
-from alm_bench.runner.execute import drop_changed_clips
+from alm_bench.runner.execute import drop_records_of_changed_clips
 from alm_bench.runner.loader import list_clips
 from alm_bench.runner.plan import Plan
 
@@ -63,7 +63,7 @@ def build_forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     `stored` holds the records of the run's folder whose items are not asked again. No model is called, and only the
     headers of clips are read.
     """
-    kept = {record.sample.id for record in drop_changed_clips(plan, stored)}
+    kept = {record.sample.id for record in drop_records_of_changed_clips(plan, stored)}
     measured = _ClipLengths(plan)
     calls: list[tuple[float, Estimate]] = []
     unusable = 0

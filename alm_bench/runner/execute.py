@@ -37,7 +37,7 @@ def execute(
     request is sent after either error.
     """
     budget = Budget() if budget is None else budget
-    same = drop_changed_clips(plan, store.kept)
+    same = drop_records_of_changed_clips(plan, store.kept)
     if len(same) < len(store.kept):  # clips have been replaced
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
@@ -126,7 +126,7 @@ def _write_in_thread(batches: Iterator[list[Record]], store: RunStore) -> Genera
             yield before[0]
 
 
-def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
+def drop_records_of_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
     """Return the stored records whose clips have the same sizes now as when they were answered."""
     sizes = {item.sample.id: item.clip_sizes for item in plan.items}
     return [record for record in stored if record.clip_sizes == sizes.get(record.sample.id)]

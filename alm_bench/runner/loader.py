@@ -106,9 +106,9 @@ class AudioPipeline:
 
         There are none without an audio policy, or if the request has more clips than the adapter takes.
         """
-        return () if self.policy is None or self.has_too_many(request) else list_clips(request)
+        return () if self.policy is None or self.has_too_many_clips(request) else list_clips(request)
 
-    def has_too_many(self, request: Request) -> bool:
+    def has_too_many_clips(self, request: Request) -> bool:
         """Return True if a request has more clips than the adapter takes."""
         return self.policy is not None and self.max_clips is not None and len(request.audio) > self.max_clips
 
@@ -160,7 +160,7 @@ class AudioPipeline:
         """
         if self.policy is None:
             return LoadedRequest(index, request)
-        if self.has_too_many(request):
+        if self.has_too_many_clips(request):
             clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
             too_many = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
             return LoadedRequest(index, request, error=too_many)
@@ -302,7 +302,7 @@ def load_batches(
             while waiting:
                 batch = _collect_clips([waiting.popleft() for _ in range(min(count, len(waiting)))], pipeline)
                 if pipeline.decodes_during_calls:
-                    fill(_count_ahead(count))
+                    fill(_count_items_to_decode_ahead(count))
                 yield batch
                 count = size()
                 fill(count)
@@ -324,6 +324,6 @@ def _collect_clips(
     ]
 
 
-def _count_ahead(size: int) -> int:
+def _count_items_to_decode_ahead(size: int) -> int:
     """Return how many items to decode ahead of the model for batches of `size` items."""
     return max(size, min(2 * size, MAX_AHEAD))

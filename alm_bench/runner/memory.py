@@ -25,7 +25,7 @@ def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
     """Return the memory of this process; None if the system does not report it."""
     machine, own = _read_kilobytes(proc / "meminfo"), _read_kilobytes(proc / "self/status")
     try:
-        room = min([machine["MemAvailable"], *_read_cgroups(proc / "self/cgroup", cgroups)])
+        room = min([machine["MemAvailable"], *_list_memory_below_limits(proc / "self/cgroup", cgroups)])
         return Memory(room, own["VmRSS"], own["VmHWM"])
     except KeyError:
         return None
@@ -37,7 +37,7 @@ def _read_kilobytes(file: Path) -> dict[str, int]:
     return {name: 1024 * int(value.split()[0]) for name, _, value in pairs if value.endswith(" kB")}
 
 
-def _read_cgroups(table: Path, cgroups: Path) -> Iterator[int]:
+def _list_memory_below_limits(table: Path, cgroups: Path) -> Iterator[int]:
     """Yield, for each memory limit on this process, the number of bytes that remain below it.
 
     The limits are those of the process's own cgroup and of all groups above it, such as the limit of a container.

@@ -148,7 +148,7 @@ def prepare(
         prompts, requests = [request.prompt for request in requests], list(spoken.requests)
     requests = add_instruction(requests, condition.instruction)
     blind, missing_baselines = _predict_baselines(task, data, questions) if condition.answerable else ({}, {})
-    model_baselines = _predict_text_only(adapter, requests) if condition.answerable else {}
+    model_baselines = _predict_by_text_only_variants(adapter, requests) if condition.answerable else {}
     # The task's own are preferred as the text-only solver: they are the same for every model of the task.
     predictions = [
         {name: options[index] for name, options in model_baselines.items()} | reorder_predictions(sample, blind)
@@ -192,12 +192,12 @@ def add_instruction(requests: Sequence[Request], instruction: str) -> list[Reque
     return [replace(request, prompt=f"{request.prompt}\n{instruction}".strip()) for request in requests]
 
 
-def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
-    """Return how the run's items, `taken` in number, were selected from `total` items; None if all are used."""
+def _describe_selection(spec: RunSpec, task: Task, selected_count: int, total_count: int) -> Selection | None:
+    """Return how the run's items, `selected_count` in number, were selected from `total_count` items; None if all are used."""
     if spec.sample is not None:
         groups = tuple(list_stratified_groupings(task.card.groups))
-        return Selection(method="random", count=taken, of=total, groups=groups, seed=spec.seed)
-    return Selection(method="first", count=taken, of=total) if taken < total else None
+        return Selection(method="random", count=selected_count, of=total_count, groups=groups, seed=spec.seed)
+    return Selection(method="first", count=selected_count, of=total_count) if selected_count < total_count else None
 
 
 def _plan_items(
@@ -282,7 +282,7 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
             f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
             f"{spec.task} have {clips_found}: expected another model"
         )
-    _check_embeddings(spec, card, adapter)
+    _check_retrieval_support(spec, card, adapter)
     if spec.decoding.method not in adapter.abilities.decodings:
         raise UsageError(
             f"--decoding {spec.decoding.method}: {adapter.identity.label} supports only "
@@ -308,7 +308,7 @@ def _check_support(spec: RunSpec, card: TaskCard, adapter: Adapter, samples: Seq
         raise UsageError(f"{asked}: {adapter.identity.label} answered the given order, expected --options given")
 
 
-def _check_embeddings(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
+def _check_retrieval_support(spec: RunSpec, card: TaskCard, adapter: Adapter) -> None:
     """Raise UsageError if a retrieval task has a model without embeddings, or if the run answers by embedding although
     the task is no retrieval task, or the reverse."""
     if card.is_retrieval and not adapter.abilities.embed:
@@ -370,7 +370,7 @@ def _predict_baselines(
     return predictions, {name: reason for name, reason in found.items() if isinstance(reason, str)}
 
 
-def _predict_text_only(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+def _predict_by_text_only_variants(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
     """Return the option indices that text-only variants of the model pick, one per request, by the name of the variant.
 
     The variants are the adapter's `blind_answers`; most adapters have none. Raises AdapterError unless every variant

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from alm_bench.audio.speech import Synthesiser
 from alm_bench.core import Adapter, Request, Sample, UsageError
-from alm_bench.core.languages import name_language
+from alm_bench.core.languages import format_language_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def speak_questions(
     ]
     voices = ", ".join(dict.fromkeys(map(synthesiser.pick_voice, languages)))
     written = "also written" if also_written else "not written"
-    identity = [*synthesiser.identify(), voices, written]
+    identity = [*synthesiser.list_identity_parts(), voices, written]
     return SpokenQuestions(spoken, f"{synthesiser.describe(voices)}; {written}", identity)
 
 
@@ -72,11 +72,11 @@ def check_speech_support(
         own = sample.languages
         spoken = [None if own is None else own.audio]
         if synthesiser is not None:
-            spoken.append(synthesiser.get_language(None if own is None else own.question))
+            spoken.append(synthesiser.get_voice_language(None if own is None else own.question))
         for language in spoken:
             if language is not None and language not in known:
-                names = ", ".join(map(name_language, known))
+                names = ", ".join(map(format_language_name, known))
                 raise UsageError(
-                    f"{label} understands speech in {names} only, the clips speak {name_language(language)}: name a "
+                    f"{label} understands speech in {names} only, the clips speak {format_language_name(language)}: name a "
                     "model for this language"
                 )

@@ -104,17 +104,19 @@ def compute_agreement(
     return Agreement(len(x), spearman, kendall, kappa, balanced, accuracy)
 
 
-def compute_pair_agreement(gains: Sequence[float], votes: Sequence[float], clusters: Sequence[Hashable]) -> Metric:
+def compute_pair_agreement(
+    score_differences: Sequence[float], votes: Sequence[float], clusters: Sequence[Hashable]
+) -> Metric:
     """Return the share of pairs of texts in which a metric prefers the same text as people do.
 
-    `gains`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text minus the
+    `score_differences`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text minus the
     score of the second one. A vote is positive if people prefer the first text, negative if they prefer the second
     one. Pairs with a vote of 0 are left out. A pair with a gain of 0 counts as wrong.
     """
     kept = [index for index, vote in enumerate(votes) if vote]
     if not kept:
         return Metric.missing("people decide no pair")
-    right = [float(gains[index] * votes[index] > 0) for index in kept]
+    right = [float(score_differences[index] * votes[index] > 0) for index in kept]
     return compute_share(right, [clusters[index] for index in kept])
 
 
@@ -221,15 +223,15 @@ def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind:
     return Metric(value, low, high, len(x))
 
 
-def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+def _build_weighted_spearman(x: Array, y: Array, cluster_indices: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Spearman's correlation of resampled items, shape (draws,).
 
-    `x` and `y` hold the two values of each item, and `rows` the index of its cluster. The argument of the returned
+    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the returned
     function holds how often each cluster is drawn, shape (draws, clusters).
     """
     orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
 
-    def midranks(weights: Array, order: npt.NDArray[np.int64], values: Array) -> Array:
+    def compute_midranks(weights: Array, order: npt.NDArray[np.int64], values: Array) -> Array:
         """Return the weighted mid-ranks of the items, shape (draws, items)."""
         ordered = values[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -240,12 +242,12 @@ def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) ->
         ranks[:, order] = middle[:, group]
         return ranks
 
-    def correlate(copies: Array) -> Array:
+    def correlate(draw_counts: Array) -> Array:
         parts = []
-        for some in np.array_split(copies, max(1, len(copies) // 100)):  # to limit memory
-            weights = some[:, rows]
+        for some in np.array_split(draw_counts, max(1, len(draw_counts) // 100)):  # to limit memory
+            weights = some[:, cluster_indices]
             total = weights.sum(axis=1, keepdims=True)
-            ranks = [midranks(weights, *order) for order in orders]
+            ranks = [compute_midranks(weights, *order) for order in orders]
             centred = [rank - (weights * rank).sum(axis=1, keepdims=True) / total for rank in ranks]
             covariance = (weights * centred[0] * centred[1]).sum(axis=1)
             spread = [(weights * one**2).sum(axis=1) for one in centred]
@@ -256,22 +258,22 @@ def _build_weighted_spearman(x: Array, y: Array, rows: npt.NDArray[np.int64]) ->
     return correlate
 
 
-def _build_weighted_kendall(x: Array, y: Array, rows: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
+def _build_weighted_kendall(x: Array, y: Array, cluster_indices: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Kendall's tau-b of resampled items, shape (draws,).
 
-    `x` and `y` hold the two values of each item, and `rows` the index of its cluster. The argument of the returned
+    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the returned
     function holds how often each cluster is drawn, shape (draws, clusters). Concordance and ties of all pairs of items
     are summed only once, by pairs of clusters.
     """
-    count = int(rows.max()) + 1
+    count = int(cluster_indices.max()) + 1
     sums = [np.zeros((count, count)) for _ in range(3)]
     for index in range(len(x)):
         signs = np.sign(x - x[index]), np.sign(y - y[index])
         for total, pairs in zip(sums, (signs[0] * signs[1], np.abs(signs[0]), np.abs(signs[1])), strict=True):
-            total[rows[index]] += np.bincount(rows, weights=pairs, minlength=count)
+            total[cluster_indices[index]] += np.bincount(cluster_indices, weights=pairs, minlength=count)
 
-    def correlate(copies: Array) -> Array:
-        agreeing, different_x, different_y = (np.einsum("dc,dc->d", copies @ total, copies) for total in sums)
+    def correlate(draw_counts: Array) -> Array:
+        agreeing, different_x, different_y = (np.einsum("dc,dc->d", draw_counts @ total, draw_counts) for total in sums)
         with np.errstate(invalid="ignore", divide="ignore"):
             found: Array = agreeing / np.sqrt(different_x * different_y)
         return found

@@ -77,7 +77,7 @@ class DetectedLanguage:
 def detect_language(text: str) -> DetectedLanguage:
     """Return the language of a text. Cantonese counts as Chinese, as which it is written."""
     letters = [character for character in unicodedata.normalize("NFKC", text) if character.isalpha()]
-    counts = Counter(script for letter in letters if (script := _find_script(letter)) is not None)
+    counts = Counter(script for letter in letters if (script := _find_writing_system(letter)) is not None)
     if not counts:
         return DetectedLanguage(None)
     script, count = counts.most_common(1)[0]
@@ -108,13 +108,13 @@ def check_language(text: str, expected: str) -> Verdict:
 
 
 @lru_cache(maxsize=4096)
-def _find_script(letter: str) -> str | None:
+def _find_writing_system(letter: str) -> str | None:
     """Return the name of the writing system of a letter (a key of `_SCRIPTS`), or None."""
-    return next((name for name, pattern in _compile_scripts().items() if pattern.match(letter)), None)
+    return next((name for name, pattern in _compile_writing_system_patterns().items() if pattern.match(letter)), None)
 
 
 @cache
-def _compile_scripts() -> Mapping[str, re.Pattern[str]]:
+def _compile_writing_system_patterns() -> Mapping[str, re.Pattern[str]]:
     """Return, by name of the writing system, a pattern that matches one of its characters."""
     return {name: re.compile(f"[{characters}]") for name, (characters, _) in _SCRIPTS.items()}
 

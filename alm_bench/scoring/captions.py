@@ -21,7 +21,7 @@ from alm_bench.scoring.metrics import (
     References,
     Sentences,
     collect_weights,
-    get_computable_spec,
+    get_sentence_metric_spec,
     list_default_metrics,
     score_sentences,
 )
@@ -125,7 +125,7 @@ def compute_caption_scores(
     """
     metrics = list_default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)
-    folders, metrics = collect_weights(metrics), [get_computable_spec(name).name for name in metrics]
+    folders, metrics = collect_weights(metrics), [get_sentence_metric_spec(name).name for name in metrics]
     sentences = Sentences(candidates, references, _tokenize_with_fallback, names, questions, folders)
     found, missing = _compute_metrics(sentences, metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
@@ -139,7 +139,7 @@ def compute_caption_scores(
 
 def _describe_weights(metric: str, sentences: Sentences) -> str:
     """Return the names and hashes of the weights that a metric was computed with; "" for a metric without weights."""
-    parts = get_computable_spec(metric).weights
+    parts = get_sentence_metric_spec(metric).weights
     folders = [(part, find_weights(metric, part, sentences.weights.get(part))) for part in parts]
     return ", ".join(f"{part} {hash_weights(folder)}" for part, folder in folders)
 
@@ -152,7 +152,7 @@ def _check_input(candidates: Sequence[str], references: References, metrics: Seq
         if not each:
             raise UsageError(f"item {number} has no references, expected one or more")
     for name in metrics:
-        get_computable_spec(name)
+        get_sentence_metric_spec(name)
 
 
 def _compute_metrics(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:

@@ -62,9 +62,9 @@ class Chain:
             return Beginning(chain, self.output[done : self.reasoning.answer])
         return Beginning(f"{chain}\n" if chain.strip() else "", LEAD)
 
-    def change(self, change: Callable[[str], str]) -> Beginning:
+    def change(self, replace: Callable[[str], str]) -> Beginning:
         """Return the beginning of the answer with each passage of the reasoning replaced by `change(passage)`."""
-        return self.rebuild([change(passage) for passage in self.passages])
+        return self.rebuild([replace(passage) for passage in self.passages])
 
     def truncate(self, share: float) -> Beginning:
         """Return the beginning of the answer with the first `share` of the sentences, rounded down, so that at least
@@ -79,7 +79,7 @@ class Chain:
         return self.rebuild(passages)
 
 
-def fill(passage: str) -> str:
+def build_filler(passage: str) -> str:
     """Return filler text with as many characters as `passage`."""
     return (FILLER * (len(passage) // len(FILLER) + 1))[: len(passage)]
 

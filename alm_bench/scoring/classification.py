@@ -41,31 +41,33 @@ def compute_metrics_from_confusions(matrix: Array) -> Array:
     return np.concatenate([np.stack(macro, axis=-1), recall], axis=-1)
 
 
-def build_corpus_statistic(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
+def build_corpus_statistic(
+    golds: Sequence[int], predictions: Sequence[int | None], recall_names: Sequence[str]
+) -> Corpus:
     """Return the counts per item, and the statistic that computes the metrics from their sums.
 
     The metrics are `accuracy`, macro `precision`, `recall` and `f1`, and the recall of each label.
 
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
-    cells = count_confusions(golds, predictions, len(recalls))
-    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, compute_metrics_from_confusions)
+    cells = count_confusions(golds, predictions, len(recall_names))
+    return Corpus(("accuracy", "precision", "recall", "f1", *recall_names), cells, compute_metrics_from_confusions)
 
 
 def compute_classification_metrics(
-    golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
+    golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recall_names: Sequence[str]
 ) -> Metrics:
     """Return accuracy, macro precision, recall and F1, and the recall of each label, with intervals.
 
-    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recalls`, which
+    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recall_names`, which
     holds the metric name of each label's recall. A prediction of None is wrong. `clips` holds the clip of each item, by
     which the intervals resample. A metric without items has a reason instead of a value.
     """
-    found = build_corpus_statistic(golds, predictions, recalls)
+    found = build_corpus_statistic(golds, predictions, recall_names)
     if not golds:
         return {name: Metric.missing("no items") for name in found.names}
     value, low, high = compute_clustered_interval(clips, found.counts, found.statistic)
-    sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
+    sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recall_names))]
     distinct = len(set(clips))
     rates = [
         build_rate_metric(float(v), float(a), float(b), n, distinct)

@@ -69,12 +69,12 @@ NO_CHAIN = "no answered item has a chain of thought"
 """Reason why there is no effect of a changed chain of thought."""
 
 
-def build_chainless_effect(left_out: int, reason: str) -> Effect:
+def build_chainless_effect(item_count: int, reason: str) -> Effect:
     """Return the effect, without values, of a change of chains of thought if none of the items has one to change.
 
-    `left_out` is the number of items, `reason` the reason why no chain can be changed.
+    `item_count` is the number of items, `reason` the reason why no chain can be changed.
     """
-    return replace(build_missing_effect(reason), verdict="cannot tell", left_out=left_out)
+    return replace(build_missing_effect(reason), verdict="cannot tell", left_out=item_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def compute_effects(
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
-    return _compute_by_group(task, pairs, _ClipVerdict(keeps_evidence))
+    return _compute_by_group(task, pairs, _ClipVerdictFinder(keeps_evidence))
 
 
 def _compute_by_group(
@@ -133,18 +133,18 @@ def _select_scored(task: Task, pairs: Sequence[ItemPair]) -> list[ItemPair]:
 
 
 def compute_chain_effects(
-    task: Task, pairs: Sequence[ItemPair], left_out: Sequence[Scored], control: Sequence[ItemPair] = ()
+    task: Task, pairs: Sequence[ItemPair], rows_without_chain: Sequence[Scored], control: Sequence[ItemPair] = ()
 ) -> dict[str, dict[str, Effect]]:
     """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
 
-    `pairs` are the items with a chain, `left_out` the items without one. `control` are the items of a control run, in
+    `pairs` are the items with a chain, `rows_without_chain` the items without one. `control` are the items of a control run, in
     which the model continues its unchanged chain. With it, verdicts compare the changed run with the control run, not
     with the clean run, since answers that differ in the control run differ by chance.
     """
     if not pairs:
-        return {"all": {"all": build_chainless_effect(len(left_out), NO_CHAIN)}}
-    effects = _compute_by_group(task, pairs, _ChainVerdict.from_control(task, control))
-    parts = {"all": {"all": list(left_out)}, **split(left_out, task.card.groups)}
+        return {"all": {"all": build_chainless_effect(len(rows_without_chain), NO_CHAIN)}}
+    effects = _compute_by_group(task, pairs, _ChainVerdictFinder.from_control(task, control))
+    parts = {"all": {"all": list(rows_without_chain)}, **split(rows_without_chain, task.card.groups)}
     return {
         grouping: {
             key: replace(effect, left_out=len(parts.get(grouping, {}).get(key, ()))) for key, effect in keys.items()
@@ -170,17 +170,17 @@ class _ItemScores:
     bounded: bool
 
     @staticmethod
-    def from_pairs(task: Task, kept: Sequence[ItemPair]) -> "_ItemScores":
-        """Compute the scores of the items `kept`. Raises MetricError if the main score cannot be computed."""
-        name, clean = compute_main_scores(task, [pair.clean for pair in kept])
-        repeats = [compute_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+    def from_pairs(task: Task, pairs: Sequence[ItemPair]) -> "_ItemScores":
+        """Compute the scores of the items `pairs`. Raises MetricError if the main score cannot be computed."""
+        name, clean = compute_main_scores(task, [pair.clean for pair in pairs])
+        repeats = [compute_main_scores(task, [pair.noisy[k] for pair in pairs])[1] for k in range(len(pairs[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
-        changed = [pair.changed for pair in kept]
-        rows = [pair.clean for pair in kept]
+        changed = [pair.changed for pair in pairs]
+        rows = [pair.clean for pair in pairs]
         known = isinstance(task, HasTextBaselines) and len(select_rows_with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
-        return _ItemScores(name, kept, clean, noise, changed, blind, bounded)
+        return _ItemScores(name, pairs, clean, noise, changed, blind, bounded)
 
     def compute_effect(self, item_indices: Sequence[int], find_verdict: "FindVerdict") -> Effect:
         """Return the effect on the items at these indices, judged by `find_verdict`."""
@@ -258,7 +258,7 @@ tell"."""
 
 
 @dataclass(frozen=True, slots=True)
-class _ClipVerdict:
+class _ClipVerdictFinder:
     """Function object of type `FindVerdict` for changed clips."""
 
     keeps_evidence: bool
@@ -274,7 +274,7 @@ class _ClipVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _ChainVerdict:
+class _ChainVerdictFinder:
     """Function object of type `FindVerdict` for changed chains of thought."""
 
     control: Mapping[str, tuple[float, float]]
@@ -282,7 +282,7 @@ class _ChainVerdict:
     whose answer differs from the clean run, and the mean score. Empty without a control run."""
 
     @staticmethod
-    def from_control(task: Task, control: Sequence[ItemPair]) -> "_ChainVerdict":
+    def from_control(task: Task, control: Sequence[ItemPair]) -> "_ChainVerdictFinder":
         """Return the function object with the measurements of `control`, the items of a control run."""
         kept = _select_scored(task, control)
         try:
@@ -290,9 +290,9 @@ class _ChainVerdict:
         except MetricError:
             scored = None
         if scored is None:
-            return _ChainVerdict({})
+            return _ChainVerdictFinder({})
         values = zip(kept, scored.changed, scored.noise, strict=True)
-        return _ChainVerdict({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
+        return _ChainVerdictFinder({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
 
     def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
         ids = [row.sample.id for row in found.rows]

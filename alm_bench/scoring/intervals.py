@@ -121,23 +121,23 @@ def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
     return sums
 
 
-def compute_bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
+def compute_bca_interval(value: float, bootstrap_values: Array, leave_one_out_values: Array) -> tuple[float, float]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of a value.
 
-    `resampled` holds the bootstrap values and `left_out` the leave-one-out values, both of shape (n,). Plain quantiles
+    `bootstrap_values` holds the bootstrap values and `leave_one_out_values` the leave-one-out values, both of shape (n,). Plain quantiles
     are returned if all leave-one-out values are equal, or if all resampled values are on one side of the value, since
     no correction can be computed then.
     """
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    below = float(np.mean(resampled < value) + np.mean(resampled <= value)) / 2
-    centred = left_out.mean() - left_out
+    below = float(np.mean(bootstrap_values < value) + np.mean(bootstrap_values <= value)) / 2
+    centred = leave_one_out_values.mean() - leave_one_out_values
     spread = float(np.sum(centred**2)) ** 1.5
     if 0 < below < 1 and spread > 0:
         normal = NormalDist()
         bias, acceleration = normal.inv_cdf(below), float(np.sum(centred**3)) / (6 * spread)
         shifted = [bias + normal.inv_cdf(tail) for tail in tails]
         tails = [normal.cdf(bias + shift / (1 - acceleration * shift)) for shift in shifted]
-    low, high = np.quantile(resampled, tails)
+    low, high = np.quantile(bootstrap_values, tails)
     return float(low), float(high)
 
 

@@ -85,8 +85,8 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
     return done.stdout.decode(errors="replace")
 
 
-def find_pycocoevalcap_folder(part: str) -> Path:
-    """Return the folder `part` (such as `meteor`) of the installed package pycocoevalcap. It contains jars."""
+def find_pycocoevalcap_folder(subfolder: str) -> Path:
+    """Return the folder `subfolder` (such as `meteor`) of the installed package pycocoevalcap. It contains jars."""
     import pycocoevalcap
 
-    return Path(next(iter(pycocoevalcap.__path__))) / part
+    return Path(next(iter(pycocoevalcap.__path__))) / subfolder

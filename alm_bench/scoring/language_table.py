@@ -80,7 +80,7 @@ def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable 
     """Return the results by languages; None if no item declares the languages of its question and its answer."""
     by_pair: dict[Pair, list[Scored]] = {}
     for row in drop_skipped_rows(rows):
-        if (pair := _get_pair(row)) is not None:
+        if (pair := _get_language_pair(row)) is not None:
             by_pair.setdefault(pair, []).append(row)
     if not by_pair:
         return None
@@ -91,10 +91,10 @@ def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable 
 
 def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
     """Return the metric `ANSWER_LANGUAGE`; {} if no item declares the language of its answer."""
-    declared = [row for row in drop_skipped_rows(rows) if _get_answer_language(row) is not None]
+    declared = [row for row in drop_skipped_rows(rows) if _get_declared_answer_language(row) is not None]
     if not declared:
         return {}
-    verdicts = [(row, verdict) for row in declared if (verdict := check_answer(row)) in ("expected", "other")]
+    verdicts = [(row, verdict) for row in declared if (verdict := check_answer_language(row)) in ("expected", "other")]
     if not verdicts:
         return {ANSWER_LANGUAGE: Metric.missing("no answer is long enough to tell its language")}
     certain = [row for row, _ in verdicts]
@@ -108,18 +108,18 @@ def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
     return {} if table is None else {"languages": asdict(table)}
 
 
-def check_answer(row: Scored) -> Verdict | None:
+def check_answer_language(row: Scored) -> Verdict | None:
     """Return the verdict on the language of an item's answer; None without a text or an expected language."""
-    expected = _get_answer_language(row)
+    expected = _get_declared_answer_language(row)
     return None if expected is None or not (row.text or "").strip() else check_language(row.text or "", expected)
 
 
-def _get_answer_language(row: Scored) -> str | None:
+def _get_declared_answer_language(row: Scored) -> str | None:
     """Return the language that the item declares for its answer; None if it declares none."""
     return None if row.sample.languages is None else row.sample.languages.answer
 
 
-def _get_pair(row: Scored) -> Pair | None:
+def _get_language_pair(row: Scored) -> Pair | None:
     """Return the declared languages of question and answer, or None if one of them is not declared.
 
     If the question has no written language, the language of the speech is taken as its language.
@@ -140,20 +140,25 @@ def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, f
 
 
 def _build_cell(
-    pair: Pair, rows: Sequence[Scored], by_pair: Mapping[Pair, Sequence[Scored]], scores: Mapping[int, float]
+    pair: Pair,
+    rows: Sequence[Scored],
+    rows_by_pair: Mapping[Pair, Sequence[Scored]],
+    score_by_row_id: Mapping[int, float],
 ) -> LanguageCell:
     """Return the results of `rows`, the items whose languages are `pair`.
 
-    `by_pair` holds the items of all pairs of languages, for the difference to the reference pair. `scores` holds the
+    `rows_by_pair` holds the items of all pairs of languages, for the difference to the reference pair. `score_by_row_id` holds the
     score of each row that has one, by `id(row)`.
     """
-    known = [row for row in rows if id(row) in scores]
-    verdicts = Counter(check_answer(row) for row in rows)
+    known = [row for row in rows if id(row) in score_by_row_id]
+    verdicts = Counter(check_answer_language(row) for row in rows)
     score = (
-        compute_mean(known, [scores[id(row)] for row in known]) if known else Metric.missing("the items have no score")
+        compute_mean(known, [score_by_row_id[id(row)] for row in known])
+        if known
+        else Metric.missing("the items have no score")
     )
-    reference = _find_reference(pair, by_pair)
-    difference = None if reference is None else _compare(by_pair[reference], known, scores)
+    reference = _find_reference_pair(pair, rows_by_pair)
+    difference = None if reference is None else _compare_with_reference(rows_by_pair[reference], known, score_by_row_id)
     return LanguageCell(
         *pair,
         n=len(rows),
@@ -168,7 +173,7 @@ def _build_cell(
     )
 
 
-def _find_reference(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pair | None:
+def _find_reference_pair(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pair | None:
     """Return the pair of languages that `pair` is compared with, or None.
 
     It is (English, English). If the run has no such items, it is English questions with answers in the same language.
@@ -179,7 +184,7 @@ def _find_reference(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pai
     return None if found == pair else found
 
 
-def _compare(
+def _compare_with_reference(
     reference: Sequence[Scored], rows: Sequence[Scored], scores: Mapping[int, float]
 ) -> tuple[Metric, float] | None:
     """Return the mean difference of scores, `rows` minus `reference`, on their common questions, and its p-value.

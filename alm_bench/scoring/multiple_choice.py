@@ -179,7 +179,7 @@ def compute_option_order_metrics(rows: Sequence[Scored]) -> Metrics:
         return {}
     where = list_clusters([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
-    agreement = compute_share([_compute_agreement(part) for part in several], where)
+    agreement = compute_share([_compute_option_agreement(part) for part in several], where)
     return {"circular_accuracy": compute_share(right, where), "consistency": agreement}
 
 
@@ -188,7 +188,7 @@ def _count_option_orders(row: Scored) -> int:
     return 1 if row.sample.arranged is None else row.sample.arranged.count
 
 
-def _compute_agreement(rows: Sequence[Scored]) -> float:
+def _compute_option_agreement(rows: Sequence[Scored]) -> float:
     """Return the share of the pairs of `rows`, which ask one question, in which the same option is selected."""
     said = [get_selected_text(row) for row in rows]
     pairs = list(combinations(said, 2))
@@ -234,13 +234,13 @@ def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[st
     return table
 
 
-def split_by_labels(rows: Sequence[Scored], labels_of: Callable[[Scored], Iterable[str]]) -> dict[str, list[Scored]]:
+def split_by_labels(rows: Sequence[Scored], list_labels: Callable[[Scored], Iterable[str]]) -> dict[str, list[Scored]]:
     """Return the rows with each label, by label, in sorted order.
 
-    `labels_of` returns the labels of a row. A row with several labels is in several parts.
+    `list_labels` returns the labels of a row. A row with several labels is in several parts.
     """
     parts: dict[str, list[Scored]] = {}
     for row in rows:
-        for label in labels_of(row):
+        for label in list_labels(row):
             parts.setdefault(label, []).append(row)
     return dict(sorted(parts.items()))

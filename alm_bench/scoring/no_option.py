@@ -17,7 +17,7 @@ SHORTEST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class NoOption:
+class NoOptionCounts:
     """Outputs that select no option."""
 
     share: Metric
@@ -31,7 +31,7 @@ class NoOption:
     """
 
 
-def count_no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
+def count_no_option_outputs(rows: Sequence[Scored]) -> NoOptionCounts | None:
     """Count the outputs that select no option. Failed calls are not outputs. Returns None if no text was generated."""
     written = [
         (row, row.text, row.parsed)
@@ -44,7 +44,7 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
         explain_no_option(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects_option
     )
     rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects_option) for _, _, parsed in written])
-    return NoOption(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
+    return NoOptionCounts(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
 
 def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:

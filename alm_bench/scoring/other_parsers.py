@@ -99,17 +99,17 @@ def _average_scores(earned: Scores) -> Metric:
     return compute_wilson_interval(sum(kept), len(kept))
 
 
-def _build_item_rule(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
-    """Return a function that scores a list of answers, each by the function `earns` alone."""
-    return lambda answers: [earns(answer) for answer in answers]
+def _build_item_rule(score_answer: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
+    """Return a function that scores a list of answers, each by the function `score_answer` alone."""
+    return lambda answers: [score_answer(answer) for answer in answers]
 
 
-def _build_selection_rule(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
-    """Return a function that scores a list of answers: 1.0 if `picks` selects the correct option, else 0.0.
+def _build_selection_rule(select_option: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
+    """Return a function that scores a list of answers: 1.0 if `select_option` selects the correct option, else 0.0.
 
-    `picks` returns the index of the selected option, None if there is none.
+    `select_option` returns the index of the selected option, None if there is none.
     """
-    return _build_item_rule(lambda answer: float(answer.is_correct(picks(answer))))
+    return _build_item_rule(lambda answer: float(answer.is_correct(select_option(answer))))
 
 
 def _select_by_parser(answer: Answer) -> int | None:

@@ -181,7 +181,7 @@ def compare_corpus_metrics(
     """
     both = np.stack([first.counts, second.counts], axis=1)
 
-    def compute_gains(sums: Array) -> Array:
+    def compute_differences(sums: Array) -> Array:
         """Return the metrics of the second system minus those of the first, shape (..., metrics).
 
         `sums` holds the summed counts of both systems, shape (..., 2, *first.counts.shape[1:]).
@@ -191,8 +191,8 @@ def compare_corpus_metrics(
         return found
 
     sums = sum_by_cluster(clusters, both)
-    value, low, high = compute_clustered_interval(clusters, both, compute_gains, seed=seed)
-    p_values = _compute_swap_p_values(sums, compute_gains, value, seed)
+    value, low, high = compute_clustered_interval(clusters, both, compute_differences, seed=seed)
+    p_values = _compute_swap_p_values(sums, compute_differences, value, seed)
     ours, theirs = first.statistic(first.counts.sum(axis=0)), second.statistic(second.counts.sum(axis=0))
     found = {}
     for place, name in enumerate(first.names):
@@ -203,10 +203,12 @@ def compare_corpus_metrics(
     return found
 
 
-def _compute_swap_p_values(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
+def _compute_swap_p_values(
+    sums: Array, compute_differences: Callable[[Array], Array], value: Array, seed: int
+) -> Array:
     """Return the p-value of each metric by approximate randomisation, shape (metrics,).
 
-    `sums` has shape (clusters, 2, ...): the counts of both systems by cluster. `gains` maps their sums over clusters to
+    `sums` has shape (clusters, 2, ...): the counts of both systems by cluster. `compute_differences` maps their sums over clusters to
     differences of metrics, and `value` holds the observed differences. The p-value is the share of random swaps of the
     two systems within clusters whose difference is at least as large as the observed one. The observed assignment
     counts as one of the swaps.
@@ -218,7 +220,7 @@ def _compute_swap_p_values(sums: Array, gains: Callable[[Array], Array], value: 
     swap = (moved[:, ::-1] - moved).reshape(len(moved), -1)
     tosses = np.random.default_rng(seed).integers(0, 2, size=(RESAMPLES, len(moved))).astype(np.float64)
     tossed = still + moved.sum(axis=0) + (tosses @ swap).reshape(RESAMPLES, *sums.shape[1:])
-    as_large = np.abs(gains(tossed)) >= np.abs(value) - 1e-12
+    as_large = np.abs(compute_differences(tossed)) >= np.abs(value) - 1e-12
     found: Array = (as_large.sum(axis=0) + 1) / (RESAMPLES + 1)
     return found
 

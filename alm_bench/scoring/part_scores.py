@@ -90,7 +90,7 @@ def score_parts(items: Sequence[PartsItem]) -> tuple[Metrics, dict[str, Any]]:
         sum(item.tokens_before is not None for item in items),
     )
     metrics = {
-        "parts_complete": _compute_complete(read),
+        "parts_complete": _compute_complete_share(read),
         **_score_transcripts(read),
         **_score_translations(read),
         **_score_responses(read),
@@ -103,13 +103,13 @@ Read = Sequence[tuple[PartsItem, Parts]]
 """Items with their parts."""
 
 
-def _compute_complete(read: Read) -> Metric:
+def _compute_complete_share(read: Read) -> Metric:
     """Return the share of outputs with the status `ok`, in which every part was read."""
     complete = [float(parts.status == "ok") for _, parts in read]
     return compute_share(complete, [item.sample.id for item, _ in read])
 
 
-def _collect(read: Read, name: str) -> list[tuple[PartsItem, str, str]]:
+def _list_part_texts(read: Read, name: str) -> list[tuple[PartsItem, str, str]]:
     """Return (item, text, reference) of the part `name` for each item that has the whole part and its reference."""
     return [
         (item, parts.texts[name], item.references[name])
@@ -128,7 +128,7 @@ def _score_transcripts(read: Read) -> Metrics:
     """Return the word and character error rates of the transcripts."""
     found = [
         (item, normalise_transcript(text), reference)
-        for item, text, target in _collect(read, "transcript")
+        for item, text, target in _list_part_texts(read, "transcript")
         if (reference := normalise_transcript(target))
     ]
     spaced = [(text, reference) for item, text, reference in found if _get_question_language(item) not in UNSPACED]
@@ -151,7 +151,7 @@ def compute_error_rate(name: str, pairs: Sequence[tuple[str, str]]) -> Metric:
 
 def _score_translations(read: Read) -> Metrics:
     """Return chrF and BLEU of the translations."""
-    found = _collect(read, "translation")
+    found = _list_part_texts(read, "translation")
     if not found:
         reason = "no output has this part in full, with a reference"
         return dict.fromkeys(("translation_chrf", "translation_bleu"), Metric.missing(reason))
@@ -169,7 +169,7 @@ def _score_translations(read: Read) -> Metrics:
 
 def _score_responses(read: Read) -> Metrics:
     """Return the share of responses that are right by the rule of short answers."""
-    found = _collect(read, "response")
+    found = _list_part_texts(read, "response")
     if not found:
         return {"response_contained": Metric.missing("no output has this part in full, with a reference")}
     values = [float(contains_reference(text, [reference])) for _, text, reference in found]
@@ -179,11 +179,11 @@ def _score_responses(read: Read) -> Metrics:
 def _measure_delay(read: Read) -> Metrics:
     """Return the mean number of tokens and of seconds before the answer, over the outputs whose answer was read."""
     answered = [(item, parts) for item, parts in read if parts.answer is not None and item.text]
-    tokens = [count for item, parts in answered if (count := _count_tokens_before(item, parts)) is not None]
+    tokens = [count for item, parts in answered if (count := _count_tokens_before_answer(item, parts)) is not None]
     seconds = [
         item.seconds * share
         for item, parts in answered
-        if item.seconds is not None and (share := _get_share_before(item, parts)) is not None
+        if item.seconds is not None and (share := _get_share_before_answer(item, parts)) is not None
     ]
     return {
         "tokens_before_answer": _average(tokens, "the model reports no tokens"),
@@ -191,14 +191,14 @@ def _measure_delay(read: Read) -> Metrics:
     }
 
 
-def _get_share_before(item: PartsItem, parts: Parts) -> float:
+def _get_share_before_answer(item: PartsItem, parts: Parts) -> float:
     """Return the share of the output before the answer: of its tokens if they are counted, else of its characters."""
     if item.tokens_before is not None and item.tokens:
         return min(1.0, item.tokens_before / item.tokens)
     return parts.answer_start / len(item.text)
 
 
-def _count_tokens_before(item: PartsItem, parts: Parts) -> float | None:
+def _count_tokens_before_answer(item: PartsItem, parts: Parts) -> float | None:
     """Return the number of tokens before the answer; None if the model reports none.
 
     If only the whole output's tokens were counted, the number is estimated by the share of characters.

@@ -134,19 +134,19 @@ def _test_wrong_choices(
     return _run_score_test([rows[n] for n in wrong], chosen - elsewhere)
 
 
-def _run_score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
-    """Test the hypothesis that the expected sum of `departures` over all items is the same at all positions.
+def _run_score_test(rows: Sequence[Scored], residuals: Array) -> ChiSquare:
+    """Test the hypothesis that the expected sum of `residuals` over all items is the same at all positions.
 
-    `departures`, shape (items, positions), holds observed minus expected values. Their covariance is estimated over
+    `residuals`, shape (items, positions), holds observed minus expected values. Their covariance is estimated over
     clips or questions, whose items are correlated.
     """
     from scipy.stats import chi2
 
-    sums = sum_by_cluster(list_clusters(rows), departures)
+    sums = sum_by_cluster(list_clusters(rows), residuals)
     sums -= sums.mean(axis=1, keepdims=True)
     total, covariance = sums.sum(axis=0), sums.T @ sums
     rank = int(np.linalg.matrix_rank(covariance, tol=1e-9, hermitian=True))
     if rank == 0:
-        return ChiSquare(None, departures.shape[1] - 1, None, "no answer depends on its place")
+        return ChiSquare(None, residuals.shape[1] - 1, None, "no answer depends on its place")
     statistic = float(total @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ total)
     return ChiSquare(statistic, rank, float(chi2.sf(statistic, rank)))

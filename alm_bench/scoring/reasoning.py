@@ -19,7 +19,7 @@ _TAG = re.compile(r"<(/?)(\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
-class ReasoningFigures:
+class ReasoningMetrics:
     """Reasoning in the outputs of one run. All intervals resample whole clips."""
 
     share: Metric
@@ -43,7 +43,7 @@ class ReasoningFigures:
 
 def compute_reasoning(
     answered: Sequence[Answered], format: str | None, answer_tags: Sequence[str] = ()
-) -> ReasoningFigures | None:
+) -> ReasoningMetrics | None:
     """Return the metrics of the reasoning in outputs.
 
     Failed calls, skipped items and answers that continue a given beginning do not count. `format` is the output format
@@ -63,7 +63,7 @@ def compute_reasoning(
     kept = Metric.missing("the prompt asks for no form")
     if format is not None:
         kept = compute_mean(rows, [float(keeps_format(text, format)) for _, _, text in written])
-    return ReasoningFigures(
+    return ReasoningMetrics(
         share=compute_mean(rows, [float(chain is not None) for chain in chains]),
         words=_compute_mean_length(rows, lengths, "no output has reasoning"),
         tokens=_compute_mean_length(rows, tokens, "the adapter reports no tokens of reasoning"),

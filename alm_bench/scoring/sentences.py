@@ -7,7 +7,13 @@ from typing import Any
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
 from alm_bench.scoring.captions import CaptionMetrics, compute_caption_scores
-from alm_bench.scoring.metrics import LAST, get_computable_spec, get_metric_spec, is_computable, list_default_metrics
+from alm_bench.scoring.metrics import (
+    LAST,
+    get_sentence_metric_spec,
+    get_metric_spec,
+    is_computable,
+    list_default_metrics,
+)
 from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clusters
 
 TEXT_PARSER = "text@1"
@@ -37,7 +43,7 @@ class CaptionOptions:
             raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(list_default_metrics())}")
         for name in names:
             try:
-                get_computable_spec(name)
+                get_sentence_metric_spec(name)
             except UsageError as error:
                 raise UsageError(f"metrics={self.metrics}: {error}") from None
         return names
@@ -52,7 +58,7 @@ def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str,
     answer_texts = pick_mismatched_references(rows)
     if answer_texts is None:
         return {}
-    return {BLIND_OTHER: score_each_sentence(answer_texts, rows, pick_main_metric(metrics))}
+    return {BLIND_OTHER: score_each_answer(answer_texts, rows, pick_main_metric(metrics))}
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
@@ -80,8 +86,8 @@ def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> Tas
     """
     kept = [row for row in drop_skipped_rows(rows) if row.sample.target]
     if not kept:
-        return TaskScore({get_computable_spec(name).name: Metric.missing("no items") for name in metrics})
-    answer_texts = list_sentences(kept)
+        return TaskScore({get_sentence_metric_spec(name).name: Metric.missing("no items") for name in metrics})
+    answer_texts = list_answer_sentences(kept)
     names = [row.sample.id for row in kept]
     found = compute_caption_scores(
         answer_texts, [list_references(row.sample) for row in kept], list_clusters(kept), metrics, names
@@ -105,34 +111,34 @@ def compute_item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple
     Raises MetricError if the metric cannot be computed.
     """
     name = pick_main_metric(metrics)
-    return get_computable_spec(name).name, score_each_sentence(list_sentences(rows), rows, name)
+    return get_sentence_metric_spec(name).name, score_each_answer(list_answer_sentences(rows), rows, name)
 
 
-def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
+def score_each_answer(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
     """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
     found = compute_caption_scores(answer_texts, [list_references(row.sample) for row in rows], metrics=[metric])
-    name = get_computable_spec(metric).name
+    name = get_sentence_metric_spec(metric).name
     if name not in found.items:
         raise MetricError(f"{name} {found.corpus[name].reason}")
     return found.items[name]
 
 
-def list_sentences(rows: Sequence[Scored]) -> list[str]:
+def list_answer_sentences(rows: Sequence[Scored]) -> list[str]:
     """Return the parsed answer sentence of each row, "" for a row without one."""
     return [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
 
 
-def compute_scores_by_metric(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Compute one score per row, by metric, for those metrics in `figures` whose corpus value is a mean over items.
+def compute_scores_by_metric(rows: Sequence[Scored], metric_names: Sequence[str]) -> Mapping[str, Sequence[float]]:
+    """Compute one score per row, by metric, for those metrics in `metric_names` whose corpus value is a mean over items.
 
     Other metrics, such as BLEU and METEOR, are left out.
     """
-    specs = [get_metric_spec(name) for name in figures]
+    specs = [get_metric_spec(name) for name in metric_names]
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
     if not names:
         return {}
     return compute_caption_scores(
-        list_sentences(rows), [list_references(row.sample) for row in rows], metrics=names
+        list_answer_sentences(rows), [list_references(row.sample) for row in rows], metrics=names
     ).items
 
 

@@ -142,11 +142,13 @@ def _list_content_words(reference: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=65536)
-def _is_equivalent_word(word: str, wanted: str) -> bool:
-    """Return True if `word` of an answer means `wanted` of the reference.
+def _is_equivalent_word(word: str, reference_word: str) -> bool:
+    """Return True if `word` of an answer means `reference_word` of the reference.
 
     That is the case for the same word, an inflected form, a compound with it, or a synonym.
     """
-    if build_stem_key(word) == build_stem_key(wanted):
+    if build_stem_key(word) == build_stem_key(reference_word):
         return True
-    return word not in FUNCTION_WORDS and (are_synonyms(word, wanted) or is_part_of_compound(word, wanted))
+    return word not in FUNCTION_WORDS and (
+        are_synonyms(word, reference_word) or is_part_of_compound(word, reference_word)
+    )

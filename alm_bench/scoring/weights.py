@@ -47,7 +47,7 @@ class WeightSource:
     files: tuple[WeightFile, ...]
 
 
-def _list_hub_files(repository: str, *names: str) -> tuple[WeightFile, ...]:
+def _build_hub_files(repository: str, *names: str) -> tuple[WeightFile, ...]:
     """Return the download entries of the files `names` of a Hugging Face repository, without a request."""
     return tuple(WeightFile(name, f"{HUB}{repository}/resolve/main/{name}") for name in names)
 
@@ -60,7 +60,7 @@ SOURCES: Mapping[str, WeightSource] = {
         "sentence-transformers/paraphrase-TinyBERT-L6-v2",
         270,
         "Apache-2.0",
-        _list_hub_files(
+        _build_hub_files(
             "sentence-transformers/paraphrase-TinyBERT-L6-v2",
             *_TOKENIZER,
             *("modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "model.safetensors"),
@@ -71,7 +71,7 @@ SOURCES: Mapping[str, WeightSource] = {
         440,
         "none stated; BERT: Apache-2.0",
         (
-            *_list_hub_files("google-bert/bert-base-uncased", *_TOKENIZER),
+            *_build_hub_files("google-bert/bert-base-uncased", *_TOKENIZER),
             WeightFile(
                 "echecker_clotho_audiocaps_base.ckpt",
                 _ECHECKER,
@@ -83,7 +83,7 @@ SOURCES: Mapping[str, WeightSource] = {
         "FacebookAI/roberta-large",
         1430,
         "MIT",
-        _list_hub_files(
+        _build_hub_files(
             "FacebookAI/roberta-large",
             *("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"),
             "model.safetensors",
@@ -93,7 +93,7 @@ SOURCES: Mapping[str, WeightSource] = {
         "laion/clap-htsat-unfused",
         620,
         "Apache-2.0",
-        _list_hub_files(
+        _build_hub_files(
             "laion/clap-htsat-unfused",
             *("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"),
             *("merges.txt", "special_tokens_map.json", "model.safetensors"),

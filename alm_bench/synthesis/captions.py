@@ -61,19 +61,21 @@ def read_captions(source: str, split: str, columns: Mapping[str, str] | None = N
         raise DataError(f"{path}: no captions")
     header = list(rows[0])
     if not columns and {"youtube_id", "caption"} <= set(header):
-        found: Iterable[Caption] = _number(
+        found: Iterable[Caption] = _number_captions(
             (f"AudioCapsLarger/{split}/Y{row['youtube_id']}.wav", row["caption"], split) for row in rows
         )
-        return _check(_name(found, "AudioCaps"), path)
+        return _check_captions(_set_dataset(found, "AudioCaps"), path)
     if not columns and {"file_name", "caption_1"} <= set(header):
         folder = f"ClothoV21/{_FOLDERS.get(split, split)}"
         names = [column for column in header if column.startswith("caption_")]
-        found = _number((f"{folder}/{row['file_name']}", row[column], split) for row in rows for column in names)
-        return _check(_name(found, "ClothoV21"), path)
+        found = _number_captions(
+            (f"{folder}/{row['file_name']}", row[column], split) for row in rows for column in names
+        )
+        return _check_captions(_set_dataset(found, "ClothoV21"), path)
     audio, caption = _pick_column("audio", header, columns, _AUDIO), _pick_column("caption", header, columns, _CAPTION)
     parts = (columns or {}).get("split", "split" if "split" in header else "")
-    found = _number((str(row[audio]), str(row[caption]), str(row.get(parts) or split)) for row in rows)
-    return _check(_name(found, path.stem), path)
+    found = _number_captions((str(row[audio]), str(row[caption]), str(row.get(parts) or split)) for row in rows)
+    return _check_captions(_set_dataset(found, path.stem), path)
 
 
 def _find_delimiter(path: Path) -> str:
@@ -93,7 +95,7 @@ def _pick_column(role: str, header: Sequence[str], columns: Mapping[str, str] | 
     return found
 
 
-def _number(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
+def _number_captions(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
     """Yield a caption for each triple (path of the clip, text, split), with its index among the captions of the same
     clip. The name of the data set is left empty."""
     counts: dict[tuple[str, str], int] = {}
@@ -103,12 +105,12 @@ def _number(rows: Iterable[tuple[str, str, str]]) -> Iterator[Caption]:
         yield Caption(clip, " ".join(text.split()), "", split, number)
 
 
-def _name(captions: Iterable[Caption], dataset: str) -> list[Caption]:
+def _set_dataset(captions: Iterable[Caption], dataset: str) -> list[Caption]:
     """Return the captions with the name of their data set."""
     return [Caption(one.clip, one.text, dataset, one.split, one.number) for one in captions]
 
 
-def _check(captions: list[Caption], path: Path) -> list[Caption]:
+def _check_captions(captions: list[Caption], path: Path) -> list[Caption]:
     """Return the captions. Raises DataError for an empty caption or clip."""
     for number, caption in enumerate(captions):
         if not caption.text or not caption.clip:

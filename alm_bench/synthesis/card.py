@@ -32,7 +32,7 @@ _WORDS = re.compile(r"[^\W_]+(?:'\w+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class TextFigures:
+class TextStatistics:
     """Lengths and vocabulary of the rows of one form, as table 9 of the Mellow paper has them."""
 
     rows: int
@@ -51,11 +51,11 @@ class TextFigures:
     """Number of different words of all answers, in lower case."""
 
 
-def compute_text_figures(rows: Sequence[QuestionRow]) -> TextFigures:
+def compute_text_statistics(rows: Sequence[QuestionRow]) -> TextStatistics:
     """Return the lengths and vocabulary of rows. There is at least one row."""
     questions = [_WORDS.findall(row.question.lower()) for row in rows]
     answers = [_WORDS.findall(row.answer.lower()) for row in rows]
-    return TextFigures(
+    return TextStatistics(
         rows=len(rows),
         question_words=round(sum(map(len, questions)) / len(rows), 2),
         question_vocabulary=len({word for words in questions for word in words}),
@@ -64,7 +64,7 @@ def compute_text_figures(rows: Sequence[QuestionRow]) -> TextFigures:
     )
 
 
-def build_figures(rows: Sequence[QuestionRow], settings: FilterSettings) -> dict[str, Any]:
+def build_statistics(rows: Sequence[QuestionRow], settings: FilterSettings) -> dict[str, Any]:
     """Return statistics of rows as a JSON object: counts by split and form, lengths, vocabulary, positions of the right
     options, text-only baselines and leaks."""
     forms = {"choice": [row for row in rows if row.choices], "detail": [row for row in rows if not row.choices]}
@@ -73,7 +73,7 @@ def build_figures(rows: Sequence[QuestionRow], settings: FilterSettings) -> dict
         "rows": len(rows),
         "clips": len({row.clips for row in rows}),
         "splits": dict(sorted(Counter(row.split for row in rows).items())),
-        "forms": {form: asdict(compute_text_figures(some)) for form, some in forms.items() if some},
+        "forms": {form: asdict(compute_text_statistics(some)) for form, some in forms.items() if some},
         "positions": dict(sorted(Counter(str((row.target or 0) + 1) for row in scored).items())),
         "baselines": _compute_baselines(scored, settings),
         "leaks": [
@@ -113,8 +113,8 @@ def build_card(
         "schema_version": 1,
         **about,
         "filters": [{**asdict(step), "reasons": dict(step.reasons.most_common())} for step in result.steps],
-        "before": build_figures(rows, settings),
-        "after": build_figures(result.rows, settings),
+        "before": build_statistics(rows, settings),
+        "after": build_statistics(result.rows, settings),
         "examples": [_describe_row(row) for row in ranked[:EXAMPLES]],
         "removed": examples,
     }

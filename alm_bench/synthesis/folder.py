@@ -6,7 +6,7 @@ from typing import Any
 
 from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
-from alm_bench.synthesis.pipeline import Dropped, FilterResult
+from alm_bench.synthesis.pipeline import DroppedRow, FilterResult
 from alm_bench.synthesis.rows import dump_rows, to_json_row
 
 CALLS = "calls.jsonl"
@@ -45,7 +45,7 @@ def write_folder(folder: Path, result: FilterResult, card: Mapping[str, Any]) ->
     return [*written, folder / REMOVED, *(folder / f"{CARD}.{suffix}" for suffix in ("json", "md", "html"))]
 
 
-def _dump_removed(dropped: Sequence[Dropped]) -> str:
+def _dump_removed(dropped: Sequence[DroppedRow]) -> str:
     lines = []
     for one in dropped:
         fault = {"filter": one.filter, "reason": one.finding.reason, "detail": one.finding.detail}

@@ -22,7 +22,7 @@ class FilterStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedRow:
     """A row that was removed."""
 
     row: QuestionRow
@@ -68,7 +68,7 @@ class FilterResult:
     rows: list[QuestionRow]
     """Remaining rows, repaired and flagged, in their order."""
 
-    dropped: list[Dropped] = field(default_factory=list)
+    dropped: list[DroppedRow] = field(default_factory=list)
     """Removed rows."""
 
     steps: list[StepResult] = field(default_factory=list)
@@ -134,7 +134,7 @@ def run_filters(rows: Sequence[QuestionRow], steps: Sequence[FilterStep], settin
                 left.append(replace(row, other={**row.other, "flags": flags}))
             else:
                 counts.dropped += 1
-                result.dropped.append(Dropped(row, step.filter.name, finding))
+                result.dropped.append(DroppedRow(row, step.filter.name, finding))
         result.rows = left
         result.steps.append(counts)
     return result

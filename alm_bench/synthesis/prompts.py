@@ -26,6 +26,6 @@ def load_synthesis_prompts() -> dict[str, PromptTemplate]:
     return load_prompts(PROMPTS, "synthesis")
 
 
-def get_prompt(number: int, form: Form) -> PromptTemplate:
+def get_prompt(question_type: int, form: Form) -> PromptTemplate:
     """Return the prompt that writes questions of a type (1, 2 or 3) and a form."""
-    return load_synthesis_prompts()[f"{STYLES[number]}_{form}"]
+    return load_synthesis_prompts()[f"{STYLES[question_type]}_{form}"]

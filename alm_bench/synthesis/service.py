@@ -146,7 +146,7 @@ def synthesize(
         }
         settings = _build_settings(models, options, store, spending)
         result = run_filters(written.rows, options.steps, settings)
-        return _finish(written.rows, result, settings, about, options, spending, written)
+        return _write_data_set(written.rows, result, settings, about, options, spending, written)
 
 
 def forecast(source: CaptionSource, adapter: Adapter, options: SynthesisOptions) -> Forecast:
@@ -186,7 +186,7 @@ def filter_files(files: Sequence[Path], split: str, models: Models, options: Syn
     with _open_store(options) as (store, spending):
         settings = _build_settings(models, options, store, spending)
         result = run_filters(rows, options.steps, settings)
-        return _finish(rows, result, settings, about, options, spending, None)
+        return _write_data_set(rows, result, settings, about, options, spending, None)
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def _describe_models(models: Models, options: SynthesisOptions) -> dict[str, Any
     }
 
 
-def _finish(
+def _write_data_set(
     rows: Sequence[QuestionRow],
     result: FilterResult,
     settings: FilterSettings,

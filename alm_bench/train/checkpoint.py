@@ -227,12 +227,12 @@ class TrainingFolder:
         path = self.path / STATE / VALUES
         return str(_read_object(path).get("tensors")) if path.is_file() else None
 
-    def restore(self) -> tuple[Position, dict[str, Any]] | None:
+    def load_state(self) -> tuple[Position, dict[str, Any]] | None:
         """Return the saved state as its position and values, None if there is none. Executes no code of its files.
         Raises StoreError or CheckpointError."""
         state = self.path / STATE
         if not (state / VALUES).is_file():
-            return self._restore_older()
+            return self._load_older_state()
         while True:
             text = (state / VALUES).read_bytes()
             try:
@@ -242,7 +242,7 @@ class TrainingFolder:
                 if (state / VALUES).read_bytes() == text:
                     raise StoreError(f"{state}: the tensors that {VALUES} names are not there") from error
 
-    def _restore_older(self) -> tuple[Position, dict[str, Any]] | None:
+    def _load_older_state(self) -> tuple[Position, dict[str, Any]] | None:
         """Return the newest complete state that the first version of this program saved, None if there is none. A run
         that was killed during a save has two."""
         whole = []

@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class RowMeasurement:
     """Number of right answers among the answers that a model drew to one row."""
 
     key: str
@@ -63,7 +63,7 @@ def compute_row_key(row: Row) -> str:
     return hash_json([row.prompt, row.answer, [clip.id for clip in row.clips]])[:16]
 
 
-class DrawStore:
+class DrawnAnswerStore:
     """Answers that a model has drawn, on disk, by model, decoding, row and seed of the draw."""
 
     def __init__(self, path: Path, adapter: Adapter, decoding: Decoding) -> None:
@@ -94,12 +94,12 @@ def measure_pass_rates(
     adapter: Adapter,
     decoding: Decoding,
     draws: int,
-    store: DrawStore,
+    store: DrawnAnswerStore,
     batch: int,
     progress: Progress,
     reward: str = "parsed",
     template: str = "",
-) -> list[Measured]:
+) -> list[RowMeasurement]:
     """Draw `draws` answers of a model to each row, and return how many are right: those whose reward is at least 1.
 
     `template`: template of the prompts, as in `[stage.grpo] prompt`; "" for the prompts of the rows.
@@ -136,7 +136,7 @@ def measure_pass_rates(
         counts = Counter(answers[key] for key in own)  # equal answers are graded once
         values = graded.compute(question, list(counts))
         right = sum(count for count, value in zip(counts.values(), values, strict=True) if value >= 1)
-        measured.append(Measured(compute_row_key(row), right, draws, row))
+        measured.append(RowMeasurement(compute_row_key(row), right, draws, row))
     return measured
 
 
@@ -175,13 +175,13 @@ def _draw_answers(
             yield drawn, len(loaded) if draw + 1 == draws else 0
 
 
-def build_table_path(recipe: str, label: str) -> Path:
+def build_pass_rates_path(recipe: str, label: str) -> Path:
     """Return the default path of the table of pass rates. `recipe`: name of the recipe that has the rows. `label`:
     label of the model that answered them."""
     return OUT / f"{recipe}-{re.sub(r'[^A-Za-z0-9.]+', '-', label).strip('-')}.csv"
 
 
-def write_pass_rates(measured: Sequence[Measured], path: Path) -> None:
+def write_pass_rates(measured: Sequence[RowMeasurement], path: Path) -> None:
     """Write a table of pass rates as CSV. Raises StoreError."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -207,7 +207,7 @@ def read_pass_rates(path: Path) -> Mapping[str, float]:
     return rates
 
 
-def count_by_rights(measured: Sequence[Measured]) -> list[int]:
+def count_rows_by_right_draws(measured: Sequence[RowMeasurement]) -> list[int]:
     """Return a list whose item i is the number of rows with i right draws."""
     draws = max((one.draws for one in measured), default=0)
     return [sum(one.right == count for one in measured) for count in range(draws + 1)]

@@ -38,7 +38,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     if table is None:
         raise UsageError(f"{run} is no folder of a training run (it has no {CONFIG} of one)")
     config = build_config(table, str(run / CONFIG))
-    saved = TrainingFolder(run).restore()
+    saved = TrainingFolder(run).load_state()
     if saved is None:
         raise UsageError(f"{run} has no saved state to export{_suggest_remedy(run)}")
     position, values = saved
@@ -52,7 +52,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     return folder, position
 
 
-def find_training(name: str, out: Path = OUT) -> Path:
+def find_training_run(name: str, out: Path = OUT) -> Path:
     """Return the folder of a training run, given its path or its name below `out`. Raises UsageError if there is
     none."""
     for path in (Path(name), out / name):

@@ -29,7 +29,7 @@ LOSSES: Mapping[str, str] = {"r1-aqa": "grpo", "grpo": "grpo", "dr-grpo": "dr_gr
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class StageExport:
     """Folder and numbers of rows of an export for another trainer."""
 
     folder: Path
@@ -42,10 +42,10 @@ class Exported:
     """Number of rows that the stage does not use, or whose clips are no files."""
 
 
-def export_stage(config: TrainConfig, folder: Path) -> Exported:
+def export_stage(config: TrainConfig, folder: Path) -> StageExport:
     """Write the rows, reward functions and settings of a recipe's last stage with the objective `grpo`, for TRL. Raises
     UsageError if it has none, and StoreError."""
-    stage = _find_stage(config)
+    stage = _find_grpo_stage(config)
     settings = stage.grpo or GrpoConfig()
     if settings.grounded is not None:
         raise UsageError(
@@ -59,13 +59,13 @@ def export_stage(config: TrainConfig, folder: Path) -> Exported:
         raise UsageError(f"{config.name}: no row is about a clip that is a file; demo clips exist as scenes alone")
     lines = [json.dumps(format_row(row, settings), ensure_ascii=False) for row in usable]
     write_atomically(folder / ROWS, "".join(line + "\n" for line in lines))
-    write_atomically(folder / REWARDS, format_rewards(settings))
+    write_atomically(folder / REWARDS, format_reward_module(settings))
     write_atomically(folder / SETTINGS, format_settings(config, stage, settings))
     write_atomically(folder / README, format_readme(config, stage))
-    return Exported(folder, len(usable), sum(corpus.sizes) - len(usable))
+    return StageExport(folder, len(usable), sum(corpus.sizes) - len(usable))
 
 
-def _find_stage(config: TrainConfig) -> StageConfig:
+def _find_grpo_stage(config: TrainConfig) -> StageConfig:
     stages = [stage for stage in config.stage if stage.objective == "grpo"]
     if not stages:
         raise UsageError(f"{config.name} has no stage with the objective grpo")
@@ -99,7 +99,7 @@ def format_row(row: Row, settings: GrpoConfig) -> dict[str, Any]:
     }
 
 
-def format_rewards(settings: GrpoConfig) -> str:
+def format_reward_module(settings: GrpoConfig) -> str:
     """Return the source text of a Python module of reward functions, one per reward with a weight other than 0."""
     weights = {name: weight for name, weight in settings.rewards.items() if weight}
     lines = [
@@ -117,13 +117,13 @@ def format_rewards(settings: GrpoConfig) -> str:
     for name in weights:
         options = dict(settings.reward_options.get(name, {}))
         arguments = f"{name!r}, {options!r}" if options else repr(name)
-        lines.append(f"{_name_function(name)} = make_reward_function({arguments})")
-    functions = ", ".join(map(_name_function, weights))
+        lines.append(f"{_build_function_name(name)} = make_reward_function({arguments})")
+    functions = ", ".join(map(_build_function_name, weights))
     lines += ["", f"REWARDS = [{functions}]", f"WEIGHTS = {list(weights.values())!r}", ""]
     return "\n".join(lines)
 
 
-def _name_function(name: str) -> str:
+def _build_function_name(name: str) -> str:
     return name.replace("-", "_") + "_reward"
 
 
@@ -134,7 +134,7 @@ def build_settings(config: TrainConfig, stage: StageConfig, settings: GrpoConfig
     reference = {"sync_ref_model": True, "ref_model_sync_steps": settings.reference_every, "ref_model_mixup_alpha": 1.0}
     return {
         "dataset_name": str(Path(ROWS).parent),
-        "reward_funcs": [f"rewards.{_name_function(name)}" for name in weights],
+        "reward_funcs": [f"rewards.{_build_function_name(name)}" for name in weights],
         "reward_weights": list(weights.values()),
         "output_dir": f"{config.name}-trl",
         "num_generations": settings.group,

@@ -90,13 +90,13 @@ def _compute_logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolic
     """Yield log-mels in half precision, in order, computed by several threads: decoding, synthesis and the transform
     release Python's interpreter lock. Clips are processed in groups of 256, which bounds the memory."""
 
-    def compute_half_precision(ref: AudioRef) -> npt.NDArray[np.float16]:
+    def compute_half_precision_logmel(ref: AudioRef) -> npt.NDArray[np.float16]:
         half: npt.NDArray[np.float16] = compute_logmel(ref, front, policy).numpy().astype(np.float16)
         return half
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for start in range(0, len(refs), 256):
-            yield from pool.map(compute_half_precision, refs[start : start + 256])
+            yield from pool.map(compute_half_precision_logmel, refs[start : start + 256])
 
 
 @torch.inference_mode()

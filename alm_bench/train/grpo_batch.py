@@ -37,12 +37,12 @@ class Draws:
     logged."""
 
     @property
-    def own_answers(self) -> int:
+    def own_answer_count(self) -> int:
         """Number of answers that were drawn on the unchanged clips of the rows."""
         return sum(len(group) for group in self.answers[: self.rows])
 
     @property
-    def own_tokens(self) -> int:
+    def own_token_count(self) -> int:
         """Number of tokens of the answers that were drawn on the unchanged clips of the rows."""
         return sum(len(answer) for group in self.answers[: self.rows] for answer in group)
 
@@ -81,7 +81,7 @@ class GrpoBatch(PromptBatch):
         validation."""
         if self.draws is None:
             return len(self.rows)
-        return count_units(self.draws.own_answers, self.draws.own_tokens, self.kind)
+        return count_units(self.draws.own_answer_count, self.draws.own_token_count, self.kind)
 
 
 def build_token_batch(draws: Draws, device: torch.device) -> TokenBatch:

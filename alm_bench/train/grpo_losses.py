@@ -94,7 +94,7 @@ def compute_ratios(log_probs: Tensor, batch: TokenBatch) -> Tensor:
     return (log_probs - old).exp()
 
 
-def count_clipped(log_probs: Tensor, batch: TokenBatch, config: GrpoConfig) -> int:
+def count_clipped_tokens(log_probs: Tensor, batch: TokenBatch, config: GrpoConfig) -> int:
     """Return the number of tokens whose ratio is clipped, so that they have no gradient."""
     if config.loss == "r1-aqa":
         return 0

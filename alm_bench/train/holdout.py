@@ -103,7 +103,7 @@ def divide_source(source: Source, seed: int) -> Holdout:
 def _select_rows(source: Source, is_kept: Sequence[bool]) -> Source:
     """Return a copy of a source with some of its rows."""
     part = replace(source)
-    part.select(is_kept)
+    part.keep_rows(is_kept)
     return part
 
 

@@ -157,12 +157,12 @@ def _score_tokens(model: Mellow, hidden: Tensor, targets: Tensor, temperature: f
     """Return the log-probability and the entropy, both (tokens,), of the target tokens after hidden states (tokens,
     D)."""
 
-    def score(states: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    def score(states: Tensor, part_targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = model.lm.lm_head(states).float() / temperature
         log_probs = logits.log_softmax(dim=-1)
         with torch.no_grad():
             entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
-        return log_probs.gather(1, wanted[:, None])[:, 0], entropy
+        return log_probs.gather(1, part_targets[:, None])[:, 0], entropy
 
     count = max(1, LOGITS // model.config.lm.vocabulary)
     if len(targets) <= count:

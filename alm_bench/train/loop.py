@@ -34,7 +34,7 @@ from alm_bench.train.checkpoint import (
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_clips
 from alm_bench.train.holdout import write_held_out_questions
-from alm_bench.train.lora import list_adapters, merge_lora
+from alm_bench.train.lora import list_lora_parameters, merge_lora
 from alm_bench.train.mixture import list_rows
 from alm_bench.train.objectives import Batch, Objective, load_objective_classes
 from alm_bench.train.pass_rates import describe_selection, get_pass_rates, uses_pass_rates
@@ -152,7 +152,7 @@ class Trainer:
         """Restore the saved state, train the remaining stages, and write the last weights and the report."""
         tensors: dict[str, Any] | None = None
         set_seed(self.config.seed)
-        if (saved := self.folder.restore()) is not None:
+        if (saved := self.folder.load_state()) is not None:
             self.position, tensors = saved
             with translate_state_errors(self.folder.path):  # also if all stages are done: `last` is written again
                 self.model.load_state_dict(tensors["model"])
@@ -238,7 +238,7 @@ class Trainer:
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
         kind = load_objective_classes().get(config.objective)
-        adapter_names = list_adapters(self.model) if kind.trains_lora else []
+        adapter_names = list_lora_parameters(self.model) if kind.trains_lora else []
         parameters = _select_trainable(self.model, [*config.train, *adapter_names])
         self._set_train_mode(config)
         encoded = self._encode_clips_once(config, kind)

@@ -27,7 +27,7 @@ def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
             raise UsageError(f"lora: {str(error).partition(chr(10))[0]}") from error
 
 
-def list_adapters(model: nn.Module) -> list[str]:
+def list_lora_parameters(model: nn.Module) -> list[str]:
     """Return the names of the parameters of all low-rank adapters; an empty list if the model has none."""
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
@@ -35,7 +35,7 @@ def list_adapters(model: nn.Module) -> list[str]:
 def merge_lora(model: Mellow) -> Mellow:
     """Return a copy of the network in which the adapters are merged into the weights. `model` is not changed. A network
     without adapters is returned as it is."""
-    if not list_adapters(model):
+    if not list_lora_parameters(model):
         return model
     plain = copy.deepcopy(model)
     for name, layer in list(plain.named_modules()):

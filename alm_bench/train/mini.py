@@ -25,7 +25,7 @@ END = "<|endoftext|>"
 """Token that ends an answer."""
 
 
-def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     """Train a byte-level BPE tokenizer on `texts`. It can encode and decode any text.
 
     As in SmolLM2's tokenizer, `<|endoftext|>` is token 0, each digit is a separate token, and merges do not cross word
@@ -86,7 +86,7 @@ def format_events() -> str:
 
 def write_network(folder: Path) -> None:
     """Write the tokenizer, config and class names of the bundled network."""
-    tokenizer = make_tokenizer(list_demo_texts())
+    tokenizer = train_tokenizer(list_demo_texts())
     write_atomically(folder / TOKENIZER, tokenizer.to_str())
     write_atomically(folder / CONFIG, build_mini_config(tokenizer).to_json())
     write_atomically(folder / EVENTS, format_events())

@@ -10,7 +10,7 @@ from alm_bench.core import UsageError
 from alm_bench.train.batches import Corpus
 from alm_bench.train.config import StageConfig
 from alm_bench.train.pass_rates import describe_selection, get_pass_rates, select_by_pass_rate, uses_pass_rates
-from alm_bench.train.sampler import Curriculum, Group, Indices, OrderedSteps, Steps
+from alm_bench.train.sampler import Curriculum, SamplingGroup, Indices, OrderedSteps, Steps
 from alm_bench.train.sources import DIFFICULTIES
 
 
@@ -33,7 +33,7 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     return Curriculum(parts, round(stage.curriculum * total))
 
 
-def select_groups(corpus: Corpus, stage: StageConfig) -> list[Group]:
+def select_groups(corpus: Corpus, stage: StageConfig) -> list[SamplingGroup]:
     """Return the sampling groups of a stage, restricted to the rows that it uses by their pass rates. Raises UsageError
     if no row is left, or if rows lack a pass rate that the stage needs."""
     groups = list_groups(corpus, stage.mix)
@@ -53,14 +53,14 @@ def list_rows(corpus: Corpus, stage: StageConfig) -> Indices:
     return np.sort(np.concatenate([group.rows for group in list_groups(corpus, stage.mix)]))
 
 
-def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
+def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[SamplingGroup]:
     """Return the sampling groups of a stage: one per source, or with `mix` one per source and pattern.
 
     The share of a pattern is divided among the sources in proportion to their weights, summed over the matching rows. A
     row that matches several patterns belongs to the first of them. Raises UsageError for a pattern without rows, and if
     no row has a weight above 0.
     """
-    found: list[Group] = []
+    found: list[SamplingGroup] = []
     parts = np.array([row.subtype for source in corpus.sources for row in source.rows])
     weights = np.array([source.config.weight for source in corpus.sources for _ in source.rows])
     source_indices = np.repeat(np.arange(len(corpus.sources)), corpus.sizes)
@@ -74,14 +74,14 @@ def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
         for source in range(len(corpus.sources)):
             rows = np.flatnonzero(matches & (source_indices == source))
             if len(rows) and weights[rows[0]] > 0:
-                found.append(Group(rows, share * float(weights[rows].sum() / weights[matches].sum())))
+                found.append(SamplingGroup(rows, share * float(weights[rows].sum() / weights[matches].sum())))
     if not sum(group.share for group in found) > 0:
         raise UsageError("no row would be drawn: every weight of the [[data]] that mix draws from is 0")
     return found
 
 
-def _filter_groups(groups: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
+def _filter_groups(groups: list[SamplingGroup], is_kept: npt.NDArray[np.bool_]) -> list[SamplingGroup]:
     """Return the groups restricted to the rows for which `is_kept` (rows,) is True. Groups without such rows are
     removed."""
     filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in groups]
-    return [Group(rows, share) for rows, share in filtered if len(rows)]
+    return [SamplingGroup(rows, share) for rows, share in filtered if len(rows)]

@@ -18,7 +18,7 @@ from alm_bench.core.prompt import PromptTemplate, pick_prompt
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data import LocalRoot
 from alm_bench.data.index import iterate_audio_files
-from alm_bench.plugins import TaskEntry, catalogue, is_file_name
+from alm_bench.plugins import TaskEntry, catalogue, is_question_file_name
 from alm_bench.train.config import DataConfig
 from alm_bench.train.sources import Row
 
@@ -94,7 +94,7 @@ def read_question_file(config: DataConfig) -> tuple[list[Sample], DataRoot]:
     """Return the questions of a file in any usual form, and the folder of its clips. Questions without an answer or a
     clip are left out, with a notice. Raises DataError and UsageError."""
     assert config.questions is not None
-    name = config.questions if is_file_name(config.questions) else f"./{config.questions}"
+    name = config.questions if is_question_file_name(config.questions) else f"./{config.questions}"
     entry = catalogue().task(name)
     options = {"map": config.map, "kind": config.kind, "audio_root": config.root}
     task = entry.create({key: str(value) for key, value in options.items() if value is not None})

@@ -60,10 +60,10 @@ def describe_selection(rates: npt.NDArray[np.float64], stage: StageConfig) -> st
     return shown + (f"; left out: {left_out}" if left_out else "")
 
 
-def build_histogram(title: str, rates: Sequence[float], held: Sequence[bool] | None = None) -> BarChart:
-    """Return a histogram: the number of all rows by pass rate and, with `held`, the number of rows that a stage uses.
+def build_histogram(title: str, rates: Sequence[float], is_used: Sequence[bool] | None = None) -> BarChart:
+    """Return a histogram: the number of all rows by pass rate and, with `is_used`, the number of rows that a stage uses.
 
-    `rates`: pass rate of each row. `held`: True for each row that the stage uses.
+    `rates`: pass rate of each row. `is_used`: True for each row that the stage uses.
     """
     values = np.asarray(rates, float)
     edges = np.round(values * BINS).astype(int)
@@ -74,8 +74,8 @@ def build_histogram(title: str, rates: Sequence[float], held: Sequence[bool] | N
         return [Point(total, f"{total:,} rows") for total in totals]
 
     series = [Series("all rows", count(np.ones(len(values), bool)))]
-    if held is not None:
-        series.append(Series("rows of the stage", count(np.asarray(held, bool))))
+    if is_used is not None:
+        series.append(Series("rows of the stage", count(np.asarray(is_used, bool))))
     return BarChart("pass-rates", title, "rows", categories, series, "pass rate")
 
 

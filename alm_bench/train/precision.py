@@ -23,13 +23,13 @@ def pick_precision(config: TrainConfig, stored: Precision | None) -> Precision:
         return config.precision
     # Without this setting, several processes on a machine without a GPU would not find each other.
     state = PartialState(cpu=pick_device("auto").type == "cpu")
-    chosen: list[Precision] = [_choose_auto(state, stored) if state.is_main_process else "no"]
+    chosen: list[Precision] = [_choose_auto_precision(state, stored) if state.is_main_process else "no"]
     if state.num_processes > 1:
         broadcast_object_list(chosen)  # separate measurements could disagree
     return chosen[0]
 
 
-def _choose_auto(state: PartialState, stored: Precision | None) -> Precision:
+def _choose_auto_precision(state: PartialState, stored: Precision | None) -> Precision:
     """Return the precision for `auto`, and print the reason."""
     if stored is not None:
         print_notice(f"precision auto: {stored}, with which this run began")

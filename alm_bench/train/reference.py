@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def copy_trained(model: nn.Module) -> dict[str, Tensor]:
+def copy_trained_parameters(model: nn.Module) -> dict[str, Tensor]:
     """Return copies of the parameters that are trained, by name. Frozen parameters need no copy."""
     return {name: each.detach().clone() for name, each in model.named_parameters() if each.requires_grad}
 

@@ -15,7 +15,7 @@ memory of keys and values."""
 
 
 def draw_groups(
-    model: Mellow, contexts: Sequence[Tensor], items: Sequence[Sequence[str]], decoding: Decoding
+    model: Mellow, contexts: Sequence[Tensor], draw_ids: Sequence[Sequence[str]], decoding: Decoding
 ) -> list[list[GeneratedTokens]]:
     """Draw answers to each context with the current weights of a network without adapters. Returns one list of answers
     per context.
@@ -28,28 +28,28 @@ def draw_groups(
     drawn: list[list[GeneratedTokens]] = []
     start = 0
     while start < len(contexts):
-        stop, rows = start + 1, len(items[start])
-        while stop < len(contexts) and rows + len(items[stop]) <= ROWS.get(model.device.type, ROWS["cuda"]):
-            rows += len(items[stop])
+        stop, rows = start + 1, len(draw_ids[start])
+        while stop < len(contexts) and rows + len(draw_ids[stop]) <= ROWS.get(model.device.type, ROWS["cuda"]):
+            rows += len(draw_ids[stop])
             stop += 1
-        drawn += _draw_part(engine, contexts[start:stop], items[start:stop], decoding)
+        drawn += _draw_part(engine, contexts[start:stop], draw_ids[start:stop], decoding)
         start = stop
     return drawn
 
 
 @torch.inference_mode()
 def _draw_part(
-    engine: Engine, contexts: Sequence[Tensor], items: Sequence[Sequence[str]], decoding: Decoding
+    engine: Engine, contexts: Sequence[Tensor], draw_ids: Sequence[Sequence[str]], decoding: Decoding
 ) -> list[list[GeneratedTokens]]:
     """Draw the answers to some contexts in one batch. Arguments and result as in `draw_groups`."""
     prefixes = engine.prefixes([context[:-1] for context in contexts])
     rows = [
         Context(prefix, context[-1:].to(engine.decoder.embeddings))
-        for prefix, context, ids in zip(prefixes, contexts, items, strict=True)
+        for prefix, context, ids in zip(prefixes, contexts, draw_ids, strict=True)
         for _ in ids
     ]
-    written = iter(engine.generate(rows, [item for ids in items for item in ids], decoding))
-    return [[next(written) for _ in ids] for ids in items]
+    written = iter(engine.generate(rows, [item for ids in draw_ids for item in ids], decoding))
+    return [[next(written) for _ in ids] for ids in draw_ids]
 
 
 def list_token_ids(answer: GeneratedTokens, stop: int) -> list[int]:

@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SamplingGroup:
     """Rows with the same sampling weight."""
 
     rows: Indices
@@ -25,7 +25,7 @@ class Group:
     """Share of the samples, relative to other groups."""
 
 
-def sample_epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
+def sample_epoch_rows(groups: Sequence[SamplingGroup], seed: int, epoch: int) -> Indices:
     """Return the row numbers of one epoch over all groups, shuffled.
 
     An epoch has as many rows as the groups together, up to rounding. If a group's share exceeds its number of rows,
@@ -67,7 +67,7 @@ class Steps:
     group.
     """
 
-    def __init__(self, groups: Sequence[Group], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
+    def __init__(self, groups: Sequence[SamplingGroup], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
         self._groups, self._lengths = list(groups), lengths
         self._batch, self._seed = min(batch, sum(len(group.rows) for group in groups)), seed
         self._epoch = -1
@@ -98,7 +98,7 @@ class OrderedSteps(Steps):
 
     def __init__(
         self,
-        groups: Sequence[Group],
+        groups: Sequence[SamplingGroup],
         pass_rates: npt.NDArray[np.float64],
         batch: int,
         seed: int,

@@ -85,7 +85,7 @@ class Source:
         found = {build_clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
-    def select(self, is_kept: Sequence[bool]) -> None:
+    def keep_rows(self, is_kept: Sequence[bool]) -> None:
         """Remove the rows for which `is_kept` is False."""
         self.rows = list(itertools.compress(self.rows, is_kept))
         self.samples = list(itertools.compress(self.samples, is_kept))
@@ -103,7 +103,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     With `missing_audio` set to `skip`, rows with missing clips are left out, and the clips are listed in
     `Source.missing`.
     """
-    source = _read_origin(config)
+    source = _read_source_rows(config)
     if config.pass_rates is not None:
         source.rows = _attach_pass_rates(source.rows, config.pass_rates)
     if not source.clips:
@@ -116,7 +116,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
         )
     if absent:
         source.missing = sorted(absent)
-        source.select([not any(ref.id in absent for ref in row.clips) for row in source.rows])
+        source.keep_rows([not any(ref.id in absent for ref in row.clips) for row in source.rows])
         if source.tagged is not None:
             available = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
             source.tagged = TagFile(available, source.tagged.classes)
@@ -141,7 +141,7 @@ def _attach_pass_rates(rows: Sequence[Row], path: Path) -> list[Row]:
     return found
 
 
-def _read_origin(config: DataConfig) -> Source:
+def _read_source_rows(config: DataConfig) -> Source:
     """Read or generate the rows of a source, before pass rates are attached and missing clips are checked. Raises
     DataError and UsageError."""
     if config.file:

@@ -14,7 +14,7 @@ class AnnotationsOption:
     """File of questions to use; None for the file in the data folder. It is needed if the folder contains several
     revisions, or none."""
 
-    def find_file(self, task: str) -> Path | None:
+    def get_annotations_file(self, task: str) -> Path | None:
         """Return the file of the option `annotations`; None if the option is not set. Raises DataError if the file does
         not exist."""
         if self.annotations is not None and not self.annotations.is_file():

@@ -65,7 +65,7 @@ class BenchmarkTask(OfficialChoiceTask):
         return read_rows(path, self.columns)
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        if isinstance(self.options, AnnotationsOption) and (named := self.options.find_file(self.card.name)):
+        if isinstance(self.options, AnnotationsOption) and (named := self.options.get_annotations_file(self.card.name)):
             return {"annotations": named}
         declared = [file for file in self.card.files if file.split in (None, split)]
         present = [file for file in declared if data.has(file)]
@@ -144,7 +144,7 @@ def read_choices(values: Row, key: str) -> list[str]:
     return [str(choice) for choice in listed]
 
 
-def read_name(values: Row, key: str) -> str:
+def read_text_field(values: Row, key: str) -> str:
     """Return a text that is not empty. Raises ValueError for anything else."""
     text = values[key]
     if not isinstance(text, str) or not text.strip():

@@ -34,19 +34,19 @@ def find_captioned_clip(data: DataRoot, source: str, name: str) -> AudioRef:
     return data.audio(*names)
 
 
-def _read_audiocaps(path: Path) -> dict[str, list[str]]:
+def _read_audiocaps_captions(path: Path) -> dict[str, list[str]]:
     captions: dict[str, list[str]] = {}
     for row in read_csv(path, ("youtube_id", "caption")):
         captions.setdefault(row["youtube_id"], []).append(row["caption"])
     return captions
 
 
-def _read_clotho(path: Path) -> dict[str, list[str]]:
+def _read_clotho_captions(path: Path) -> dict[str, list[str]]:
     columns = [f"caption_{number}" for number in range(1, 6)]
     return {row["file_name"]: [row[column] for column in columns] for row in read_csv(path, ("file_name", *columns))}
 
 
-def _read_entailment(path: Path) -> dict[str, list[str]]:
+def _read_entailment_captions(path: Path) -> dict[str, list[str]]:
     captions = {}
     for row in read_csv(path, ("Audio file", "Caption")):
         try:
@@ -60,7 +60,7 @@ def _read_entailment(path: Path) -> dict[str, list[str]]:
 
 
 _READERS = {
-    ("audiocaps", "annotations"): _read_audiocaps,
-    ("clotho", "annotations"): _read_clotho,
-    ("clotho", "entailment"): _read_entailment,
+    ("audiocaps", "annotations"): _read_audiocaps_captions,
+    ("clotho", "annotations"): _read_clotho_captions,
+    ("clotho", "entailment"): _read_entailment_captions,
 }

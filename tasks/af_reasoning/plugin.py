@@ -8,7 +8,7 @@ from alm_bench.core import DataError, Sample
 from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import read_json
 from alm_bench.task_bases import Row
-from alm_bench.tasks._shared.benchmark import BenchmarkRow, BenchmarkTask, create_choice_sample, read_name
+from alm_bench.tasks._shared.benchmark import BenchmarkRow, BenchmarkTask, create_choice_sample, read_text_field
 
 _TAGS_SUFFIX = re.compile(r"\s*Output the answer with (?:<\w+>[\s,]*(?:and\s+)?)+tags\.?\s*$")
 """Instruction at the end of every prompt, which asks for a chain of thought in tags."""
@@ -35,12 +35,12 @@ class AfReasoning(BenchmarkTask):
 
     def convert_row(self, row: BenchmarkRow) -> Sample:
         values = row.values
-        prompt, answer = _TAGS_SUFFIX.sub("", read_name(values, "prompt")), read_name(values, "output")
+        prompt, answer = _TAGS_SUFFIX.sub("", read_text_field(values, "prompt")), read_text_field(values, "output")
         asked = split_options(prompt, answer)
         # Every option in the prompt ends with a full stop that the answer does not have.
         choices = [choice.removesuffix(".") for choice in asked.choices]
         gold = answer if asked.target is None else choices[asked.target]
-        clip = row.find_named_clip("af-reasoning", f"{values['folder']}/{read_name(values, 'name')}")
+        clip = row.find_named_clip("af-reasoning", f"{values['folder']}/{read_text_field(values, 'name')}")
         return create_choice_sample(
             f"{values['part']}-{values['id']}",
             asked.question,

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from alm_bench.core import AudioRef, Sample, Scored
 from alm_bench.scoring.edge_letter import count_script_answers
 from alm_bench.tasks._shared.annotations import AnnotationsOption
-from alm_bench.tasks._shared.benchmark import BenchmarkRow, create_choice_sample, read_name
+from alm_bench.tasks._shared.benchmark import BenchmarkRow, create_choice_sample, read_text_field
 from alm_bench.tasks._shared.lettered import LetteredTask, read_lettered_choices
 
 Options = AnnotationsOption
@@ -41,7 +41,7 @@ class AirBenchFoundation(LetteredTask):
 def _find_clip(row: BenchmarkRow) -> AudioRef:
     """Return the clip of a row, which is in a folder named by its task and data set."""
     values = row.values
-    path = read_name(values, "path")
+    path = read_text_field(values, "path")
     if values["task_name"] == FLAC_TASK:
         path = str(PurePosixPath(path).with_suffix(".flac"))
     name = f"Foundation/{values['task_name']}_{values['dataset_name']}/{path}"

@@ -66,7 +66,9 @@ class Ccfqa(OpenTask):
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         files = self.files(data, split)
         first = next(iter(files.values()))
-        questions = _read_questions(first, data) if "annotations" in files else _read_hub(list(files.values()))
+        questions = (
+            _read_questions(first, data) if "annotations" in files else _read_hub_questions(list(files.values()))
+        )
         return iter(check_unique_ids(self._create_samples(questions), first))
 
     def _create_samples(self, questions: "Iterator[Question]") -> Iterator[Sample]:
@@ -178,7 +180,7 @@ def _check_part(row: Mapping[str, Any], code: str, location: str) -> Mapping[str
     return part
 
 
-def _read_hub(shards: Sequence[Path]) -> Iterator[Question]:
+def _read_hub_questions(shards: Sequence[Path]) -> Iterator[Question]:
     """Yield the questions of the hub's parquet files, which have one row per question and spoken language.
 
     A row has the columns `lang`, `audio`, and `<language>_q` and `<language>_a` for every language. Rows of one

@@ -46,7 +46,7 @@ from alm_bench.scoring.sentences import (
     CaptionOptions,
     describe_computation,
     list_references,
-    list_sentences,
+    list_answer_sentences,
 )
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference
 from alm_bench.tasks._shared.clips import list_clip_paths
@@ -145,7 +145,7 @@ class ClothoAqa:
         if self.options.metrics is None or not open_rows:
             return TaskScore({**values, "answered": compute_answered_share(scorable)}, groups, blind)
         asked = self.options.list_metrics()
-        captions, tables = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
+        captions, tables = _compute_caption_metrics(open_rows, list_answer_sentences(open_rows), asked)
         baseline, _ = _compute_caption_metrics(
             open_rows, [_find_most_frequent_answer(open_rows)] * len(open_rows), asked
         )
@@ -169,7 +169,7 @@ def _find_clip(data: DataRoot, name: str) -> AudioRef:
     return data.audio(*names, *list_clip_paths(f"ClothoV21/evaluation/{name}"))
 
 
-def _create_sample(id: str, name: str, clip: AudioRef, question: str, answers: list[str], language: str) -> Sample:
+def _create_sample(id: str, clip_name: str, clip: AudioRef, question: str, answers: list[str], language: str) -> Sample:
     kind = "open"
     if all(answer in YES_NO for answer in answers):
         kind = "yes/no, all three agree" if len(set(answers)) == 1 else "yes/no, two of three"
@@ -179,7 +179,7 @@ def _create_sample(id: str, name: str, clip: AudioRef, question: str, answers: l
         audio=(clip,),
         target=answers,
         gold=Counter(answers).most_common(1)[0][0],
-        groups={"kind": kind, "language": language, "clip": name},
+        groups={"kind": kind, "language": language, "clip": clip_name},
     )
 
 

@@ -64,13 +64,13 @@ class Difference(SentenceTask):
             raise DataError(f"{path}: the input {asked!r} asks for no tier; expected one of {', '.join(TIERS)}")
         return TIERS[asked] == self.tier
 
-    def _create_sample(self, data: DataRoot, row: Mapping[str, Any], counts: Counter[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, row: Mapping[str, Any], pair_counts: Counter[str]) -> Sample:
         """Return the sample of a row. Its id has a number per pair of clips, counted over all rows."""
         first, second = (self._find_clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
         pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
-        counts[pair] += 1
+        pair_counts[pair] += 1
         return Sample(
-            id=f"{pair}#{counts[pair] - 1}",
+            id=f"{pair}#{pair_counts[pair] - 1}",
             fields={"asked": INSTRUCTIONS[self.tier]},
             audio=(first, second),
             target=[str(row["answer"])],

@@ -8,7 +8,7 @@ from alm_bench.tasks._shared.benchmark import (
     BenchmarkTask,
     create_choice_sample,
     read_choices,
-    read_name,
+    read_text_field,
     select_values,
 )
 
@@ -32,7 +32,7 @@ class Mmar(BenchmarkTask):
             values["question"],
             read_choices(values, "choices"),
             values["answer"],
-            (row.find_named_clip("mmar", read_name(values, "audio_path")),),
+            (row.find_named_clip("mmar", read_text_field(values, "audio_path")),),
             {
                 **{key: values.get(key) for key in ("modality", "category", "sub-category")},
                 "language": "|".join(_LANGUAGES.get(code, code) for code in languages),

@@ -39,7 +39,7 @@ class Options(AnnotationsOption):
 
 class Mmau(OfficialChoiceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        if (named := self.options.find_file(self.card.name)) is not None:
+        if (named := self.options.get_annotations_file(self.card.name)) is not None:
             return {"annotations": named}
         declared = {file.role: file for file in self.card.files if file.split == split}
         found = {}

@@ -105,10 +105,10 @@ def read_paths(values: Row) -> list[str]:
 def list_skills(metadata: Row) -> list[str]:
     """Return the perceptual and reasoning skills of an item, each once."""
     listed = (metadata.get(key) or () for key in ("perceptual_skills", "reasoning_skills"))
-    return list(dict.fromkeys(str(skill) for skills in listed for skill in _as_list(skills)))
+    return list(dict.fromkeys(str(skill) for skills in listed for skill in _convert_to_list(skills)))
 
 
-def _as_list(value: object) -> Sequence[object]:
+def _convert_to_list(value: object) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else [value]
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from alm_bench.core import AudioRef, Sample, Scored
 from alm_bench.scoring.edge_letter import count_script_answers, find_edge_letter, is_empty_answer
 from alm_bench.tasks._shared.annotations import AnnotationsOption
-from alm_bench.tasks._shared.benchmark import BenchmarkRow, create_choice_sample, read_name
+from alm_bench.tasks._shared.benchmark import BenchmarkRow, create_choice_sample, read_text_field
 from alm_bench.tasks._shared.lettered import LetteredTask, read_lettered_choices
 
 Options = AnnotationsOption
@@ -63,7 +63,7 @@ def _find_clip(row: BenchmarkRow) -> AudioRef:
         return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")
     if "audio_path" not in row.values:
         raise ValueError("no 'audio_path', and the file contains no clips")
-    path = read_name(row.values, "audio_path")
+    path = read_text_field(row.values, "audio_path")
     return row.find_clip(f"mmsu/audio/{PurePosixPath(path).name}", f"mmsu/{path}", path)
 
 

@@ -28,7 +28,7 @@ ALWAYS_YES, ALWAYS_NO, FREQUENT = "always yes", "always no", "most frequent answ
 """Names of text-only baselines of questions without options."""
 
 
-def find_kind(sample: Sample) -> str:
+def find_question_kind(sample: Sample) -> str:
     """Return the kind of a question, a key of `REQUESTS`.
 
     With options, it is `several` if several may be correct, else `choice`. Without options, the item's grouping
@@ -46,7 +46,7 @@ def read_answer_word(text: str) -> str | None:
 
 def parse_answer(sample: Sample, text: str, tags: Sequence[str]) -> Parsed:
     """Parse an answer by the kind of its question."""
-    kind, question = find_kind(sample), sample.fields.get("question")
+    kind, question = find_question_kind(sample), sample.fields.get("question")
     if kind == CHOICE:
         return parse_choice(text, sample.choices, tags)
     if kind == SEVERAL:
@@ -64,7 +64,7 @@ def grade_answer(sample: Sample, parsed: Parsed) -> dict[str, float]:
     """
     if not sample.has_reference:
         return {}
-    kind = find_kind(sample)
+    kind = find_question_kind(sample)
     if kind == CHOICE:
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
     return (
@@ -80,12 +80,12 @@ def _grade_text(sample: Sample, kind: str, value: str | None) -> float:
     if kind == YES_NO:
         return references.count(value) / len(references)
     if kind == NUMBER:
-        return float(any(_to_number(value) == _to_number(reference) for reference in references))
+        return float(any(_convert_to_number(value) == _convert_to_number(reference) for reference in references))
     answer = normalise_text(value)
     return float(any(answer == normalise_text(reference) for reference in references))
 
 
-def _to_number(text: str) -> float:
+def _convert_to_number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
@@ -96,13 +96,13 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """
     by_kind: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
-        by_kind.setdefault(find_kind(row.sample), []).append(index)
+        by_kind.setdefault(find_question_kind(row.sample), []).append(index)
     scorers: dict[str, Callable[[Sequence[Scored]], Mapping[str, Sequence[float]]]] = {
         CHOICE: score_choice_baselines,
         SEVERAL: compute_multi_select_baselines,
-        YES_NO: _score_yes_no,
-        NUMBER: _score_most_frequent,
-        OPEN: _score_most_frequent,
+        YES_NO: _score_yes_no_baselines,
+        NUMBER: _score_most_frequent_baseline,
+        OPEN: _score_most_frequent_baseline,
     }
     table: dict[str, list[float]] = {}
     for kind, places in by_kind.items():
@@ -113,16 +113,16 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
     return table
 
 
-def _score_yes_no(rows: Sequence[Scored]) -> dict[str, list[float]]:
+def _score_yes_no_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """Return the accuracy of each row under the baselines that guess, always say yes, or always say no."""
     always = {ALWAYS_YES: "yes", ALWAYS_NO: "no"}
     table = {name: [_grade_text(row.sample, YES_NO, word) for row in rows] for name, word in always.items()}
     return {UNIFORM: [0.5 * sum(pair) for pair in zip(*table.values(), strict=True)], **table}
 
 
-def _score_most_frequent(rows: Sequence[Scored]) -> dict[str, list[float]]:
+def _score_most_frequent_baseline(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """Return the accuracy of each row under the baseline that always gives the most frequent reference of the rows."""
-    kind = find_kind(rows[0].sample)
+    kind = find_question_kind(rows[0].sample)
     counts = Counter(normalise_text(text) for row in rows for text in set(row.sample.target))
     answer = counts.most_common(1)[0][0]
     return {FREQUENT: [_grade_text(row.sample, kind, answer) for row in rows]}

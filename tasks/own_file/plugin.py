@@ -80,7 +80,7 @@ def _download_dataset(dataset: str) -> Path:
     return fetch_hub_root(dataset).path
 
 
-def find_path(name: str) -> Path:
+def resolve_file_name(name: str) -> Path:
     """Return the file or folder that `name` stands for: a path, or a hub data set (`hf:ORG/NAME`), which is downloaded.
 
     Raises DataError.
@@ -98,7 +98,7 @@ def make_card(card: TaskCard, name: str) -> TaskCard:
     """
     if name.startswith(FILE_PREFIX):
         return replace(card, name=name)
-    path = find_path(name)
+    path = resolve_file_name(name)
     splits = list_splits(path)
     title = name.removeprefix(HUB).partition("/")[2] if name.startswith(HUB) else _name_file(path)
     return replace(card, name=FILE_PREFIX + re.sub(r"[^\w.+-]+", "-", title), source=name, splits=tuple(splits))
@@ -131,7 +131,7 @@ class FileTask:
         self._read: dict[str, QuestionFile] = {}
         self.settings = options.parse_settings()
         if options.path is not None:
-            self.path = find_path(options.path)
+            self.path = resolve_file_name(options.path)
             sidecar = find_sidecar(self.path)
             self.sidecar = sidecar if sidecar.is_file() else None
             if self.sidecar is not None:
@@ -184,7 +184,7 @@ class FileTask:
         They are the options that the sidecar would declare, and the columns by which items are grouped.
         """
         found = self.read(split)
-        options = {"map": self.settings.format_map(), "kind": self.settings.kind or ""}
+        options = {"map": self.settings.to_map_option(), "kind": self.settings.kind or ""}
         options["group_by"] = join_names(found.groups)
         return {name: value for name, value in options.items() if value}
 

@@ -55,7 +55,7 @@ def _iterate_rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
 
 
 @dataclass(frozen=True, slots=True)
-class MultipleChoice:
+class ReasonAqaMultipleChoice:
     card: TaskCard
     parser: str = PARSER
 
@@ -102,7 +102,7 @@ def _create_choice_sample(row: Row) -> Sample:
     )
 
 
-class Detail(SentenceTask):
+class ReasonAqaDetail(SentenceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         return {"annotations": _locate_annotations(self.card, data, split)}
 
@@ -129,5 +129,5 @@ def _create_detail_sample(row: Row) -> Sample:
     )
 
 
-def create(card: TaskCard, options: CaptionOptions | NoOptions) -> MultipleChoice | Detail:
-    return Detail(card, options) if isinstance(options, CaptionOptions) else MultipleChoice(card)
+def create(card: TaskCard, options: CaptionOptions | NoOptions) -> ReasonAqaMultipleChoice | ReasonAqaDetail:
+    return ReasonAqaDetail(card, options) if isinstance(options, CaptionOptions) else ReasonAqaMultipleChoice(card)

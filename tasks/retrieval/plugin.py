@@ -84,7 +84,7 @@ class Retrieval:
         counts = np.zeros((len(rows), len(columns), 2))
         for column, scores in enumerate(columns.values()):
             counts[list(scores), column] = [(score, 1.0) for score in scores.values()]
-        return Corpus(list(columns), counts, _divide_sums)
+        return Corpus(list(columns), counts, _compute_weighted_means)
 
 
 def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
@@ -95,17 +95,19 @@ def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scor
     """
     clip_rows, caption_rows = ([row for row in rows if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION))
     yield "t2a", caption_rows, clip_rows
-    yield "a2t", [row for row, ids in _pair_with_relevant(clip_rows, caption_rows) if ids], caption_rows
+    yield "a2t", [row for row, ids in _pair_with_relevant_ids(clip_rows, caption_rows) if ids], caption_rows
 
 
-def _pair_with_relevant(queries: Sequence[Scored], candidates: Sequence[Scored]) -> Iterator[tuple[Scored, list[str]]]:
+def _pair_with_relevant_ids(
+    queries: Sequence[Scored], candidates: Sequence[Scored]
+) -> Iterator[tuple[Scored, list[str]]]:
     """Yield each query with the ids of its relevant candidates."""
     known = {row.sample.id for row in candidates}
     for row in queries:
         yield row, [id for id in row.sample.target if id in known]
 
 
-def _divide_sums(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+def _compute_weighted_means(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
     """Divide sums of scores by sums of weights. `sums` has shape (..., metrics, 2), the result shape (..., metrics).
 
     A mean is 0 if the sum of its weights is 0.
@@ -129,7 +131,7 @@ def score_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> li
     """
     embedded = [row for row in candidates if row.embedding is not None]
     places = {row.sample.id: number for number, row in enumerate(embedded)}
-    asked = [(row, ids) for row, ids in _pair_with_relevant(queries, candidates) if row.embedding is not None]
+    asked = [(row, ids) for row, ids in _pair_with_relevant_ids(queries, candidates) if row.embedding is not None]
     nothing = QueryScore(dict.fromkeys(CUTOFFS, 0.0), 0.0)
     if not embedded or not asked:
         return [nothing] * len(queries)
@@ -158,7 +160,7 @@ def _compute_expected_metrics(direction: str, queries: Sequence[Scored], candida
     """Return the expected metrics of a random ranking; {} without queries."""
     if not queries:
         return {}
-    relevant = [len(ids) for _, ids in _pair_with_relevant(queries, candidates)]
+    relevant = [len(ids) for _, ids in _pair_with_relevant_ids(queries, candidates)]
     scores = [score_random_ranking(len(candidates), count) for count in relevant]
     values = _list_query_scores(direction, scores)
     return {name: Metric(float(np.mean(each)), n=len(queries)) for name, each in values.items()}

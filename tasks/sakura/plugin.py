@@ -40,7 +40,7 @@ class Sakura(OfficialChoiceTask):
         Raises DataError if no track has a file.
         """
         declared = [file for file in self.card.files if self.options.track in ("all", _get_track(file))]
-        found = {role: path for file in declared for role, path in _find_files(data, file)}
+        found = {role: path for file in declared for role, path in _find_track_files(data, file)}
         return found or {declared[0].role: data.locate(declared[0])}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
@@ -69,7 +69,7 @@ def _get_track(file: DataFile) -> str:
     return file.role.rpartition("-")[2]
 
 
-def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
+def _find_track_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
     """Yield role and path of a track's file, or of each shard of a parquet file. Nothing is yielded for missing files.
 
     Only paths that contain the track's name are used, since the files of all tracks have the same name.

@@ -10,15 +10,15 @@ _INSTRUCTION = "Based on the given audio, choose the best option."
 
 
 def _name_clip(question: Question) -> str:
-    return f"audio_demo/{question.category.split()[-1]}_Reasoning/{_name_set(question)}_12/{_name_item(question)}.wav"
+    return f"audio_demo/{question.category.split()[-1]}_Reasoning/{_name_benchmark(question)}_12/{_name_item(question)}.wav"
 
 
-def _name_set(question: Question) -> str:
+def _name_benchmark(question: Question) -> str:
     return question.skill.replace(" ", "")
 
 
 def _name_item(question: Question) -> str:
-    return f"{_name_set(question)}-{question.id[:8]}"
+    return f"{_name_benchmark(question)}-{question.id[:8]}"
 
 
 def _create_row(question: Question) -> Row:

@@ -12,7 +12,7 @@ from alm_bench.tasks._shared.benchmark import (
     BenchmarkTask,
     create_choice_sample,
     read_choices,
-    read_name,
+    read_text_field,
     select_values,
 )
 from alm_bench.tasks.speechr.official import select_option
@@ -28,12 +28,12 @@ class SpeechR(BenchmarkTask):
 
     def convert_row(self, row: BenchmarkRow) -> Sample:
         values = row.values
-        choices, path = read_choices(values, "options"), read_name(values, "audio_path")
+        choices, path = read_choices(values, "options"), read_text_field(values, "audio_path")
         target = read_label(values["label"], len(choices))
         folders = PurePosixPath(path).parts[:-1]
         return create_choice_sample(
-            read_name(values, "id"),
-            read_name(values, "instruction"),
+            read_text_field(values, "id"),
+            read_text_field(values, "instruction"),
             choices,
             None if target is None else choices[target],
             (row.find_named_clip("speechr", path),),
@@ -46,15 +46,15 @@ class SpeechR(BenchmarkTask):
         return sample.target is not None and select_option(text, sample.choices, sample.target) == sample.target
 
 
-def read_label(label: object, options: int) -> int | None:
+def read_label(label: object, option_count: int) -> int | None:
     """Return the index of the correct option, from 0; None if it is withheld.
 
     The file counts options from 1. Raises ValueError for a number that is not an option's.
     """
     if label is None:
         return None
-    if isinstance(label, bool) or not isinstance(label, int) or not 1 <= label <= options:
-        raise ValueError(f"label is {label!r}, expected a number from 1 to {options}")
+    if isinstance(label, bool) or not isinstance(label, int) or not 1 <= label <= option_count:
+        raise ValueError(f"label is {label!r}, expected a number from 1 to {option_count}")
     return label - 1
 
 

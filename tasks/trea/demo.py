@@ -15,14 +15,14 @@ _SKILLS = {"order": "First and Last Event", "count": "Counting", "duration": "Lo
 """Skill of the demo questions that stands for each part."""
 
 
-def _to_raw_form(text: str) -> str:
+def _convert_to_raw_form(text: str) -> str:
     return "_".join(text.lower().replace("'", "").replace("-", " ").split())
 
 
 _SPELLINGS: dict[str, Callable[[Question, int], str]] = {
-    "order": lambda q, i: _to_raw_form(q.choices[i]) if i == q.gold else q.choices[i],
+    "order": lambda q, i: _convert_to_raw_form(q.choices[i]) if i == q.gold else q.choices[i],
     "count": lambda q, i: q.choices[i],
-    "duration": lambda q, i: _to_raw_form(q.choices[i]),
+    "duration": lambda q, i: _convert_to_raw_form(q.choices[i]),
 }
 """Function that writes option `i` of a question, by part."""
 

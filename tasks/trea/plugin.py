@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from alm_bench.core import DataRoot, Sample, Scored
 from alm_bench.core.escape import print_notice
 from alm_bench.scoring.multiple_choice import is_correct_option
-from alm_bench.tasks._shared.benchmark import BenchmarkRow, BenchmarkTask, create_choice_sample, read_name
+from alm_bench.tasks._shared.benchmark import BenchmarkRow, BenchmarkTask, create_choice_sample, read_text_field
 
 OPTION_FIELDS = ("optionA", "optionB", "optionC", "optionD")
 
@@ -29,7 +29,7 @@ class Trea(BenchmarkTask):
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         samples = list(super().samples(data, split))
         if not self._is_normalised:
-            _warn_of_leak(tuple(self.files(data, split).values()), *count_leaks(samples))
+            _warn_of_spelling_leak(tuple(self.files(data, split).values()), *count_spelling_leaks(samples))
         return iter(samples)
 
     @property
@@ -43,7 +43,7 @@ class Trea(BenchmarkTask):
         target = read_letter(str(values["correct"]))
         if self._is_normalised:
             choices = [normalise_class_name(choice) for choice in choices]
-        name = f"trea/{row.role}/audios/{PurePosixPath(read_name(values, 'audio_path')).name}"
+        name = f"trea/{row.role}/audios/{PurePosixPath(read_text_field(values, 'audio_path')).name}"
         return create_choice_sample(
             f"{row.role}-{values['id']}",
             values["question"],
@@ -91,7 +91,7 @@ def normalise_class_name(text: str) -> str:
     return _CLASS_NAMES.get(words, words)
 
 
-def count_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
+def count_spelling_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
     """Return the number of items with exactly one option in raw form, and how many of these options are correct."""
     raw = [(sample, find_raw_option(sample.choices)) for sample in samples]
     given_away = [is_correct_option(sample, index) for sample, index in raw if index is not None]
@@ -99,7 +99,7 @@ def count_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
 
 
 @cache
-def _warn_of_leak(files: tuple[Path, ...], items: int, correct: int) -> None:
+def _warn_of_spelling_leak(files: tuple[Path, ...], items: int, correct: int) -> None:
     """Print a warning if the only option in raw form is correct in more than half of the items that have one.
 
     `items` is the number of items with exactly one option in raw form, `correct` the number of these in which that

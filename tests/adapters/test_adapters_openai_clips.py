@@ -14,7 +14,7 @@ from small_world import alm, mmau, questions
 
 from alm_bench.adapters.openai.adapter import OpenAIAdapter
 from alm_bench.adapters.openai.body import build_body
-from alm_bench.adapters.openai.clips import EncodedClip, read_fitting_file
+from alm_bench.adapters.openai.clips import EncodedClip, read_unchanged_file
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import AudioError, AudioRef, Decoding, Request, Runtime
 from alm_bench.core.wav import encode_wav, is_plain_wav
@@ -54,15 +54,15 @@ def sent(encoded: EncodedClip) -> tuple[bytes, dict[str, Any]]:
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "tagged.wav"])
 def test_a_file_that_fits_is_sent_byte_for_byte(tmp_path: Path, name: str) -> None:
     ref = clip(tmp_path, name, tags={"software": "an encoder"} if name == "tagged.wav" else None)
-    encoded = read_fitting_file(ref, options())
+    encoded = read_unchanged_file(ref, options())
     assert encoded is not None
     data, part = sent(encoded)
     assert data == ref.path.read_bytes()
     assert part["input_audio"]["format"] == name[-3:]
     assert encoded.seconds == pytest.approx(1, abs=0.2)
-    assert read_fitting_file(ref, options(recode="always")) is None
+    assert read_unchanged_file(ref, options(recode="always")) is None
     in_memory = AudioRef(name, tmp_path / "none", read=ref.path.read_bytes)
-    again = read_fitting_file(in_memory, options(audio="audio_url"))
+    again = read_unchanged_file(in_memory, options(audio="audio_url"))
     assert again is not None
     url = sent(again)[1]["audio_url"]["url"]
     assert url.startswith("data:audio/mpeg;base64," if name == "a.mp3" else "data:audio/wav;base64,")
@@ -70,9 +70,9 @@ def test_a_file_that_fits_is_sent_byte_for_byte(tmp_path: Path, name: str) -> No
 
 def test_flac_is_sent_where_a_data_url_names_its_type(tmp_path: Path) -> None:
     ref = clip(tmp_path, "a.flac")
-    assert read_fitting_file(ref, options()) is None
+    assert read_unchanged_file(ref, options()) is None
     for audio in ("audio_url", "input_audio_url"):
-        encoded = read_fitting_file(ref, options(audio=audio))
+        encoded = read_unchanged_file(ref, options(audio=audio))
         assert encoded is not None
         assert sent(encoded)[0] == ref.path.read_bytes()
         assert b"data:audio/flac;base64," in b"".join(encoded.part)
@@ -93,24 +93,24 @@ def test_a_file_that_needs_a_change_is_encoded(tmp_path: Path) -> None:
         streamed,
     ]
     for ref in refs:
-        assert read_fitting_file(ref, options()) is None, ref.id
+        assert read_unchanged_file(ref, options()) is None, ref.id
     ref = clip(tmp_path, "long.wav")
-    assert read_fitting_file(ref, options(max_seconds=0.5)) is None
-    assert read_fitting_file(ref, options(join=0.5)) is None
-    assert read_fitting_file(ref, options(max_seconds=1.0)) is not None
+    assert read_unchanged_file(ref, options(max_seconds=0.5)) is None
+    assert read_unchanged_file(ref, options(join=0.5)) is None
+    assert read_unchanged_file(ref, options(max_seconds=1.0)) is not None
 
 
 def test_a_damaged_file_is_not_sent(tmp_path: Path) -> None:
     ref = clip(tmp_path, "a.wav")
     ref.path.write_bytes(ref.path.read_bytes()[:-100])
     with pytest.raises(AudioError, match="is cut off"):
-        read_fitting_file(ref, options())
+        read_unchanged_file(ref, options())
     flac = clip(tmp_path, "a.flac", np.random.default_rng(0).uniform(-1, 1, 5 * RATE).astype(np.float32))
     flac.path.write_bytes(flac.path.read_bytes()[:-4000])
     with pytest.raises(AudioError, match="cut off or damaged"):
-        read_fitting_file(flac, options(audio="audio_url"))
+        read_unchanged_file(flac, options(audio="audio_url"))
     with pytest.raises(AudioError, match="the file is missing"):
-        read_fitting_file(AudioRef("x", tmp_path / "x.wav"), options())
+        read_unchanged_file(AudioRef("x", tmp_path / "x.wav"), options())
 
 
 def test_what_counts_as_a_plain_wav_file() -> None:
@@ -170,9 +170,9 @@ def test_a_run_sends_each_clip_and_encodes_it_once(
 
     def count(ref: AudioRef, asked: OpenAIOptions) -> EncodedClip | None:
         read.append(ref.id)
-        return read_fitting_file(ref, asked)
+        return read_unchanged_file(ref, asked)
 
-    monkeypatch.setattr(clips, "read_fitting_file", count)
+    monkeypatch.setattr(clips, "read_unchanged_file", count)
     named = {"base_url": server.url, "model": MODEL, "rate": RATE, "concurrency": 4}
     pairs = [part for key, value in named.items() for part in ("--model-arg", f"{key}={value}")]
     where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs", "--json")

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 from small_world import alm, refusal
 
-from alm_bench.calibration import check_answers, check_pairs
+from alm_bench.calibration import check_metrics_on_answers, check_metrics_on_pairs
 from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer, read_labelled
 from alm_bench.scoring.prediction_powered import estimate_rate
 from alm_bench.scoring.short_answers import compute_token_f1, contains_reference
@@ -158,7 +158,7 @@ def test_pairs_of_captions_lose_their_own_reference(tmp_path: Path) -> None:
 def test_real_answers_equal_plain_scipy(shared: Path) -> None:
     answers = read_labelled(shared / "data/aqeval/val.csv")
     assert all(isinstance(one, LabelledAnswer) for one in answers)
-    check = check_answers(answers, ["token_f1"])  # type: ignore[arg-type]
+    check = check_metrics_on_answers(answers, ["token_f1"])  # type: ignore[arg-type]
     with (shared / "data/aqeval/val.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     scores = [compute_token_f1(row["response"], [row["reference"]]) for row in rows]
@@ -202,7 +202,7 @@ def test_corrected_rates_are_peoples_on_the_other_half(shared: Path) -> None:
 def test_real_pairs_of_captions_give_the_known_figures(shared: Path) -> None:
     pairs = read_labelled(shared / "data/caption_preferences/clotho_eval.json")
     assert all(isinstance(pair, CaptionPair) for pair in pairs)
-    check = check_pairs(pairs, ["cider", "bleu_4", "rouge_l"])  # type: ignore[arg-type]
+    check = check_metrics_on_pairs(pairs, ["cider", "bleu_4", "rouge_l"])  # type: ignore[arg-type]
     assert check.labelled == 1555
     found = {name: 100 * one.all.value for name, one in check.agreements.items()}  # type: ignore[union-attr,operator]
     assert found == pytest.approx({"cider": 63.4, "bleu_4": 60.6, "rouge_l": 59.7}, abs=0.5)

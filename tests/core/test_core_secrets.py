@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alm_bench.core.secrets import find_secrets, hide_in_text, hide_secrets, is_secret_name, replace_secrets
+from alm_bench.core.secrets import find_secrets, hide_secrets_in_text, hide_secrets, is_secret_name, replace_secrets
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_stored(name: str, value: Any, hidden: Any) -> None:
     ],
 )
 def test_ordinary_lines_stay_as_they_are(line: str) -> None:
-    assert hide_in_text(line) == line
+    assert hide_secrets_in_text(line) == line
 
 
 @pytest.mark.parametrize("run", ["a", "A1.", "x-", "--a", "x-token", "a="])
@@ -87,8 +87,8 @@ def test_a_long_text_without_spaces_is_scanned_once(run: str) -> None:
     # A pattern that begins anew at each character of a run takes the square of its length: minutes instead of a tenth
     # of a second.
     text = run * (200_000 // len(run))
-    assert hide_in_text(text) == text
-    assert hide_in_text(f"{text} x-a-token: s3cr-s3cr") == f"{text} x-a-token: [set]"
+    assert hide_secrets_in_text(text) == text
+    assert hide_secrets_in_text(f"{text} x-a-token: s3cr-s3cr") == f"{text} x-a-token: [set]"
 
 
 def test_values_that_are_looked_for_elsewhere() -> None:

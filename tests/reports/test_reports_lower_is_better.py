@@ -18,7 +18,7 @@ from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header
 from alm_bench.records.summary import summarise_run
 from alm_bench.reports import render
-from alm_bench.reports.comparison import build_comparison, compare, select_examples
+from alm_bench.reports.comparison import build_comparison_report, compare, select_examples
 from alm_bench.reports.leaderboard import build_leaderboard, render_leaderboard_csv
 from alm_bench.reports.ranking import build_sections
 from alm_bench.reports.run_report import build_run_report
@@ -134,7 +134,7 @@ def test_fewer_errors_win(runs: list[Run]) -> None:
     task: Any = ErrorTask()
     overall = next(cell for cell in compare([poor, good], task) if cell.grouping == "all")
     assert (overall.score, overall.difference.won, overall.difference.lost) == (NAME, ITEMS, 0)
-    assert "errors (lower is better)" in render(build_comparison([poor, good], [overall]), "markdown")
+    assert "errors (lower is better)" in render(build_comparison_report([poor, good], [overall]), "markdown")
     won = select_examples(poor, good, task, 2)
     assert (len(won["won"]), len(won["lost"])) == (2, 0)
 

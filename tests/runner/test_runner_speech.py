@@ -166,7 +166,7 @@ def test_espeak_speaks_the_demo_in_german_and_english(tmp_path: Path, monkeypatc
     assert "voice does not exist" in refusal(alm("run", "--model", "echo", "--speak", "espeak-ng:xx", *rest[:-1]))
     speaker = Synthesiser.parse("espeak-ng")
     assert [speaker.pick_voice(code) for code in ("deu", "cmn", None)] == ["de", "cmn", "en"]
-    assert Synthesiser.parse("espeak-ng:en-us+f3").get_language(None) == "en"
+    assert Synthesiser.parse("espeak-ng:en-us+f3").get_voice_language(None) == "en"
     with pytest.raises(AudioError, match="could not speak"):
         speaker.speak("text", "xx", "xx")
 

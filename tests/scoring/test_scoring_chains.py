@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import Metric, Sample, Scored
 from alm_bench.parsing import parse_choice
-from alm_bench.scoring.chains import Chain, fill, find_chain
+from alm_bench.scoring.chains import Chain, build_filler, find_chain
 from alm_bench.scoring.reasoning import compute_reasoning, keeps_format
 from alm_bench.scoring.verdicts import judge_reasoning
 
@@ -42,7 +42,7 @@ def test_changes_leave_the_tags_and_lead_to_the_answer() -> None:
         begun = found.truncate(share)
         assert (begun.chain, begun.lead) == (left, lead)
         assert begun.text == left + lead
-    filled = found.change(fill)
+    filled = found.change(build_filler)
     assert filled.chain == "<planning>... ... .</planning>\n<caption>... ... ... ... .."
     assert len(filled.text) == len(found.truncate(1).text)
 

@@ -12,7 +12,7 @@ from alm_bench.core.languages import ItemLanguages, normalise_language
 from alm_bench.core.prompt import load_prompts, render
 from alm_bench.core.types import Sample
 from alm_bench.reports.blocks import Table, convert_to_cell
-from alm_bench.reports.languages import build_languages
+from alm_bench.reports.languages import build_language_report
 from alm_bench.scoring.answer_language import check_language, detect_language
 from alm_bench.scoring.language_table import LanguageTable
 from alm_bench.tasks.ccfqa.plugin import LANGUAGES
@@ -91,7 +91,7 @@ def test_the_table_of_eight_by_eight_languages_shows_a_scripted_model_to_the_las
     certain = 64 * 4
     metric = ran.run["metrics"]["answer_language"]
     assert (metric["value"], metric["n"]) == (pytest.approx((56 * 2 + 8 * 4) / certain), certain)
-    matrix, listed = build_languages(msgspec.convert(table, LanguageTable))
+    matrix, listed = build_language_report(msgspec.convert(table, LanguageTable))
     assert isinstance(matrix, Table)
     assert isinstance(listed, Table)
     assert [column.title for column in matrix.columns[1:]] == [normalise_language(code) for code in LANGUAGES]

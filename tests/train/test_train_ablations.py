@@ -20,7 +20,7 @@ from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.lora import add_lora, list_adapters, merge_lora
+from alm_bench.train.lora import add_lora, list_lora_parameters, merge_lora
 from alm_bench.train.setup import build_network, build_network_config, prepare
 
 FRONT_END = 1_083_456
@@ -201,7 +201,7 @@ def test_adapters_of_smollm2s_queries_and_values(r: int, added: int) -> None:
         before = model.count_parameters()
         add_lora(model, LoraConfig(r=r, alpha=2 * r), 0)
     assert model.count_parameters() - before == added
-    assert {name.split(".")[-4] for name in list_adapters(model)} == {"q_proj", "v_proj"}
+    assert {name.split(".")[-4] for name in list_lora_parameters(model)} == {"q_proj", "v_proj"}
 
 
 def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network: Path) -> None:
@@ -227,7 +227,7 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
     torch.testing.assert_close(logits(whole), trained, rtol=1e-4, atol=1e-4)
     assert whole.state_dict().keys() == build_untrained(shape).state_dict().keys()
     assert torch.equal(logits(model), trained)
-    assert list_adapters(model)
+    assert list_lora_parameters(model)
     sequences, items = list(inputs), ["a", "b"]
     with pytest.raises(ValueError, match="not merged"):  # they would write as the weights below them do
         generate(model, sequences, items, Decoding(max_new_tokens=4))

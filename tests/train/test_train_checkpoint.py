@@ -95,7 +95,7 @@ def test_fresh_removes_what_the_run_wrote_and_nothing_else(config: TrainConfig, 
     assert left.pop("log.jsonl") == b""
     assert json.loads(left.pop("config.json"))["name"] == config.name
     assert {name: content for name, content in left.items() if name not in (".lock", ".pid")} == mine
-    assert folder.restore() is None
+    assert folder.load_state() is None
 
 
 @pytest.mark.parametrize("name", ["README.md", "last/model.safetensors", "log.jsonl", "state/tensors.pt"])
@@ -166,7 +166,7 @@ def test_a_state_with_code_is_refused_and_not_run(tmp_path: Path, name: str) -> 
     (folder / "position.json").write_text('{"stage": 0, "step": 2, "best": null}')
     torch.save({"model": {}, "random": Evil(mark)}, folder / "tensors.pt")
     with pytest.raises(CheckpointError, match="nothing of it was executed") as error:
-        TrainingFolder(tmp_path / "run").restore()
+        TrainingFolder(tmp_path / "run").load_state()
     assert "\n" not in str(error.value)
     assert not mark.exists()
 
@@ -176,7 +176,7 @@ def test_a_pickle_beside_a_state_is_not_opened(tmp_path: Path) -> None:
     folder.save(Position(0, 2), {"model": {"a": torch.ones(2)}})
     torch.save(Evil(mark), tmp_path / "state/tensors.pt")
     (tmp_path / "state/position.json").write_text('{"stage": 9, "step": 9, "best": null}')
-    restored = folder.restore()
+    restored = folder.load_state()
     assert restored is not None
     assert restored[0] == Position(0, 2)
     assert not mark.exists()
@@ -197,7 +197,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     }
     drawn = torch.rand(3), random.random()
     TrainingFolder(tmp_path).save(Position(1, 4, float("nan")), values)
-    restored = TrainingFolder(tmp_path).restore()
+    restored = TrainingFolder(tmp_path).load_state()
     assert restored is not None
     position, found = restored
     assert (position.stage, position.step) == (1, 4)
@@ -232,7 +232,7 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, name: str, content: str | N
     if content is not None:
         path.write_text(content)
     with pytest.raises(StoreError) as error:
-        TrainingFolder(tmp_path).restore()
+        TrainingFolder(tmp_path).load_state()
     assert "\n" not in str(error.value)
 
 
@@ -242,7 +242,7 @@ def test_tensors_of_another_save_are_not_taken(tmp_path: Path) -> None:
     file = "state/tensors-1.safetensors"
     (tmp_path / "a" / file).write_bytes((tmp_path / "b" / file).read_bytes())
     with pytest.raises(StoreError, match="is no whole state"):
-        TrainingFolder(tmp_path / "a").restore()
+        TrainingFolder(tmp_path / "a").load_state()
 
 
 def older_state(folder: Path, step: int, position: bool = True) -> None:
@@ -265,7 +265,7 @@ def test_states_of_the_first_version_are_recovered(tmp_path: Path, steps: dict[s
     for name, step in steps.items():
         older_state(tmp_path / name, step or 0, position=step is not None)
     folder = TrainingFolder(tmp_path)
-    restored = folder.restore()
+    restored = folder.load_state()
     assert restored is not None
     assert restored[0].step == expected
     assert torch.equal(restored[1]["model"]["a"], torch.full((2,), float(expected)))
@@ -293,7 +293,7 @@ def test_what_a_killed_save_left_is_removed(config: TrainConfig, tmp_path: Path)
         (run / name).write_text("half")
     opened(run, config)
     assert not [path for path in run.rglob(".*") if path.name not in (".lock", ".pid")]
-    assert TrainingFolder(run).restore() is not None
+    assert TrainingFolder(run).load_state() is not None
 
 
 def test_a_line_that_no_run_wrote_is_named(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from alm_bench.core.rng import create_item_generator
 from alm_bench.train.batches import Corpus
 from alm_bench.train.config import DataConfig, TrainConfig, load_config
 from alm_bench.train.difficulty import (
-    DrawStore,
-    Measured,
+    DrawnAnswerStore,
+    RowMeasurement,
     compute_row_key,
     measure_pass_rates,
     read_pass_rates,
@@ -79,8 +79,8 @@ def count_known(row: Row) -> int:
     return sum(Guesser._answer(request, replace(SAMPLING, seed=draw)).text == "a) up" for draw in range(DRAWS))
 
 
-def measure(rows: Sequence[Row], adapter: BaseAdapter, folder: Path, draws: int = DRAWS) -> list[Measured]:
-    store = DrawStore(folder / "draws.sqlite", adapter, SAMPLING)
+def measure(rows: Sequence[Row], adapter: BaseAdapter, folder: Path, draws: int = DRAWS) -> list[RowMeasurement]:
+    store = DrawnAnswerStore(folder / "draws.sqlite", adapter, SAMPLING)
     return measure_pass_rates(rows, adapter, SAMPLING, draws, store, 125, lambda done, total: None)
 
 
@@ -134,7 +134,7 @@ def test_a_table_is_a_column_of_the_rows_it_was_measured_on(reasonaqa: Path, tmp
     config = DataConfig(f"{reasonaqa}/train.json", root=reasonaqa)
     rows = read_source(config, "error").rows
     table = tmp_path / "table.csv"
-    measured = [Measured(compute_row_key(row), number % 5, 4, row) for number, row in enumerate(rows)]
+    measured = [RowMeasurement(compute_row_key(row), number % 5, 4, row) for number, row in enumerate(rows)]
     write_pass_rates(measured, table)
     with table.open(newline="") as file:
         assert [float(line["pass_rate"]) for line in csv.DictReader(file)] == [one.pass_rate for one in measured]

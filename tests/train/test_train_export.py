@@ -46,7 +46,7 @@ def test_an_interrupted_run_becomes_a_model(recipe: Recipe, tmp_path: Path, monk
     ran = small_world.alm("train", "export", run, "--to", "weights", "--json")
     assert ran.status == 0, ran.err
     assert ran.json == {"folder": "weights", "stage": 0, "step": 4}
-    saved = TrainingFolder(run).restore()
+    saved = TrainingFolder(run).load_state()
     assert saved is not None
     exported = load_folder(tmp_path / "weights")[0].state_dict()
     assert all(torch.equal(exported[name], value) for name, value in saved[1]["model"].items())
@@ -80,7 +80,7 @@ def test_a_finished_run_is_exported_as_its_last_weights(recipe: Recipe, tmp_path
 def test_a_moving_average_and_adapters_are_exported_as_they_are_judged(recipe: Recipe, tmp_path: Path) -> None:
     config = recipe(steps=6, ema="0.5", lora="{r=2, alpha=4, targets=['q_proj']}")
     trainer = interrupted(config, tmp_path, 4)
-    saved = TrainingFolder(config.out / config.name).restore()
+    saved = TrainingFolder(config.out / config.name).load_state()
     assert saved is not None
     average = {name: value for name, value in saved[1]["average"].items() if name.startswith("module.")}
     trainer.model.load_state_dict({name.removeprefix("module."): value for name, value in average.items()})

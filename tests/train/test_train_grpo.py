@@ -192,7 +192,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
 
     with pytest.raises(StopError):
         start(parts, tmp_path, stop).run()
-    state = TrainingFolder(parts.out / "parts").restore()
+    state = TrainingFolder(parts.out / "parts").load_state()
     assert state is not None
     assert state[0].step == (4 if "stage__0__grpo__updates" in changes else 3)
     start(parts, tmp_path).run()

@@ -15,7 +15,7 @@ from alm_bench.train.grpo_losses import (
     compute_advantages,
     compute_divergences,
     compute_loss,
-    count_clipped,
+    count_clipped_tokens,
     count_units,
 )
 
@@ -136,8 +136,8 @@ def test_only_tokens_without_gradient_count_as_clipped() -> None:
     config = settings("grpo", beta=0.0)
     compute_loss(current, tokens, config).backward()
     assert current.grad is not None
-    assert count_clipped(current.detach(), tokens, config) == int((current.grad == 0).sum())
-    assert 0 < count_clipped(current.detach(), tokens, config) < len(log_probs)
+    assert count_clipped_tokens(current.detach(), tokens, config) == int((current.grad == 0).sum())
+    assert 0 < count_clipped_tokens(current.detach(), tokens, config) < len(log_probs)
 
 
 def compute_trl_loss(kind: str, log_probs: np.ndarray, tokens: TokenBatch, config: GrpoConfig) -> float:

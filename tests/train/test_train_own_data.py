@@ -213,6 +213,6 @@ def read_held_out(run: Path) -> set[tuple[Any, Any]]:
 
 def test_rows_and_their_questions_are_left_out_together(clips: Path) -> None:
     source: Source = read_source(DataConfig(folder=clips, draws=1), "error")
-    source.select([index % 2 == 0 for index in range(len(source.rows))])
+    source.keep_rows([index % 2 == 0 for index in range(len(source.rows))])
     assert [row.clips for row in source.rows] == [sample.audio for sample in source.samples]
     assert len(source.rows) == 5

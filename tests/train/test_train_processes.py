@@ -93,7 +93,7 @@ def test_killed_at_every_point_of_a_save_and_resumed(
         for ours, theirs in zip(killed["log"], found["whole"], strict=True):
             assert ours == pytest.approx(theirs, abs=1e-6), killed["point"]
         run = tmp_path / f"out/killed-{number}"
-        state = TrainingFolder(run).restore()
+        state = TrainingFolder(run).load_state()
         assert state is not None
         last = load_folder(run / "last")[0].state_dict()
         assert all(torch.equal(last[name], value) for name, value in state[1]["model"].items()), killed["point"]

@@ -2,13 +2,16 @@ from collections import Counter
 
 import numpy as np
 
-from alm_bench.train.sampler import Curriculum, Group, Steps
+from alm_bench.train.sampler import Curriculum, SamplingGroup, Steps
 
 
-def groups(*sized: tuple[int, float]) -> list[Group]:
+def groups(*sized: tuple[int, float]) -> list[SamplingGroup]:
     """Groups of these sizes and shares, their rows one after another."""
     starts = np.cumsum([0, *(size for size, _ in sized)])
-    return [Group(np.arange(start, start + size), share) for start, (size, share) in zip(starts, sized, strict=False)]
+    return [
+        SamplingGroup(np.arange(start, start + size), share)
+        for start, (size, share) in zip(starts, sized, strict=False)
+    ]
 
 
 def test_an_epoch_has_every_row_once_and_another_order_each_time() -> None:

@@ -25,21 +25,23 @@ class ColumnNames:
     """Names that the user gave, by role. A dotted path selects a value of a nested object."""
 
     @classmethod
-    def parse(cls, known: Mapping[str, Sequence[str]], pairs: Sequence[str], flag: str = "--column") -> "ColumnNames":
+    def parse(
+        cls, common_names: Mapping[str, Sequence[str]], pairs: Sequence[str], flag: str = "--column"
+    ) -> "ColumnNames":
         """Return column names from the values of a command-line option: `ROLE=NAME`, or `NAME` for the first role.
 
-        `known` holds the common names by role, `pairs` the values, and `flag` is the option, for messages.
+        `common_names` holds the common names by role, `pairs` the values, and `flag` is the option, for messages.
 
         Raises UsageError for an unknown role.
         """
-        first = next(iter(known))
+        first = next(iter(common_names))
         given = dict(split_pair(pair if "=" in pair else f"{first}={pair}", flag) for pair in pairs)
         for role in given:
-            if role not in known:
+            if role not in common_names:
                 raise UsageError(
-                    f"{flag} {role}=...: unknown role {role!r}; known: {format_similar_names(role, known)}"
+                    f"{flag} {role}=...: unknown role {role!r}; known: {format_similar_names(role, common_names)}"
                 )
-        return cls(known, given)
+        return cls(common_names, given)
 
     def find(self, row: RawRow, role: str) -> Any:
         """Return the value of a role in a row, or MISSING if the row does not have it or has an empty cell there."""

@@ -158,11 +158,11 @@ def parse_model_text(value: Any) -> str | None:
     if isinstance(value, (int, float)):  # some programs write the answer 5 as a number
         return json.dumps(value)
     if isinstance(value, list):
-        return _parse_list(value)
+        return _parse_message_parts(value)
     raise ValueError(f"is a {type(value).__name__}, expected text")
 
 
-def _parse_list(value: list[Any]) -> str | None:
+def _parse_message_parts(value: list[Any]) -> str | None:
     if not value:
         return None
     if all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in value):

@@ -44,7 +44,7 @@ def make_ids_unique(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRe
         return list(items)
     first: dict[str, str] = {}
 
-    def rename(clip: AudioRef) -> AudioRef:
+    def rename_clip(clip: AudioRef) -> AudioRef:
         if clip.read is None or counts[clip.id] == 1:
             return clip
         try:
@@ -56,7 +56,7 @@ def make_ids_unique(items: Sequence[tuple[AudioRef, ...]]) -> list[tuple[AudioRe
         name = PurePosixPath(clip.id)
         return replace(clip, id=f"{name.stem}-{digest[:8]}{name.suffix}")
 
-    return [tuple(map(rename, clips)) for clips in items]
+    return [tuple(map(rename_clip, clips)) for clips in items]
 
 
 def _split_paths(text: str, root: LocalRoot) -> Any:

@@ -115,17 +115,17 @@ def _get_answer(row: Row, layout: Layout) -> Any:
     return cells or None
 
 
-def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, tuple[AudioRef, ...]]) -> None:
+def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, clips_by_cell: dict[Any, tuple[AudioRef, ...]]) -> None:
     """Read the clips of a row into the draft. Without a column of clips, the item's id is the name of its clip's file.
 
-    `known` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about the same
+    `clips_by_cell` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about the same
     clip share one object.
     """
     names = layout.audio or tuple(filter(None, [layout.id]))
     cells = [get_cell(draft.row, name) for name in names]
     key = cells[0] if len(cells) == 1 and isinstance(cells[0], str) else None
-    if key is not None and key in known:
-        draft.clips = known[key]
+    if key is not None and key in clips_by_cell:
+        draft.clips = clips_by_cell[key]
         return
     if not layout.audio:
         cells = [None if is_empty(cell) else to_text(cell) for cell in cells]
@@ -133,7 +133,7 @@ def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, known: dict[Any, t
     try:
         draft.clips = parse_clips(cells, root, f"row-{draft.number}")
         if key is not None and draft.clips:
-            known[key] = draft.clips
+            clips_by_cell[key] = draft.clips
     except ValueError as error:
         draft.report(column, str(error))
         return

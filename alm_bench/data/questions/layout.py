@@ -78,13 +78,13 @@ class _LayoutFinder:
     def find(self) -> Layout:
         """Return the columns by role. Raises DataError if no column, or several columns, could have a role."""
         layout = self.layout
-        layout.question = self._find_question()
-        layout.audio = self._find_audio()
-        layout.choices = self._find_choices()
-        layout.answer = self._find_answer()
+        layout.question = self._find_question_column()
+        layout.audio = self._find_audio_columns()
+        layout.choices = self._find_option_columns()
+        layout.answer = self._find_answer_columns()
         if not layout.choices:
-            layout.distractors = self._find_distractors()
-        layout.id = self._find_id()
+            layout.distractors = self._find_distractor_columns()
+        layout.id = self._find_id_column()
         if not layout.audio and layout.id is None:
             known = format_similar_names("audio", self.columns)
             raise DataError(
@@ -109,7 +109,7 @@ class _LayoutFinder:
                 found += [prefix] if prefix else []
         return list(dict.fromkeys(found))
 
-    def _find_declared(self, role: str) -> tuple[str, ...] | None:
+    def _find_declared_columns(self, role: str) -> tuple[str, ...] | None:
         """Return the declared columns of a role; None if none are declared. Raises DataError for unknown columns."""
         names = self.settings.columns.get(role)
         if names is None:
@@ -128,8 +128,8 @@ class _LayoutFinder:
             found.append(exact[0] if len(exact) == 1 else name)
         return tuple(found)
 
-    def _list_candidates(self, names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
-        """Return the columns that have one of `names`, in the order of `names`, without columns in `taken`.
+    def _list_candidates(self, names: Sequence[str], excluded: Sequence[str] = ()) -> list[str]:
+        """Return the columns that have one of `names`, in the order of `names`, without columns in `excluded`.
 
         Only the best kind of match is returned: columns with the prefix of a declared column, else columns without a
         prefix, else columns with another prefix. Columns whose whole name is a name of another role (`correct_option`,
@@ -137,7 +137,7 @@ class _LayoutFinder:
         """
         ranked = []
         for column in self.columns:
-            if column in taken or column in self.declared or (split := split_prefix(column, names)) is None:
+            if column in excluded or column in self.declared or (split := split_prefix(column, names)) is None:
                 continue
             prefix, index = split
             if prefix not in self.prefixes and normalise_name(column) in _ALL_NAMES.difference(names):
@@ -148,7 +148,7 @@ class _LayoutFinder:
         best = min(rank for rank, _, _ in ranked)
         return [column for rank, _, column in sorted(ranked, key=lambda one: one[:2]) if rank == best]
 
-    def _choose(self, role: str, candidates: Sequence[str]) -> str | None:
+    def _choose_column(self, role: str, candidates: Sequence[str]) -> str | None:
         """Return the first candidate, and store the others as alternatives; None without candidates.
 
         Raises DataError if there are several candidates, and the first is not an exact name of the role.
@@ -166,14 +166,14 @@ class _LayoutFinder:
         shown = ", ".join(candidates[:6]) + (", ..." if len(candidates) > 6 else "")
         return f"{self.table.path}: several columns could hold the {role} ({shown}): name one with --map {role}=COLUMN"
 
-    def _find_question(self) -> str:
-        declared = self._find_declared("question")
+    def _find_question_column(self) -> str:
+        declared = self._find_declared_columns("question")
         if declared is not None:
             if len(declared) != 1:
                 raise DataError(f"{self.table.path}: --map question takes one column, found {len(declared)}")
             return declared[0]
         texts = [name for name in self._list_candidates(QUESTION_NAMES) if self._holds_text(name)]
-        found = self._choose("question", texts)
+        found = self._choose_column("question", texts)
         if found is None:
             known = format_similar_names("question", self.columns)
             raise DataError(
@@ -182,14 +182,14 @@ class _LayoutFinder:
             )
         return found
 
-    def _find_audio(self) -> tuple[str, ...]:
-        declared = self._find_declared("audio")
+    def _find_audio_columns(self) -> tuple[str, ...]:
+        declared = self._find_declared_columns("audio")
         if declared is not None:
             return declared
-        free = self._list_free(self.layout.question)
-        embedded = self._find_embedded(free)
+        free = self._list_unassigned_columns(self.layout.question)
+        embedded = self._find_embedded_columns(free)
         if embedded:
-            return tuple(embedded) if len(embedded) == 1 else self._family(embedded)
+            return tuple(embedded) if len(embedded) == 1 else self._order_clip_columns(embedded)
         family = find_column_series([name for name in free if self._holds_clips(name)], "audio")
         named = [name for name in self._list_candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
         with_clips = [name for name in named if self._holds_clips(name)]
@@ -199,34 +199,34 @@ class _LayoutFinder:
         found = named or [name for name in free if name not in family and self._holds_clips(name)]
         if family:
             return family
-        if len(found) > 1 and not self._same_clips(found):
+        if len(found) > 1 and not self._have_same_clips(found):
             raise DataError(self._describe_ambiguity("audio", found))
         return tuple(found[:1])
 
-    def _find_embedded(self, names: Sequence[str]) -> list[str]:
+    def _find_embedded_columns(self, names: Sequence[str]) -> list[str]:
         """Return the columns that contain embedded clips: those with a usual name of clips, if there are any.
 
         Columns of bytes with other names may contain pictures. They are returned only if no file name in them has a
         suffix other than of audio files, and no column with a usual name of clips contains clips.
         """
         embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
-        embedded = [name for name in embedded if not any(map(_is_other_file, self._list_values(name)))]
+        embedded = [name for name in embedded if not any(map(_is_non_audio_file, self._list_values(name)))]
         family = find_column_series(embedded, "audio")
-        named = [name for name in embedded if name in family or self._is_exact(name)]
-        if named or any(self._is_exact(name) and self._holds_clips(name) for name in names):
+        named = [name for name in embedded if name in family or self._has_exact_clip_name(name)]
+        if named or any(self._has_exact_clip_name(name) and self._holds_clips(name) for name in names):
             return named
         return embedded
 
-    def _list_free(self, *taken: str) -> list[str]:
+    def _list_unassigned_columns(self, *taken: str) -> list[str]:
         """Return the columns that are neither in `taken` nor declared for a role."""
         return [name for name in self.columns if name not in taken and name not in self.declared]
 
-    def _is_exact(self, name: str) -> bool:
+    def _has_exact_clip_name(self, name: str) -> bool:
         """Return True if a column has a usual name of clips, alone or with the prefix of a declared column."""
         split = split_prefix(name, AUDIO_NAMES)
         return split is not None and split[0] in ("", *self.prefixes)
 
-    def _family(self, embedded: Sequence[str]) -> tuple[str, ...]:
+    def _order_clip_columns(self, embedded: Sequence[str]) -> tuple[str, ...]:
         """Return several columns of embedded clips in the order of their numbers or letters (`audio_1`, `audio_2`).
 
         Raises DataError if their names are not one such series.
@@ -236,16 +236,16 @@ class _LayoutFinder:
             raise DataError(self._describe_ambiguity("audio", embedded))
         return family
 
-    def _find_choices(self) -> tuple[str, ...]:
-        declared = self._find_declared("choices")
+    def _find_option_columns(self) -> tuple[str, ...]:
+        declared = self._find_declared_columns("choices")
         if declared is not None:
             return declared
         taken = [self.layout.question, *self.layout.audio]
         named = [name for name in self._list_candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
-        family = find_column_series(self._list_free(*taken), "choices")
+        family = find_column_series(self._list_unassigned_columns(*taken), "choices")
         family = family if all(self._holds_text(name) or not self._list_values(name) for name in family) else ()
         if named:
-            found = self._choose("choices", named)
+            found = self._choose_column("choices", named)
             return () if found is None else (found,)
         if len(family) > 1:
             return family
@@ -253,16 +253,16 @@ class _LayoutFinder:
         others = [name for name in self._list_candidates(ANSWER_NAMES, taken) if name not in lists]
         return tuple(lists) if lists and others else ()
 
-    def _find_answer(self) -> tuple[str, ...]:
-        declared = self._find_declared("answer")
+    def _find_answer_columns(self) -> tuple[str, ...]:
+        declared = self._find_declared_columns("answer")
         if declared is not None:
             return declared
         taken = [self.layout.question, *self.layout.audio, *self.layout.choices]
         named = [name for name in self._list_candidates(ANSWER_NAMES, taken) if self._has_values(name)]
-        found = self._choose("answer", named)
+        found = self._choose_column("answer", named)
         if found is not None:
             return (found,)
-        family = find_column_series(self._list_free(*taken), "references")
+        family = find_column_series(self._list_unassigned_columns(*taken), "references")
         if family:
             return family
         known = format_similar_names("answer", self.columns)
@@ -271,19 +271,19 @@ class _LayoutFinder:
             "--map answer=none if answers are withheld"
         )
 
-    def _find_distractors(self) -> tuple[str, ...]:
-        declared = self._find_declared("distractors")
+    def _find_distractor_columns(self) -> tuple[str, ...]:
+        declared = self._find_declared_columns("distractors")
         if declared is not None:
             return declared
         taken = [*self.layout.audio, *self.layout.answer, self.layout.question]
         named = self._list_candidates(DISTRACTOR_NAMES, taken)
         if named:
-            found = self._choose("distractors", named)
+            found = self._choose_column("distractors", named)
             return () if found is None else (found,)
-        return find_column_series(self._list_free(*taken), "distractors")
+        return find_column_series(self._list_unassigned_columns(*taken), "distractors")
 
-    def _find_id(self) -> str | None:
-        declared = self._find_declared("id")
+    def _find_id_column(self) -> str | None:
+        declared = self._find_declared_columns("id")
         if declared is not None:
             return declared[0] if declared else None
         for name in ID_NAMES:
@@ -321,11 +321,11 @@ class _LayoutFinder:
 
     def _names_clips(self, name: str) -> bool:
         """Return True if a column has a usual name of clips, and its values are texts that could be names of files."""
-        if not self._is_exact(name) or normalise_name(name) in _WEAK_AUDIO:
+        if not self._has_exact_clip_name(name) or normalise_name(name) in _WEAK_AUDIO:
             return False
         return all(isinstance(value, str) and len(value) < 300 for value in self._list_values(name))
 
-    def _same_clips(self, names: Sequence[str]) -> bool:
+    def _have_same_clips(self, names: Sequence[str]) -> bool:
         """Return True if all columns name the same clip in every row, apart from folders and suffixes."""
         for row in self.table.rows:
             stems = {PurePosixPath(str(value)).stem for name in names if not is_empty(value := get_cell(row, name))}
@@ -361,7 +361,7 @@ def get_cell(row: Row, name: str) -> Any:
     return None if value is MISSING else value
 
 
-def _is_other_file(value: Any) -> bool:
+def _is_non_audio_file(value: Any) -> bool:
     """Return True for embedded bytes whose file name has a suffix that audio files do not have."""
     suffix = PurePosixPath(value.id).suffix.lower() if is_embedded(value) else ""
     return bool(suffix) and suffix not in AUDIO_SUFFIXES

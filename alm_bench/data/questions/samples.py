@@ -78,7 +78,7 @@ class SampleBuilder:
         self._references = [self._collect_references(i) for i in range(len(self.drafts))]
         self._kind_of = self._decide_kinds(open_rows)
         several = self.settings.kind == "several" or any(len(target or ()) > 1 for target in self.targets)
-        units = self._join_annotators(open_rows)
+        units = self._group_rows_by_question(open_rows)
         samples = [self._make_sample(members, several) for members in units]
         self.row_numbers = [self.drafts[members[0]].number for members in units]
         self._describe(samples)
@@ -88,19 +88,19 @@ class SampleBuilder:
     def _answer_column(self) -> str:
         return "+".join(self.layout.answer)
 
-    def _make_sample(self, members: Sequence[int], several: bool) -> Sample:
+    def _make_sample(self, members: Sequence[int], has_several_answers: bool) -> Sample:
         """Return the sample of one question from its rows, whose indices are `members`.
 
-        `several` is True if questions of the file may have several correct options.
+        `has_several_answers` is True if questions of the file may have several correct options.
         """
         place = members[0]
         draft, target = self.drafts[place], self.targets[place]
         own_name = self.ids[place] or f"row-{draft.number}"
-        name = self._make_name(own_name)
+        name = self._make_unique_id(own_name)
         self._renamed += name != own_name
         groups = _find_shared_keys([self.drafts[i] for i in members], self.groupings)
         fault = next((self.drafts[i].problem for i in members if self.drafts[i].problem is not None), None)
-        kind = self._kind_of.get(place, "several" if several else "choice")
+        kind = self._kind_of.get(place, "several" if has_several_answers else "choice")
         self.kinds[kind] += 1
         gold = None if target is None else "; ".join(draft.choices[index] for index in target)
         answer: Any = None if target is None or kind == "several" else target[0]
@@ -122,11 +122,11 @@ class SampleBuilder:
             targets=target if kind == "several" else None,
         )
 
-    def _make_name(self, name: str) -> str:
+    def _make_unique_id(self, name: str) -> str:
         """Return an id that no earlier sample has."""
         self._used[name] += 1
         count = self._used[name]
-        return name if count == 1 else self._make_name(f"{name}-{count}")
+        return name if count == 1 else self._make_unique_id(f"{name}-{count}")
 
     def _describe(self, samples: Sequence[Sample]) -> None:
         """Add notes on repeated questions, numbers of options and kinds."""
@@ -141,9 +141,9 @@ class SampleBuilder:
             shown = format_counts(self.kinds.elements(), lambda kind: kind.replace("_", "/"))
             self.notes.append(f"kinds of questions: {shown}")
 
-    def _collect_references(self, place: int) -> list[str]:
+    def _collect_references(self, row_index: int) -> list[str]:
         """Return the reference answers of a row as texts; for a row with options, the texts of the correct ones."""
-        draft, target = self.drafts[place], self.targets[place]
+        draft, target = self.drafts[row_index], self.targets[row_index]
         if draft.choices and target is not None:
             return [draft.choices[index] for index in target]
         if draft.answer is None:
@@ -167,7 +167,7 @@ class SampleBuilder:
             return dict.fromkeys(open_rows, self.settings.kind)
         sound = [i for i in open_rows if self.drafts[i].problem is None]
         words = dict.fromkeys(text.casefold() for i in sound for text in self._references[i])
-        self._check_told(list(words))
+        self._reject_ambiguous_references(list(words))
         yes_no = {word: said for word in words if (said := self.to_yes_no(word)) is not None}
         rest = [word for word in words if word not in yes_no]
         accepted = bool(yes_no) and not rest
@@ -180,7 +180,7 @@ class SampleBuilder:
 
         return {i: decide(self._references[i]) for i in open_rows}
 
-    def _check_told(self, words: Sequence[str]) -> None:
+    def _reject_ambiguous_references(self, words: Sequence[str]) -> None:
         """Raise DataError for ambiguous references: letters without options, or only 0 and 1."""
         if words and all(_LETTER_ANSWER.fullmatch(word) for word in words):
             raise DataError(
@@ -207,7 +207,7 @@ class SampleBuilder:
         """Return `yes` or `no` for an answer word, 1 or 0; other texts unchanged."""
         return {"1": "yes", "0": "no"}.get(text) or self.to_yes_no(text.casefold()) or text
 
-    def _join_annotators(self, open_rows: Sequence[int]) -> list[list[int]]:
+    def _group_rows_by_question(self, open_rows: Sequence[int]) -> list[list[int]]:
         """Return the indices of the rows of each question, as one list per question.
 
         Rows without options that have the same id, question and clips hold the answers of several annotators to one

@@ -56,7 +56,7 @@ class FileSettings:
     group_by: tuple[str, ...] | None = None
     """Columns by whose values scores are broken down; None for every column without a role."""
 
-    def format_map(self) -> str:
+    def to_map_option(self) -> str:
         """Return the declarations as a value of `--map`; "" without any."""
         pairs = [f"{role}={'+'.join(names) or 'none'}" for role, names in self.columns.items()]
         pairs += [f"answer_is={self.answer_is}"] if self.answer_is else []
@@ -113,7 +113,7 @@ def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
     values: dict[str, Any] = {}
     for key, value in pairs.items():
         if key in ROLES:
-            columns[key] = _read_columns(value, f"{where}: {key}")
+            columns[key] = _parse_columns(value, f"{where}: {key}")
         elif key in VALUES:
             values[key] = _parse_separator(value) if key == "separator" else value
         else:
@@ -123,7 +123,7 @@ def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
     return settings
 
 
-def _read_columns(value: Any, where: str) -> tuple[str, ...]:
+def _parse_columns(value: Any, where: str) -> tuple[str, ...]:
     """Parse the columns of a role from a text (joined by `+`) or a list; empty for `none`. Raises UsageError."""
     if isinstance(value, str):
         if value.strip() == "none":

@@ -107,17 +107,17 @@ def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
     raise DataError(f"{folder} holds no {', '.join(TABLE_SUFFIXES)} and no Hugging Face data set")
 
 
-def read_table(path: Path, files: Sequence[Path], mapped: Sequence[str] = ()) -> QuestionTable:
+def read_table(path: Path, files: Sequence[Path], declared_columns: Sequence[str] = ()) -> QuestionTable:
     """Read the rows of the files of one split.
 
-    `mapped` are the columns that the user declared. In a JSON file, objects with these columns or with usual names of
+    `declared_columns` are the columns that the user declared. In a JSON file, objects with these columns or with usual names of
     columns are rows, and others are not. Raises DataError for a malformed file and for one without rows.
     """
     if not files:
         raise DataError(f"{path}: the data set has no files")
     rows: list[Row] = []
     for file in files:
-        rows += _read_file(file, mapped)
+        rows += _read_file(file, declared_columns)
     if not any(rows):
         raise DataError(f"{path}: the file has no rows")
     rows = expand_conversations(rows, path)
@@ -125,7 +125,7 @@ def read_table(path: Path, files: Sequence[Path], mapped: Sequence[str] = ()) ->
     return QuestionTable(path, tuple(files), rows, columns)
 
 
-def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
+def _read_file(file: Path, declared_columns: Sequence[str]) -> list[Row]:
     suffix = file.suffix.lower()
     if suffix in (".parquet", ".arrow"):
         return list(read_arrow_rows(file))
@@ -140,7 +140,7 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
             return False  # rows by their ids
         if any(is_conversation(value) for value in row.values()):
             return True
-        heads = [name.partition(".")[0] for name in mapped]
+        heads = [name.partition(".")[0] for name in declared_columns]
         return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _list_leaf_names(row))
 
     rows = list(read_rows(file, is_row) if document is None else _find_rows(file, document, is_row))

@@ -48,7 +48,7 @@ def build_eval_result(run: "Run", target: HubTarget) -> Any:
     if summary.data == "demo":
         raise UsageError(f"{summary.run} is a run on the built-in demo data, which is no benchmark of the hub")
     if summary.partial:
-        raise UsageError(f"{summary.run} is not finished ({summary.answered_items} of {summary.items} items)")
+        raise UsageError(f"{summary.run} is not finished ({summary.processed_items} of {summary.items} items)")
     if metric is None or metric.value is None:
         reason = "" if metric is None else f": {metric.reason}"
         raise UsageError(f"{summary.run} has no value of its main metric {summary.main}{reason}")

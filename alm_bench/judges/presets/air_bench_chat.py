@@ -6,7 +6,7 @@ over the two orders, as a tenth. A rating that cannot be read leaves the item wi
 
 from collections.abc import Sequence
 
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict_fields
 from alm_bench.judges.replies import ReplyError, read_number
 
 PROMPT = """\
@@ -39,7 +39,7 @@ class AirBenchChat(JudgePreset):
         ]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "first")
+        fields, problem = read_verdict_fields(reply, "first")
         if problem is not None:
             return problem
         try:

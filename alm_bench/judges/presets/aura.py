@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from alm_bench.core import AudioError, AudioRef, BaseAdapter, Request, Runtime, UsageError
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, format_references, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, format_references, get_reason, read_verdict_fields
 from alm_bench.judges.replies import EMPTY, ReplyError, read_number
 from alm_bench.plugins import catalogue
 
@@ -128,7 +128,7 @@ class Aura(JudgePreset):
         return [scored] if self.clap is None else [scored, STATEMENT.format(question=question, answer=answer)]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "score")
+        fields, problem = read_verdict_fields(reply, "score")
         if problem is not None:
             return problem
         try:

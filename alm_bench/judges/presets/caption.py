@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict_fields
 from alm_bench.judges.replies import ReplyError, read_number
 
 PROMPT = """\
@@ -36,7 +36,7 @@ class Caption(JudgePreset):
         return [PROMPT.format(references=references, answer=item.answer.strip())]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "accuracy")
+        fields, problem = read_verdict_fields(reply, "accuracy")
         if problem is not None:
             return problem
         names = ("accuracy", "completeness", "hallucination")

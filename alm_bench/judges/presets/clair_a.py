@@ -3,7 +3,7 @@
 The scale is that of CLAIR-A (GitHub DavidMChan/clair-a, arXiv 2409.12962), without its breaking of ties by a metric.
 """
 
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict_fields
 from alm_bench.judges.replies import ReplyError, read_number
 
 PROMPT = """\
@@ -28,7 +28,7 @@ class ClairA(JudgePreset):
         return [PROMPT.format(references=references, answer=item.answer.strip())]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "score")
+        fields, problem = read_verdict_fields(reply, "score")
         if problem is not None:
             return problem
         try:

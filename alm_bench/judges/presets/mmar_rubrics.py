@@ -8,7 +8,7 @@ greedily would give five equal replies to one prompt.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict_fields
 from alm_bench.judges.replies import OTHER_SCALE, ReplyError, read_number
 
 PROMPT = """\
@@ -64,7 +64,7 @@ class MmarRubrics(JudgePreset):
         )
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "points")
+        fields, problem = read_verdict_fields(reply, "points")
         if problem is not None:
             return problem
         points = fields["points"]

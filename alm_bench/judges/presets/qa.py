@@ -1,7 +1,7 @@
 """Preset `qa`: an answer is right, partly right or wrong, by reference answers or, without any, by a requirement."""
 
 from alm_bench.data.outputs.labelled import LABEL_WORDS
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, format_references, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, format_references, get_reason, read_verdict_fields
 from alm_bench.judges.replies import OTHER_SCALE
 
 PROMPT = """\
@@ -51,7 +51,7 @@ class Qa(JudgePreset):
         return [PROMPT.format(question=question, references=format_references(item.references), answer=answer)]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "verdict")
+        fields, problem = read_verdict_fields(reply, "verdict")
         if problem is not None:
             return problem
         score = LABEL_WORDS.get(str(fields["verdict"]).strip().lower())

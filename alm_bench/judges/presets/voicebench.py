@@ -3,7 +3,7 @@
 The scale is that of VoiceBench's open questions (arXiv 2410.17196), whose published score is 20 times the mean rating.
 """
 
-from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict
+from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict, get_reason, read_verdict_fields
 from alm_bench.judges.replies import ReplyError, read_number
 
 PROMPT = """\
@@ -33,7 +33,7 @@ class VoiceBench(JudgePreset):
         return [PROMPT.format(question=item.question, answer=item.answer.strip())]
 
     def read(self, reply: str) -> Verdict:
-        fields, problem = read_verdict(reply, "score")
+        fields, problem = read_verdict_fields(reply, "score")
         if problem is not None:
             return problem
         try:

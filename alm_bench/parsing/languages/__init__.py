@@ -98,7 +98,7 @@ def _compile_script_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 @cache
-def _index_signs() -> dict[str, tuple[str, ...]]:
+def _map_signs_to_languages() -> dict[str, tuple[str, ...]]:
     """Return the keys of languages by identifying word (`signs` in a language's table)."""
     found: dict[str, tuple[str, ...]] = {}
     for key, language in load_languages().items():
@@ -113,7 +113,7 @@ def detect_cues(plain: str) -> "Cues":
     A language is detected by a character of its script or by one of its identifying words.
     """
     keys = {DEFAULT}
-    signs = _index_signs()
+    signs = _map_signs_to_languages()
     for word in set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain)).intersection(signs):
         keys.update(signs[word])
     if not plain.isascii():

@@ -14,11 +14,11 @@ from alm_bench.reports.blocks import Cell, Column, Row, Style, Table
 from alm_bench.reports.breakdowns import describe_no_option, get_metric_heading
 from alm_bench.reports.figures import build_margin_cell, excludes_zero
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
-from alm_bench.reports.html.rows import Entry, QuestionIndex, build_answer, find_item_scores, find_labels
+from alm_bench.reports.html.rows import Entry, QuestionIndex, build_answer_json, find_item_scores, find_labels
 from alm_bench.reports.provenance import build_provenance, build_task_title, format_prompt_name
-from alm_bench.reports.run_report import build_card, build_heading, build_overview
+from alm_bench.reports.run_report import build_result_card, build_heading, build_overview
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.no_option import NoOption
+from alm_bench.scoring.no_option import NoOptionCounts
 
 MAX_NAME = 120
 """Largest number of characters of a model's name in headings and lists."""
@@ -104,7 +104,7 @@ def build_page_data(
     for run in runs:
         labels = find_labels(run.records)
         answers = [
-            build_answer(
+            build_answer_json(
                 record,
                 questions.add(record),
                 list_clips(run, record),
@@ -136,11 +136,11 @@ def build_warnings(runs: Sequence[ReportRun]) -> list[ReportWarning]:
     for run in runs:
         summary, name = run.summary, f"{build_task_title(run.summary)} · {run.model}"
         if summary.partial:
-            found.append(ReportWarning(f"{name}: partial, {summary.answered_items} of {summary.items} items"))
+            found.append(ReportWarning(f"{name}: partial, {summary.processed_items} of {summary.items} items"))
         for status, what in (("error", "failed"), ("skipped", "were skipped")):
             if number := summary.status[status]:
                 link = make_address("items", run=summary.run, status=status)
-                found.append(ReportWarning(f"{name}: {number} of {summary.answered_items} items {what}", link))
+                found.append(ReportWarning(f"{name}: {number} of {summary.processed_items} items {what}", link))
         if (check := summary.audio_check) is not None and check.verdict != "delivered":
             verdict = check.verdict.replace("_", " ")
             found.append(ReportWarning(f"{name}: audio-delivery check: {verdict}: {shorten(check.reason, 300)}"))
@@ -183,10 +183,10 @@ def build_run_card(run: ReportRun) -> Entry:
         "difficulty": items,
         "also": items,
     }
-    fields = [(label, text, links.get(label)) for label, text in build_card(summary).items if label != "run"]
+    fields = [(label, text, links.get(label)) for label, text in build_result_card(summary).items if label != "run"]
     notes = [build_provenance(summary)]
     if "no_option" in summary.tables:
-        notes.append(describe_no_option(convert(summary.tables["no_option"], NoOption)))
+        notes.append(describe_no_option(convert(summary.tables["no_option"], NoOptionCounts)))
     return {
         "heading": build_heading(summary).text.replace(summary.model, run.model),
         "fields": fields,

@@ -68,7 +68,7 @@ def _link_cell(cell: Cell, link: Link | None, row: int, column: int) -> LinkedCe
     return LinkedCell(cell.text, cell.note, cell.style, address)
 
 
-def _link_metric(summary: RunSummary, title: str, filters: Mapping[str, str]) -> str:
+def _make_metric_address(summary: RunSummary, title: str, filters: Mapping[str, str]) -> str:
     """Return the address of the items that explain a metric, whose title in the table is `title`.
 
     For accuracy these are the wrong items, for the share of answered items those without an answer, else all items.
@@ -83,35 +83,39 @@ def _link_metric(summary: RunSummary, title: str, filters: Mapping[str, str]) ->
 
 def build_run_tables(summary: RunSummary) -> list[LinkedTable]:
     """Return the tables of `--details` for one run, with links to items."""
-    tables = [_link_metrics(summary)]
-    tables += [_link_group(summary, grouping) for grouping, parts in summary.groups.items() if parts]
+    tables = [_link_metric_table(summary)]
+    tables += [_link_group_table(summary, grouping) for grouping, parts in summary.groups.items() if parts]
     if "confusion" in summary.tables:
-        tables.append(_link_confusion(summary))
+        tables.append(_link_confusion_table(summary))
     if "positions" in summary.tables:
-        tables.append(_link_positions(summary))
+        tables.append(_link_position_table(summary))
     if "options" in summary.tables:
         tables.append(link_table(build_option_rate_table(summary.tables["options"])))
     if summary.reasons:
-        tables.append(_link_reasons(summary))
+        tables.append(_link_reason_table(summary))
     return tables
 
 
-def _link_metrics(summary: RunSummary) -> LinkedTable:
+def _link_metric_table(summary: RunSummary) -> LinkedTable:
     table = build_metric_table(summary)
     titles = [column.title for column in table.columns]
-    return link_table(table, lambda row, column: _link_metric(summary, titles[column], {}) if row == 0 else None)
+    return link_table(
+        table, lambda row, column: _make_metric_address(summary, titles[column], {}) if row == 0 else None
+    )
 
 
-def _link_group(summary: RunSummary, grouping: str) -> LinkedTable:
+def _link_group_table(summary: RunSummary, grouping: str) -> LinkedTable:
     table = build_group_table(summary, grouping)
     titles = [column.title for column in table.columns]
     keys = sort_group_keys(summary.groups[grouping])
     return link_table(
-        table, lambda row, column: _link_metric(summary, titles[column], {f"g.{grouping}": keys[row]}), f"by {grouping}"
+        table,
+        lambda row, column: _make_metric_address(summary, titles[column], {f"g.{grouping}": keys[row]}),
+        f"by {grouping}",
     )
 
 
-def _link_confusion(summary: RunSummary) -> LinkedTable:
+def _link_confusion_table(summary: RunSummary) -> LinkedTable:
     matrix: Mapping[str, Any] = summary.tables["confusion"]
 
     def link(row: int, column: int) -> str:
@@ -123,7 +127,7 @@ def _link_confusion(summary: RunSummary) -> LinkedTable:
     return link_table(build_confusion_table(matrix), link, "confusion matrix")
 
 
-def _link_positions(summary: RunSummary) -> LinkedTable:
+def _link_position_table(summary: RunSummary) -> LinkedTable:
     positions = convert(summary.tables["positions"], PositionBias)
 
     def link(row: int, column: int) -> str:
@@ -136,7 +140,7 @@ def _link_positions(summary: RunSummary) -> LinkedTable:
     return link_table(build_position_table(positions), link, "option positions")
 
 
-def _link_reasons(summary: RunSummary) -> LinkedTable:
+def _link_reason_table(summary: RunSummary) -> LinkedTable:
     reasons = list(summary.reasons.items())
     table = Table([Column("why an item did not end as ok"), Column("items")], [[reason, n] for reason, n in reasons])
     return link_table(table, lambda row, _: make_address("items", run=summary.run, status="not ok"))

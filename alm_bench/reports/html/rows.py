@@ -105,7 +105,7 @@ def find_labels(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def build_answer(
+def build_answer_json(
     record: Record,
     question: int,
     clips: Sequence[int],
@@ -129,7 +129,7 @@ def build_answer(
         "text": record.text,
         "rule": None if parsed is None else parsed.rule,
         "parsed": None if parsed is None else parsed.value,
-        "span": _find_span(record),
+        "span": _find_answer_span(record),
         "chosen": chosen,
         "clips": list(clips),
         "scores": {name: _round_finite(score) for name, score in (scores or record.scores).items()},
@@ -169,7 +169,7 @@ def _round_finite(value: float | None) -> float | None:
     return round(value, 6) if value is not None and math.isfinite(value) else None
 
 
-def _find_span(record: Record) -> list[int] | None:
+def _find_answer_span(record: Record) -> list[int] | None:
     """Return start and end of the parsed answer within the output's text, in UTF-16 units, or None if it has no
     span."""
     if record.text is None or record.parsed is None or record.parsed.span is None:

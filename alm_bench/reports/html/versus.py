@@ -9,7 +9,7 @@ from alm_bench.reports.blocks import Column, Row, Table
 from alm_bench.reports.comparison import (
     OVERALL,
     MetricComparison,
-    build_comparison,
+    build_comparison_report,
     check,
     compare,
     format_conclusion,
@@ -60,7 +60,7 @@ def _build_pair(
         cells = compare(both, first.task)
     except UsageError:
         return None
-    blocks = build_comparison(both, cells)
+    blocks = build_comparison_report(both, cells)
     tables = [_link_rows(block, cells, ids) for block in blocks if isinstance(block, Table)]
     overall = next((c for c in cells if (c.score, c.grouping) == (first.summary.main, OVERALL)), None)
     return {

@@ -70,7 +70,7 @@ def _format_axis_title(metric: str) -> str:
     return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
 
 
-def _make_point(metric: Metric | None, name: str, link: str | None = None) -> Point | None:
+def _build_metric_point(metric: Metric | None, name: str, link: str | None = None) -> Point | None:
     if metric is None or metric.value is None:
         return None
     printed = get_spec(name).convert_to_printed_unit
@@ -107,14 +107,16 @@ def _build_group_chart(runs: Sequence[DrawnRun], grouping: str, address: Address
     for run in runs:
         groups = run.summary.groups.get(grouping, {})
         points = [
-            _make_point(groups.get(key, {}).get(main), main, address(run=run.summary.run, **{f"g.{grouping}": key}))
+            _build_metric_point(
+                groups.get(key, {}).get(main), main, address(run=run.summary.run, **{f"g.{grouping}": key})
+            )
             for key in keys
         ]
         series.append(Series(run.name, points))
     margins = [_find_margin(runs, grouping, key, main) for key in keys]
     if any(margin is not None for margin in margins):
         series.append(
-            Series("best text-only baseline", [_make_baseline_point(margin) for margin in margins], "baseline")
+            Series("best text-only baseline", [_build_baseline_point(margin) for margin in margins], "baseline")
         )
     low, high = _compute_axis_range(series, main)
     task = runs[0].summary.task
@@ -135,7 +137,7 @@ def _find_margin(runs: Sequence[DrawnRun], grouping: str, key: str, metric: str)
     return next((margin for margin in found if margin is not None and margin.metric == metric), None)
 
 
-def _make_baseline_point(margin: TextMargin | None) -> Point | None:
+def _build_baseline_point(margin: TextMargin | None) -> Point | None:
     """Return the baseline of a margin as a point of a chart."""
     if margin is None:
         return None
@@ -159,7 +161,7 @@ def build_condition_chart(
     order = [*known, *(name for name in measured if name not in known)]
     metrics = [("clean", first.clean), *((name, measured[name].noise) for name in order)]
     score = first.score
-    points = [_make_point(metric, score, links.get(name)) for name, metric in metrics]
+    points = [_build_metric_point(metric, score, links.get(name)) for name, metric in metrics]
     series = [Series(model, points)]
     if first.baseline is not None:
         name, value = first.baseline
@@ -214,7 +216,7 @@ def _build_position_chart(run: DrawnRun, address: Address) -> Chart | None:
         shares = (100 * position.references / found.n, there), (100 * position.chosen / total, chosen)
         for name, (value, link) in zip(columns, shares, strict=False):
             columns[name].append(Point(value, f"{value:.1f} %", link=link))
-        columns["accuracy"].append(_make_point(position.accuracy, "accuracy", there))
+        columns["accuracy"].append(_build_metric_point(position.accuracy, "accuracy", there))
     series = [Series(name, points) for name, points in columns.items()]
     letters = [position.letter for position in found.positions]
     name = _build_file_name(run.summary.task, run.name, "positions")

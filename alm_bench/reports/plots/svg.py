@@ -120,8 +120,8 @@ def _draw_label(x: float, y: float, text: str, anchor: str = "start", kind: str 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{name}>{_escape_text(text, longest)}{whole}</text>'
 
 
-def _draw_line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+def _draw_line(x1: float, y1: float, x2: float, y2: float, style_class: str) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{style_class}"/>'
 
 
 def _wrap_in_link(body: str, link: str | None, title: str) -> str:

@@ -174,12 +174,12 @@ def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dic
     return replace(cell, forms=tuple(indent + plain(form) for form in cell.forms))
 
 
-def _has_numbers(part: _ColumnState) -> bool:
-    return bool(part.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in part.list_texts())
+def _has_numbers(column: _ColumnState) -> bool:
+    return bool(column.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in column.list_texts())
 
 
-def _sum_widths(parts: Sequence[_ColumnState]) -> int:
-    return sum(part.compute_least_width() for part in parts) + GAP * (len(parts) - 1)
+def _sum_widths(columns: Sequence[_ColumnState]) -> int:
+    return sum(part.compute_least_width() for part in columns) + GAP * (len(columns) - 1)
 
 
 def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnState]:

@@ -73,7 +73,7 @@ class _TerminalRenderer:
             case Table():
                 yield from self._render_table(block)
 
-    def _convert_markdown(self, text: str) -> str:
+    def _make_printable(self, text: str) -> str:
         """Return the text with control characters escaped; in ASCII mode, other characters are replaced."""
         shown = escape_terminal(text)
         if self._ascii:
@@ -89,7 +89,7 @@ class _TerminalRenderer:
 
     def _render_heading(self, block: Heading) -> list[str]:
         """Return a heading, with its name shortened if needed; several lines if that is not enough."""
-        text, name = self._convert_markdown(block.text), self._convert_markdown(block.name)
+        text, name = self._make_printable(block.text), self._make_printable(block.name)
         if self._width is not None and name and (excess := cell_len(text) - self._width) > 0:
             room = max(SHORTEST_NAME, cell_len(name) - excess)
             text = text.replace(name, self.shorten(name, room, "middle"), 1)
@@ -118,7 +118,7 @@ class _TerminalRenderer:
         together.
         """
         width = self._width if width is None else width
-        text = _UNBREAKABLE_SPACE.sub(NO_BREAK, self._convert_words(text))
+        text = _UNBREAKABLE_SPACE.sub(NO_BREAK, self._make_words_printable(text))
         if width is None:
             return [text.replace(NO_BREAK, " ")]
         lines, line = [], ""
@@ -133,14 +133,14 @@ class _TerminalRenderer:
             lines += full
         return [each.replace(NO_BREAK, " ") for each in (*lines, line)]
 
-    def _convert_words(self, text: str) -> str:
+    def _make_words_printable(self, text: str) -> str:
         """Return the text in printable characters; non-breaking spaces stay as they are."""
-        return NO_BREAK.join(map(self._convert_markdown, text.split(NO_BREAK)))
+        return NO_BREAK.join(map(self._make_printable, text.split(NO_BREAK)))
 
     def _render_fields(self, block: Fields) -> Iterator[str]:
         if block.title is not None:
             yield from (self._paint(line, "heading") for line in self._wrap(block.title))
-        labels = [self._convert_markdown(label) for label, _ in block.items]
+        labels = [self._make_printable(label) for label, _ in block.items]
         indent = max(map(cell_len, labels), default=0) + GAP
         room = None if self._width is None else max(self._width - indent, 10)
         for label, (_, value) in zip(labels, block.items, strict=True):
@@ -151,12 +151,12 @@ class _TerminalRenderer:
     def _render_table(self, table: Table) -> Iterator[str]:
         if table.title is not None:
             yield from (self._paint(line, "heading") for line in self._wrap(table.title))
-        pieces = split_table(table, self._width, self._convert_markdown) if table.is_wide else [table]
+        pieces = split_table(table, self._width, self._make_printable) if table.is_wide else [table]
         notes = []
         for number, piece in enumerate(pieces):
             if number:
                 yield ""
-            fitted = fit_table(piece, self._width, self._convert_markdown)
+            fitted = fit_table(piece, self._width, self._make_printable)
             yield from self._render_rows(fitted)
             notes += [f"[{number}] {reason}" for reason, number in fitted.reasons.items()]
             if fitted.dropped:
@@ -185,8 +185,8 @@ class _TerminalRenderer:
             for line in range(max(map(len, cells), default=0)):
                 yield self._render_line(fitted, [cell[line] if line < len(cell) else "" for cell in cells], styles)
 
-    def _wrap_cell(self, fitted: FittedTable, number: int, cell: Cell) -> list[str]:
-        column = fitted.columns[number]
+    def _wrap_cell(self, fitted: FittedTable, column_index: int, cell: Cell) -> list[str]:
+        column = fitted.columns[column_index]
         text = cell.text
         if column.overflow == "wrap":
             return self._wrap(text, column.width)

@@ -42,7 +42,9 @@ class OtherOptions(Condition):
         eligible = _select_three_options(samples)
         partner = self.derange(len(eligible))
         others = [(sample, eligible[partner[n]].choices) for n, sample in enumerate(eligible)]
-        return [_replace_options(sample, choices) for sample, choices in others if not _share_option(sample, choices)]
+        return [
+            _replace_options(sample, choices) for sample, choices in others if not _has_common_option(sample, choices)
+        ]
 
 
 def _select_three_options(samples: Sequence[Sample]) -> list[Sample]:
@@ -62,7 +64,7 @@ def _replace_options(sample: Sample, choices: Sequence[str]) -> Sample:
     return replace(sample, choices=tuple(choices), target=None, gold=None)
 
 
-def _share_option(sample: Sample, choices: Sequence[str]) -> bool:
+def _has_common_option(sample: Sample, choices: Sequence[str]) -> bool:
     """Return True if an option of the sample has the same normalised text as one of `choices`."""
     other = replace(sample, choices=tuple(choices))
     texts = {normalise_choice(other, index) for index in range(len(choices))}

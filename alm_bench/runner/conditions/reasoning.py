@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from alm_bench.core import UsageError
 from alm_bench.runner.conditions.base import Condition
-from alm_bench.scoring.chains import Beginning, Chain, fill
+from alm_bench.scoring.chains import Beginning, Chain, build_filler
 
 CHANGES = ("none", "swap", "truncate", "filler", "same")
 """Changes of a chain: removed, another item's, cut, replaced by filler, and unchanged, as a control."""
@@ -48,19 +48,19 @@ class ChainOfThought(Condition):
     def begin_answers(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
         change, _, percent = self.parameter.partition("@")
         if change == "swap":
-            return self._exchange(chains)
-        return {item: self._change(chain, change, percent) for item, chain in chains.items()}
+            return self._swap_chains(chains)
+        return {item: self._change_chain(chain, change, percent) for item, chain in chains.items()}
 
-    def _change(self, chain: Chain, change: str, percent: str) -> Beginning:
+    def _change_chain(self, chain: Chain, change: str, percent: str) -> Beginning:
         """Return the beginning of an answer with the changed chain. `change` is `none`, `truncate`, `filler` or `same`;
         `percent` is the number after `truncate@`, or "" for the default."""
         if change == "truncate":
             return chain.truncate((_parse_percent(percent) or DEFAULT_PERCENT) / 100)
         if change == "filler":
-            return chain.change(fill)
+            return chain.change(build_filler)
         return chain.change(lambda passage: "" if change == "none" else passage)
 
-    def _exchange(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
+    def _swap_chains(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
         """Return beginnings of answers by item id, each with the chain of another item, at random. Raises UsageError if
         there is only one chain."""
         items = sorted(chains)

@@ -93,13 +93,13 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
     answers = [
         ItemResult(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(usable))
         if ready.index in output_of
-        else report_unusable_clip(ready)
+        else build_unusable_clip_result(ready)
         for ready in batch
     ]
     return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.smallest_batch)
 
 
-def report_unusable_clip(loaded: LoadedRequest) -> ItemResult:
+def build_unusable_clip_result(loaded: LoadedRequest) -> ItemResult:
     """Return the result of an item whose clips cannot be used or could not be prepared, with the reason."""
     if loaded.audio_error is not None:
         return ItemResult(loaded.index, audio_error=loaded.audio_error, touched=loaded.touched)

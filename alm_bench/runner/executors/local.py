@@ -10,7 +10,13 @@ from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget, iterate_within_budget
-from alm_bench.runner.executors.batch import InferenceSettings, ItemResult, make_record, report_unusable_clip, run_batch
+from alm_bench.runner.executors.batch import (
+    InferenceSettings,
+    ItemResult,
+    make_record,
+    build_unusable_clip_result,
+    run_batch,
+)
 from alm_bench.runner.inference import check_outputs
 from alm_bench.runner.loader import AudioPipeline, LoadedRequest, load_batches
 from alm_bench.runner.plan import Plan
@@ -48,7 +54,7 @@ def _stream_records(
     def requests() -> Iterator[Request]:
         for ready in iterate_within_budget(budget, itertools.chain.from_iterable(batches)):
             if ready.audio_error is not None or ready.error is not None:
-                unusable.append(make_record(plan, report_unusable_clip(ready)))
+                unusable.append(make_record(plan, build_unusable_clip_result(ready)))
                 continue
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request

@@ -47,7 +47,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RunningCall:
     """Running call of a worker."""
 
     worker: Any
@@ -72,7 +72,7 @@ class RayExecutor:
         self._open = ExitStack()
         self._ray: Any = None
         self._idle: list[Any] = []
-        self._calls: dict[Any, Call] = {}
+        self._calls: dict[Any, RunningCall] = {}
         self._deaths = 0  # since the last finished batch
 
     def __enter__(self) -> "RayExecutor":
@@ -152,14 +152,14 @@ class RayExecutor:
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
             worker = actor.remote(self._recipe, Path.cwd())
-            self._calls[worker.start.remote()] = Call(worker)
+            self._calls[worker.start.remote()] = RunningCall(worker)
 
     def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
         """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.item_indices]
         try:
-            self._calls[worker.answer.remote(settings, requests, fitted)] = Call(worker, batch)
+            self._calls[worker.answer.remote(settings, requests, fitted)] = RunningCall(worker, batch)
         except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(

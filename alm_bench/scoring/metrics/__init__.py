@@ -28,7 +28,7 @@ __all__ = [
     "check_requirements",
     "collect_weights",
     "compute_mean_score",
-    "get_computable_spec",
+    "get_sentence_metric_spec",
     "get_metric_spec",
     "is_computable",
     "list_broken_metrics",
@@ -92,7 +92,7 @@ def list_metric_versions(names: Iterable[str]) -> dict[str, str]:
     return {name: known[name.removeprefix(OPEN)] for name in names if name.removeprefix(OPEN) in known}
 
 
-def get_computable_spec(name: str) -> MetricSpec:
+def get_sentence_metric_spec(name: str) -> MetricSpec:
     """Return the specification of a metric that is computed from sentences, even if it needs something not installed.
 
     `name` may have options (`fense:weights=FOLDER`). Raises UsageError for an unknown metric, for a metric that is not
@@ -117,7 +117,9 @@ def collect_weights(names: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in names:
         base, colon, options = name.partition(":")
-        for part, folder in parse_weights(base, get_computable_spec(name).weights, options).items() if colon else ():
+        for part, folder in (
+            parse_weights(base, get_sentence_metric_spec(name).weights, options).items() if colon else ()
+        ):
             if found.setdefault(part, folder) != folder:
                 raise UsageError(f"found two folders for the weights {part}: {found[part]} and {folder}, expected one")
     return found
@@ -148,7 +150,7 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
     Raises UsageError for a metric that is not computed from sentences. Raises MetricError if the metric fails, returns
     a value that is not finite, or does not return one value per item.
     """
-    spec = get_computable_spec(name)
+    spec = get_sentence_metric_spec(name)
     compute = spec.compute
     assert compute is not None
     outer, sentences.metric = sentences.metric, spec.name

@@ -33,12 +33,12 @@ class BothOptions(RowFilter):
                 if _REFERENCE.fullmatch(name):
                     yield Finding(row.id, "option refers to others", row.choices[index])
                     break
-                if len(names) > 2 and _combines(name, others):
+                if len(names) > 2 and _is_combination(name, others):
                     yield Finding(row.id, "option combines others", row.choices[index])
                     break
 
 
-def _combines(name: str, others: Sequence[str]) -> bool:
+def _is_combination(name: str, others: Sequence[str]) -> bool:
     """Return True if an option is two of the `others`, joined by a conjunction. All are normalised."""
     plain = _PREFIX.sub("", name)
     if " and " not in plain and " or " not in plain and " & " not in plain:

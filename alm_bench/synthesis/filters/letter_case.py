@@ -26,10 +26,10 @@ class LetterCase(RowFilter):
 
     def check(self, rows: Sequence[QuestionRow], settings: FilterSettings) -> Iterator[Finding]:
         for same_kind in ([row for row in rows if row.choices], [row for row in rows if not row.choices]):
-            yield from _check_rows(same_kind)
+            yield from _find_case_differences(same_kind)
 
 
-def _check_rows(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
+def _find_case_differences(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
     """Yield the rows whose letter case differs from the most frequent one in `rows`, with the repaired rows.
 
     Either all rows have options, or none has.
@@ -46,7 +46,7 @@ def _check_rows(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
         if other:
             mixed = len(set(styles[row.id])) > 1
             reason = "mixed within the row" if mixed else "differs from the other rows"
-            yield Finding(row.id, reason, f"{other[0]}, most rows {common}", _convert_row(row, common))
+            yield Finding(row.id, reason, f"{other[0]}, most rows {common}", _convert_letter_case(row, common))
 
 
 def _list_styles(row: QuestionRow) -> list[Style]:
@@ -66,14 +66,14 @@ def find_style(text: str) -> Style | None:
     return "upper" if stripped[0].isupper() else "lower"
 
 
-def _convert_row(row: QuestionRow, style: Style) -> QuestionRow:
+def _convert_letter_case(row: QuestionRow, style: Style) -> QuestionRow:
     """Return the row with its options, or else its answer, in the letter case `style`."""
-    choices = tuple(_convert(choice, style) for choice in row.choices)
-    answer = choices[row.target] if row.target is not None else _convert(row.answer, style)
+    choices = tuple(_convert_first_letter(choice, style) for choice in row.choices)
+    answer = choices[row.target] if row.target is not None else _convert_first_letter(row.answer, style)
     return replace(row, choices=choices, answer=answer)
 
 
-def _convert(text: str, style: Style) -> str:
+def _convert_first_letter(text: str, style: Style) -> str:
     """Return a text with its first letter in the given case. A text in capitals is first put into lower case."""
     found = find_style(text)
     if found is None or found == style:

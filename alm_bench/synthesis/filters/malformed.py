@@ -34,10 +34,10 @@ class Malformed(RowFilter):
                 if not row.answer.strip():
                     yield Finding(row.id, "empty answer")
                 continue
-            if (problem := _find_problem(row)) is not None:
+            if (problem := _find_unrepairable_fault(row)) is not None:
                 yield Finding(row.id, *problem)
-            elif (untidy := _find_untidy_option(row)) is not None:
-                yield Finding(row.id, *untidy, repaired=_tidy(row))
+            elif (untidy := _find_repairable_fault(row)) is not None:
+                yield Finding(row.id, *untidy, repaired=_strip_options(row))
 
 
 class NestedOptions(RowFilter):
@@ -68,7 +68,7 @@ def _find_nested_pair(row: QuestionRow) -> tuple[str, str] | None:
     return None
 
 
-def _find_problem(row: QuestionRow) -> Problem | None:
+def _find_unrepairable_fault(row: QuestionRow) -> Problem | None:
     """Return the first fault of the options that cannot be repaired; None if there is none."""
     names = [normalise_option(choice) for choice in row.choices]
     if len(names) < 2:
@@ -90,7 +90,7 @@ _UNTIDY: Sequence[tuple[str, Callable[[str], bool]]] = (
 )
 
 
-def _find_untidy_option(row: QuestionRow) -> Problem | None:
+def _find_repairable_fault(row: QuestionRow) -> Problem | None:
     """Return the first fault of the options that can be repaired; None if there is none."""
     for reason, is_untidy in _UNTIDY:
         for choice in row.choices:
@@ -99,7 +99,7 @@ def _find_untidy_option(row: QuestionRow) -> Problem | None:
     return None
 
 
-def _tidy(row: QuestionRow) -> QuestionRow:
+def _strip_options(row: QuestionRow) -> QuestionRow:
     """Return the row with bare options: without their letters (`a)`), surrounding blanks and final full stops."""
     lettered = all(_LETTER.match(choice) for choice in row.choices)
     texts = [_LETTER.sub("", choice, count=1) if lettered else choice for choice in row.choices]

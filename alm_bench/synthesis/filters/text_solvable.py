@@ -83,11 +83,11 @@ def _check_fixed_answers(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
                     )
 
 
-def count_draws(options: int, settings: FilterSettings) -> int:
+def count_draws(option_count: int, settings: FilterSettings) -> int:
     """Return the number of answers of the text-only model for a question with this number of options (0: none)."""
     if settings.draws is not None:
         return settings.draws
-    return OPEN_DRAWS if options < 2 else max(1, math.ceil(math.log(MOST_LUCK) / math.log(1 / options)))
+    return OPEN_DRAWS if option_count < 2 else max(1, math.ceil(math.log(MOST_LUCK) / math.log(1 / option_count)))
 
 
 @dataclass(frozen=True, slots=True)

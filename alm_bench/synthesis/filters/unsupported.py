@@ -54,7 +54,7 @@ class Unsupported(RowFilter):
             yield from found
             return
         by_id = {row.id: row for row in rows}
-        answers = settings.judge([_create_request(by_id[one.row]) for one in found])
+        answers = settings.judge([_create_judge_request(by_id[one.row]) for one in found])
         for one in found:
             verdict = parse_yes_no(answers.get(f"{one.row}/judge", ""))
             if verdict.index != 0:
@@ -62,7 +62,7 @@ class Unsupported(RowFilter):
                 yield Finding(one.row, one.reason, f"{one.detail}; {said}")
 
 
-def _create_request(row: QuestionRow) -> Request:
+def _create_judge_request(row: QuestionRow) -> Request:
     template = load_synthesis_prompts()["judge"]
     fields = {"caption": row.caption, "question": row.question, "answer": row.answer}
     return Request(f"{row.id}/judge", template.render(fields))

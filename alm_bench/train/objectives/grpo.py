@@ -22,14 +22,14 @@ from alm_bench.train.grpo_losses import (
     compute_advantages,
     compute_divergences,
     compute_loss,
-    count_clipped,
+    count_clipped_tokens,
 )
 from alm_bench.train.log_probabilities import TokenLogProbs, compute_log_probs
 from alm_bench.train.lora import merge_lora
 from alm_bench.train.mixture import sample_mixture
 from alm_bench.train.objectives.base import Objective
 from alm_bench.train.prompts import PromptBatch, build_contexts, collate_prompts
-from alm_bench.train.reference import copy_trained, use_weights
+from alm_bench.train.reference import copy_trained_parameters, use_weights
 from alm_bench.train.rewards import (
     Question,
     Reward,
@@ -62,19 +62,19 @@ class Grpo(Objective):
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
         """Return the reason why the rewards of a stage cannot be created, None if they can."""
-        return check_rewards(get_settings(stage))
+        return check_rewards(get_grpo_settings(stage))
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
         """Return the names and versions of the stage's rewards."""
-        return describe_reward_versions(get_settings(stage))
+        return describe_reward_versions(get_grpo_settings(stage))
 
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
         """Return the row numbers of every step. Steps that use the same draws have the same rows."""
         if not any(corpus.sizes):
             raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
-        settings = get_settings(stage)
+        settings = get_grpo_settings(stage)
         if settings.updates == 1:
             return sample_mixture(corpus, stage, lengths, seed)
         rollouts = None if stage.steps is None else -(-stage.steps // settings.updates)
@@ -88,7 +88,7 @@ class Grpo(Objective):
 
     @classmethod
     def collate(cls, data: StageData, rows: Sequence[int], step: int) -> GrpoBatch:
-        settings = get_settings(data.stage)
+        settings = get_grpo_settings(data.stage)
         rollout = step // settings.updates
         texts = [source.paraphrase(index, rollout) for source, index in map(data.corpus.locate_row, rows)]
         questions = [build_question(prompt, answer) for prompt, answer in texts]
@@ -108,10 +108,10 @@ class Grpo(Objective):
 
     def set_up(self, data: StageData, seed: int) -> None:
         """Create the rewards of a stage, and copy the reference weights if the loss uses them."""
-        self.data, self.settings, self.seed = data, get_settings(data.stage), seed
+        self.data, self.settings, self.seed = data, get_grpo_settings(data.stage), seed
         self.rewards = prepare_rewards(self.settings, data.corpus)
         self.grounded = create_reward("grounded")
-        self.reference = copy_trained(self.model) if self.settings.beta else {}
+        self.reference = copy_trained_parameters(self.model) if self.settings.beta else {}
         self._drawn: dict[tuple[int, ...], Draws] = {}
         self._drawn_at = -1
         self._sums: dict[str, tuple[float, int]] = {}
@@ -141,7 +141,7 @@ class Grpo(Objective):
         updates on the same rows get the same draws."""
         every = self.settings.reference_every
         if self.reference and every and step and step % every == 0:
-            self.reference = copy_trained(self.model)
+            self.reference = copy_trained_parameters(self.model)
         rollout, key = step // self.settings.updates, tuple(batch.rows)
         if rollout != self._drawn_at:
             self._drawn, self._drawn_at = {}, rollout
@@ -160,14 +160,16 @@ class Grpo(Objective):
         draws, settings = batch.draws, self.settings
         log_probs = self._compute_log_probs(batch, draws)
         tokens = build_token_batch(draws, log_probs.values.device)
-        own = draws.own_tokens
+        own = draws.own_token_count
         self._add_metric("entropy", float(log_probs.entropies[:own].sum()), own)
         with torch.no_grad():
             if tokens.reference is not None:
                 divergences = compute_divergences(log_probs.values, tokens.reference)
                 self._add_metric("kl", float(divergences[:own].sum()), own)
             if settings.updates > 1:
-                self._add_metric("clipped", count_clipped(log_probs.values, tokens, settings), len(tokens.owners))
+                self._add_metric(
+                    "clipped", count_clipped_tokens(log_probs.values, tokens, settings), len(tokens.owners)
+                )
         return compute_loss(log_probs.values, tokens, settings)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
@@ -206,7 +208,7 @@ class Grpo(Objective):
         count = len(batch.rows)
         self._add_metric("answer_tokens", sum(len(a) for g in answers[:count] for a in g), count * settings.group)
         self._add_metric("truncated", sum(a.truncated for g in drawn[:count] for a in g), count * settings.group)
-        advantages = self._reward(batch.questions, texts[:count], texts[count:])
+        advantages = self._compute_group_advantages(batch.questions, texts[:count], texts[count:])
         if grounded is not None and grounded.form == "weight":  # these draws have served their purpose
             answers = answers[:count]
         draws = Draws(answers, torch.cat(advantages), count, metrics=self._sums)
@@ -214,7 +216,7 @@ class Grpo(Objective):
         self._add_fixed_log_probs(batch, draws)
         return draws
 
-    def _reward(
+    def _compute_group_advantages(
         self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed: Sequence[Sequence[str]]
     ) -> list[Tensor]:
         """Reward all answers, record the rewards as metrics, and return the advantages of each group that is trained,
@@ -308,7 +310,7 @@ class Grpo(Objective):
                     module.eval()
 
 
-def get_settings(stage: StageConfig) -> GrpoConfig:
+def get_grpo_settings(stage: StageConfig) -> GrpoConfig:
     """Return the settings of a stage with this objective."""
     return stage.grpo or GrpoConfig()
 

@@ -29,7 +29,7 @@ class AnswersInParts(Answers):
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
         """Return the reason why the settings in `[stage.parts]` are invalid, None if they are valid."""
-        config = _get_config(stage)
+        config = _get_parts_config(stage)
         if config.groups < 1 or config.start < 0 or (config.end and config.end <= config.start):
             return (
                 f"parts takes at least 1 group and an end after its start, found groups = {config.groups}, start = "
@@ -44,7 +44,7 @@ class AnswersInParts(Answers):
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> StepRows:
         """Return the row numbers of every step. Raises UsageError if an answer does not have all parts in order."""
-        form = get_format(_get_config(stage).format)
+        form = get_format(_get_parts_config(stage).format)
         for source in corpus.sources:
             for number, row in enumerate(source.rows):
                 if (status := form.read(row.answer).status) != "ok":
@@ -57,14 +57,14 @@ class AnswersInParts(Answers):
     @classmethod
     def write_answer(cls, data: StageData, answer: str, step: int) -> str:
         """Return the answer with as many shortened sentences as the step demands."""
-        config = _get_config(data.stage)
+        config = _get_parts_config(data.stage)
         form = get_format(config.format)
         texts = form.read(answer).texts
         count = round(config.compute_shortened_share(step) * form.count_sentences(texts))
         return form.write(form.shorten(texts, count, config.groups))
 
 
-def _get_config(stage: StageConfig) -> PartsConfig:
+def _get_parts_config(stage: StageConfig) -> PartsConfig:
     return stage.parts or PartsConfig()
 
 

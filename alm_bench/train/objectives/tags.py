@@ -13,7 +13,7 @@ from alm_bench.core import UsageError
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
 from alm_bench.train.objectives.base import ClipBatch, Objective
-from alm_bench.train.sampler import Group, Steps
+from alm_bench.train.sampler import SamplingGroup, Steps
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Tags(Objective):
         if corpus.cues is None:
             raise UsageError(f"stage {stage.name}: its data has no tags; the demo data and tag files have them")
         clips = np.arange(len(corpus.clips))
-        return Steps([Group(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
+        return Steps([SamplingGroup(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
 
     @classmethod
     def count(cls, corpus: Corpus) -> int:
