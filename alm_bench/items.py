@@ -189,9 +189,9 @@ def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
 def encode_clip(record: "Record", demo_clips: Mapping[str, AudioRef]) -> dict[str, Any] | None:
     """Return the first clip of an item, in the form that the audio column of a Hugging Face data set takes.
 
-    This is a dict of `path` and `bytes`. `demo_clips` contains the synthesised clips by id. The bytes of such a clip are
-    included; those of a file are None, to be read from the path. Returns None if the item has no clip or the file no
-    longer exists.
+    This is a dict of `path` and `bytes`. `demo_clips` contains the synthesised clips by id. The bytes of such a clip
+    are included; those of a file are None, to be read from the path. Returns None if the item has no clip or the file
+    no longer exists.
     """
     if not record.sample.audio:
         return None

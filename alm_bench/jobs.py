@@ -13,7 +13,7 @@ from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.plugins import catalogue, is_question_file_name
-from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, expand_task_names
+from alm_bench.resolve import build_metrics_options, expand_task_names, pick_split, resolve_data
 from alm_bench.runner.conditions import CLEAN, create_condition
 from alm_bench.runner.options import RunOptions
 from alm_bench.runner.spec import RunSpec

@@ -73,9 +73,9 @@ def _build_reports(
 ) -> list[dict[str, Any]]:
     """Return one report per task or question file.
 
-    `choice` is the value of `--data`, `what` the command's name in messages. If `decodes_headers` is True, clips are opened.
-    `file_options` are options that only question files have, such as `map`: raises UsageError if there are some and `task`
-    names no file.
+    `choice` is the value of `--data`, `what` the command's name in messages. If `decodes_headers` is True, clips are
+    opened. `file_options` are options that only question files have, such as `map`: raises UsageError if there are some
+    and `task` names no file.
     """
     from alm_bench.cli.own_file import build_file_report
 
@@ -97,8 +97,8 @@ def _build_task_report(
 ) -> dict[str, Any]:
     """Return the report on the files and clips of a task.
 
-    `choice` is the value of `--data`, `split_name` the split that the user named, if any. If `decodes_headers` is True, the header
-    of every clip is decoded to find unreadable clips.
+    `choice` is the value of `--data`, `split_name` the split that the user named, if any. If `decodes_headers` is True,
+    the header of every clip is decoded to find unreadable clips.
     """
     from alm_bench.data import inspect
 

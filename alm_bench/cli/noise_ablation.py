@@ -13,7 +13,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, write_html_report, run
+from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, run, write_html_report
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 

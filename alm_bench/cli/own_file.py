@@ -16,8 +16,9 @@ def build_file_report(
 ) -> dict[str, Any]:
     """Return the report on a file: its roles of columns, faults of rows, clips, duplicates, baselines and leaks.
 
-    `split_name` is the split that the user named, if any. If `decodes_headers` is True, the header of every clip is decoded to find
-    unreadable clips. `options` are the options of the file as a task. Raises DataError if the file cannot be read.
+    `split_name` is the split that the user named, if any. If `decodes_headers` is True, the header of every clip is
+    decoded to find unreadable clips. `options` are the options of the file as a task. Raises DataError if the file
+    cannot be read.
     """
     from alm_bench.data import compute_cached_sha256, inspect_clips
     from alm_bench.scoring.leaks import find_leaks

@@ -170,8 +170,8 @@ def forecast_calls(
 ) -> Forecast:
     """Return the forecast of the calls that judging would need.
 
-    `judges_with_items` pairs each judge with the items that it gets. `item_count` is the number of all items, including those that no
-    judge gets.
+    `judges_with_items` pairs each judge with the items that it gets. `item_count` is the number of all items, including
+    those that no judge gets.
     """
     found = [judge.forecast(own) for judge, own in judges_with_items]
     estimates = [one for _, missing in found for one in missing]

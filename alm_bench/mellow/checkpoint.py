@@ -246,8 +246,8 @@ def build_uninitialised_network(folder: Path, element_count: int) -> Mellow:
     """Build the network that a folder's config.json describes. Its weights have arbitrary values until the caller loads
     them.
 
-    `element_count` is the number of elements of the weights that will be loaded. Raises CheckpointError if the network has
-    more, before memory is allocated: a wrong description alone cannot exhaust the memory.
+    `element_count` is the number of elements of the weights that will be loaded. Raises CheckpointError if the network
+    has more, before memory is allocated: a wrong description alone cannot exhaust the memory.
     """
     config = _read_config(folder)
     described = sum(value.numel() for value in _drop_tied_output(_build_on_meta_device(config)).values())

@@ -245,8 +245,8 @@ class Engine:
     def _process_contexts(self, contexts: Sequence[Context], extra_columns: int) -> tuple[list[int], KVCache, Tensor]:
         """Process all contexts as one batch.
 
-        Returns the order of the contexts in the batch, their keys and values, with room for at least `extra_columns` further
-        columns, and the hidden state after the last token of each, (B, D).
+        Returns the order of the contexts in the batch, their keys and values, with room for at least `extra_columns`
+        further columns, and the hidden state after the last token of each, (B, D).
         """
         parts = list(self._group_rows([len(context.prompt) for context in contexts]))
         widest = max(context.prefix_length for context in contexts) + max(len(context.prompt) for context in contexts)

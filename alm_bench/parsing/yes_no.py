@@ -114,7 +114,8 @@ def _compile_non_answers() -> re.Pattern[str]:
 
 
 def _look_up_answer(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
-    """Return the answer (`yes`, `no` or None) that a phrase means. See `_map_phrases_to_answers` for `levels` and `name`.
+    """Return the answer (`yes`, `no` or None) that a phrase means. See `_map_phrases_to_answers` for `levels` and
+    `name`.
 
     Raises KeyError for a phrase of other levels.
     """

@@ -77,7 +77,7 @@ def _build_agreement_table(tables: Sequence[JudgedTable]) -> Table:
     rows: list[Row] = []
     for table in tables:
         known = table.calibration
-        name = _format_judge_name(table)
+        name = _format_name(table)
         if known is None:
             rows.append([name, NOT_CALIBRATED, "-", "-", "-", "-", "-"])
             continue
@@ -101,7 +101,7 @@ def _build_agreement_table(tables: Sequence[JudgedTable]) -> Table:
         Column("Spearman", 3),
         Column("kappa by type", 4, overflow="end"),
     ]
-    return Table(columns, rows, notes=[f"{_format_judge_name(table)}: {describe_calibration(table)}." for table in tables])
+    return Table(columns, rows, notes=[f"{_format_name(table)}: {describe_calibration(table)}." for table in tables])
 
 
 def _format_kappa(kappa: Metric) -> str:
@@ -118,7 +118,7 @@ def _build_score_table(summary: Summary, tables: Sequence[JudgedTable]) -> Table
         corrected = [build_metric_cell(table.corrected, SHARE)] if has_labels else []
         rows.append(
             [
-                f"{summary.model}, by {_format_judge_name(table)}",
+                f"{summary.model}, by {_format_name(table)}",
                 table.items,
                 table.items - table.judged,
                 build_metric_cell(table.metrics[JUDGED], SHARE),
@@ -144,9 +144,9 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
     notes = []
     if table.problems:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in table.problems.items())
-        notes.append(f"{_format_judge_name(table)}: without a verdict: {listed}. The interval includes them as 0 and as 1.")
+        notes.append(f"{_format_name(table)}: without a verdict: {listed}. The interval includes them as 0 and as 1.")
     if table.no_answer:
-        notes.append(f"{_format_judge_name(table)}: {table.no_answer:,} items without an answer count as wrong.")
+        notes.append(f"{_format_name(table)}: {table.no_answer:,} items without an answer count as wrong.")
     if has_labels and table.corrected is not None:
         notes.append(
             f"By people's standard: mean label of all items, estimated from {table.corrected.n:,} labels and the "
@@ -155,12 +155,12 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
         )
     for metric, text in ((table.repeats_agree, "all repeats agree"), (table.orders_agree, "both orders agree")):
         if metric is not None:
-            notes.append(f"{_format_judge_name(table)}: {text} on {build_metric_cell(metric, SHARE).text} % of the items.")
+            notes.append(f"{_format_name(table)}: {text} on {build_metric_cell(metric, SHARE).text} % of the items.")
     for key, kappa in table.kappa.items():
         other = key.partition("#")[0]
-        notes.append(f"{_format_judge_name(table)} and {other}: kappa {build_correlation_cell(kappa).text}.")
+        notes.append(f"{_format_name(table)} and {other}: kappa {build_correlation_cell(kappa).text}.")
     if table.usage.get("cost"):
-        notes.append(f"{_format_judge_name(table)}: the last command spent {table.usage['cost']:.4f} USD on this judge.")
+        notes.append(f"{_format_name(table)}: the last command spent {table.usage['cost']:.4f} USD on this judge.")
     return notes
 
 
@@ -182,9 +182,9 @@ def _build_group_score_table(tables: Sequence[JudgedTable], grouping: str) -> Ta
         for key in keys
     ]
     return Table(
-        [Column(grouping, overflow="end"), Column("n", 1), *(Column(_format_judge_name(one)) for one in tables)], rows
+        [Column(grouping, overflow="end"), Column("n", 1), *(Column(_format_name(one)) for one in tables)], rows
     )
 
 
-def _format_judge_name(table: JudgedTable) -> str:
+def _format_name(table: JudgedTable) -> str:
     return f"{table.judge} ({table.preset}@{table.prompt_hash[:8]})"

@@ -98,9 +98,9 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
 def run_ablation(ablation: Ablation, execute_run: Answer, find_failure: Failure) -> AblationResult:
     """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
 
-    `execute_run` executes a run and returns its records. `find_failure` returns the reason why records cannot be used, or None.
-    If the clean run cannot be used, no other run is executed. A condition with a run that cannot be used gets an effect
-    without values, with the reason.
+    `execute_run` executes a run and returns its records. `find_failure` returns the reason why records cannot be used,
+    or None. If the clean run cannot be used, no other run is executed. A condition with a run that cannot be used gets
+    an effect without values, with the reason.
     """
     found = AblationResult(ablation.task.card.name, plans=[ablation.clean])
     clean = execute_run(ablation.clean)

@@ -232,7 +232,8 @@ def _find_token_difference(with_clip: Output, without_clip: Output) -> str | Non
 
 
 def _find_placeholder(with_clip: Output, without_clip: Output) -> str | None:
-    """Return the token counts with (`with_clip`) and without (`without_clip`) a clip as text, if they differ; None if all are equal.
+    """Return the token counts with (`with_clip`) and without (`without_clip`) a clip as text, if they differ; None if
+    all are equal.
 
     It is called for small differences, which a mere placeholder for the clip in the text would also cause.
     """

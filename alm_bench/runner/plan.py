@@ -193,7 +193,8 @@ def add_instruction(requests: Sequence[Request], instruction: str) -> list[Reque
 
 
 def _describe_selection(spec: RunSpec, task: Task, selected_count: int, total_count: int) -> Selection | None:
-    """Return how the run's items, `selected_count` in number, were selected from `total_count` items; None if all are used."""
+    """Return how the run's items, `selected_count` in number, were selected from `total_count` items; None if all are
+    used."""
     if spec.sample is not None:
         groups = tuple(list_stratified_groupings(task.card.groups))
         return Selection(method="random", count=selected_count, of=total_count, groups=groups, seed=spec.seed)

@@ -77,6 +77,6 @@ def check_speech_support(
             if language is not None and language not in known:
                 names = ", ".join(map(format_language_name, known))
                 raise UsageError(
-                    f"{label} understands speech in {names} only, the clips speak {format_language_name(language)}: name a "
-                    "model for this language"
+                    f"{label} understands speech in {names} only, the clips speak {format_language_name(language)}: "
+                    "name a model for this language"
                 )

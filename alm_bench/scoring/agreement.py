@@ -109,9 +109,9 @@ def compute_pair_agreement(
 ) -> Metric:
     """Return the share of pairs of texts in which a metric prefers the same text as people do.
 
-    `score_differences`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text minus the
-    score of the second one. A vote is positive if people prefer the first text, negative if they prefer the second
-    one. Pairs with a vote of 0 are left out. A pair with a gain of 0 counts as wrong.
+    `score_differences`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text
+    minus the score of the second one. A vote is positive if people prefer the first text, negative if they prefer the
+    second one. Pairs with a vote of 0 are left out. A pair with a gain of 0 counts as wrong.
     """
     kept = [index for index, vote in enumerate(votes) if vote]
     if not kept:
@@ -226,8 +226,8 @@ def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind:
 def _build_weighted_spearman(x: Array, y: Array, cluster_indices: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Spearman's correlation of resampled items, shape (draws,).
 
-    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the returned
-    function holds how often each cluster is drawn, shape (draws, clusters).
+    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the
+    returned function holds how often each cluster is drawn, shape (draws, clusters).
     """
     orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
 
@@ -261,9 +261,9 @@ def _build_weighted_spearman(x: Array, y: Array, cluster_indices: npt.NDArray[np
 def _build_weighted_kendall(x: Array, y: Array, cluster_indices: npt.NDArray[np.int64]) -> Callable[[Array], Array]:
     """Return a function that computes Kendall's tau-b of resampled items, shape (draws,).
 
-    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the returned
-    function holds how often each cluster is drawn, shape (draws, clusters). Concordance and ties of all pairs of items
-    are summed only once, by pairs of clusters.
+    `x` and `y` hold the two values of each item, and `cluster_indices` the index of its cluster. The argument of the
+    returned function holds how often each cluster is drawn, shape (draws, clusters). Concordance and ties of all pairs
+    of items are summed only once, by pairs of clusters.
     """
     count = int(cluster_indices.max()) + 1
     sums = [np.zeros((count, count)) for _ in range(3)]

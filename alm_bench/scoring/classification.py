@@ -59,9 +59,9 @@ def compute_classification_metrics(
 ) -> Metrics:
     """Return accuracy, macro precision, recall and F1, and the recall of each label, with intervals.
 
-    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recall_names`, which
-    holds the metric name of each label's recall. A prediction of None is wrong. `clips` holds the clip of each item, by
-    which the intervals resample. A metric without items has a reason instead of a value.
+    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recall_names`,
+    which holds the metric name of each label's recall. A prediction of None is wrong. `clips` holds the clip of each
+    item, by which the intervals resample. A metric without items has a reason instead of a value.
     """
     found = build_corpus_statistic(golds, predictions, recall_names)
     if not golds:

@@ -137,9 +137,9 @@ def compute_chain_effects(
 ) -> dict[str, dict[str, Effect]]:
     """Return the effects of a changed chain of thought by grouping and key, as `compute_effects`.
 
-    `pairs` are the items with a chain, `rows_without_chain` the items without one. `control` are the items of a control run, in
-    which the model continues its unchanged chain. With it, verdicts compare the changed run with the control run, not
-    with the clean run, since answers that differ in the control run differ by chance.
+    `pairs` are the items with a chain, `rows_without_chain` the items without one. `control` are the items of a control
+    run, in which the model continues its unchanged chain. With it, verdicts compare the changed run with the control
+    run, not with the clean run, since answers that differ in the control run differ by chance.
     """
     if not pairs:
         return {"all": {"all": build_chainless_effect(len(rows_without_chain), NO_CHAIN)}}

@@ -124,9 +124,9 @@ def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
 def compute_bca_interval(value: float, bootstrap_values: Array, leave_one_out_values: Array) -> tuple[float, float]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of a value.
 
-    `bootstrap_values` holds the bootstrap values and `leave_one_out_values` the leave-one-out values, both of shape (n,). Plain quantiles
-    are returned if all leave-one-out values are equal, or if all resampled values are on one side of the value, since
-    no correction can be computed then.
+    `bootstrap_values` holds the bootstrap values and `leave_one_out_values` the leave-one-out values, both of shape
+    (n,). Plain quantiles are returned if all leave-one-out values are equal, or if all resampled values are on one side
+    of the value, since no correction can be computed then.
     """
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     below = float(np.mean(bootstrap_values < value) + np.mean(bootstrap_values <= value)) / 2

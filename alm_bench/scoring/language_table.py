@@ -147,8 +147,8 @@ def _build_cell(
 ) -> LanguageCell:
     """Return the results of `rows`, the items whose languages are `pair`.
 
-    `rows_by_pair` holds the items of all pairs of languages, for the difference to the reference pair. `score_by_row_id` holds the
-    score of each row that has one, by `id(row)`.
+    `rows_by_pair` holds the items of all pairs of languages, for the difference to the reference pair.
+    `score_by_row_id` holds the score of each row that has one, by `id(row)`.
     """
     known = [row for row in rows if id(row) in score_by_row_id]
     verdicts = Counter(check_answer_language(row) for row in rows)

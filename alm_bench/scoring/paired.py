@@ -208,10 +208,10 @@ def _compute_swap_p_values(
 ) -> Array:
     """Return the p-value of each metric by approximate randomisation, shape (metrics,).
 
-    `sums` has shape (clusters, 2, ...): the counts of both systems by cluster. `compute_differences` maps their sums over clusters to
-    differences of metrics, and `value` holds the observed differences. The p-value is the share of random swaps of the
-    two systems within clusters whose difference is at least as large as the observed one. The observed assignment
-    counts as one of the swaps.
+    `sums` has shape (clusters, 2, ...): the counts of both systems by cluster. `compute_differences` maps their sums
+    over clusters to differences of metrics, and `value` holds the observed differences. The p-value is the share of
+    random swaps of the two systems within clusters whose difference is at least as large as the observed one. The
+    observed assignment counts as one of the swaps.
     """
     moved = sums[(sums[:, 0] != sums[:, 1]).reshape(len(sums), -1).any(axis=1)]
     if len(moved) == 0:

@@ -9,8 +9,8 @@ from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskSc
 from alm_bench.scoring.captions import CaptionMetrics, compute_caption_scores
 from alm_bench.scoring.metrics import (
     LAST,
-    get_sentence_metric_spec,
     get_metric_spec,
+    get_sentence_metric_spec,
     is_computable,
     list_default_metrics,
 )
@@ -129,7 +129,8 @@ def list_answer_sentences(rows: Sequence[Scored]) -> list[str]:
 
 
 def compute_scores_by_metric(rows: Sequence[Scored], metric_names: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Compute one score per row, by metric, for those metrics in `metric_names` whose corpus value is a mean over items.
+    """Compute one score per row, by metric, for those metrics in `metric_names` whose corpus value is a mean over
+    items.
 
     Other metrics, such as BLEU and METEOR, are left out.
     """

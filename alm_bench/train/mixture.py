@@ -10,7 +10,7 @@ from alm_bench.core import UsageError
 from alm_bench.train.batches import Corpus
 from alm_bench.train.config import StageConfig
 from alm_bench.train.pass_rates import describe_selection, get_pass_rates, select_by_pass_rate, uses_pass_rates
-from alm_bench.train.sampler import Curriculum, SamplingGroup, Indices, OrderedSteps, Steps
+from alm_bench.train.sampler import Curriculum, Indices, OrderedSteps, SamplingGroup, Steps
 from alm_bench.train.sources import DIFFICULTIES
 
 

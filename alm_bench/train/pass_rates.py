@@ -61,7 +61,8 @@ def describe_selection(rates: npt.NDArray[np.float64], stage: StageConfig) -> st
 
 
 def build_histogram(title: str, rates: Sequence[float], is_used: Sequence[bool] | None = None) -> BarChart:
-    """Return a histogram: the number of all rows by pass rate and, with `is_used`, the number of rows that a stage uses.
+    """Return a histogram: the number of all rows by pass rate and, with `is_used`, the number of rows that a stage
+    uses.
 
     `rates`: pass rate of each row. `is_used`: True for each row that the stage uses.
     """

@@ -45,8 +45,8 @@ from alm_bench.scoring.sentences import (
     SCORING,
     CaptionOptions,
     describe_computation,
-    list_references,
     list_answer_sentences,
+    list_references,
 )
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference
 from alm_bench.tasks._shared.clips import list_clip_paths

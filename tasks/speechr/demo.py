@@ -10,7 +10,8 @@ _INSTRUCTION = "Based on the given audio, choose the best option."
 
 
 def _name_clip(question: Question) -> str:
-    return f"audio_demo/{question.category.split()[-1]}_Reasoning/{_name_benchmark(question)}_12/{_name_item(question)}.wav"
+    kind = question.category.split()[-1]
+    return f"audio_demo/{kind}_Reasoning/{_name_benchmark(question)}_12/{_name_item(question)}.wav"
 
 
 def _name_benchmark(question: Question) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alm_bench.core.secrets import find_secrets, hide_secrets_in_text, hide_secrets, is_secret_name, replace_secrets
+from alm_bench.core.secrets import find_secrets, hide_secrets, hide_secrets_in_text, is_secret_name, replace_secrets
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def _get_answer(row: Row, layout: Layout) -> Any:
 def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, clips_by_cell: dict[Any, tuple[AudioRef, ...]]) -> None:
     """Read the clips of a row into the draft. Without a column of clips, the item's id is the name of its clip's file.
 
-    `clips_by_cell` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about the same
-    clip share one object.
+    `clips_by_cell` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about
+    the same clip share one object.
     """
     names = layout.audio or tuple(filter(None, [layout.id]))
     cells = [get_cell(draft.row, name) for name in names]

@@ -110,8 +110,8 @@ def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
 def read_table(path: Path, files: Sequence[Path], declared_columns: Sequence[str] = ()) -> QuestionTable:
     """Read the rows of the files of one split.
 
-    `declared_columns` are the columns that the user declared. In a JSON file, objects with these columns or with usual names of
-    columns are rows, and others are not. Raises DataError for a malformed file and for one without rows.
+    `declared_columns` are the columns that the user declared. In a JSON file, objects with these columns or with usual
+    names of columns are rows, and others are not. Raises DataError for a malformed file and for one without rows.
     """
     if not files:
         raise DataError(f"{path}: the data set has no files")

@@ -16,7 +16,7 @@ from alm_bench.reports.figures import build_margin_cell, excludes_zero
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
 from alm_bench.reports.html.rows import Entry, QuestionIndex, build_answer_json, find_item_scores, find_labels
 from alm_bench.reports.provenance import build_provenance, build_task_title, format_prompt_name
-from alm_bench.reports.run_report import build_result_card, build_heading, build_overview
+from alm_bench.reports.run_report import build_heading, build_overview, build_result_card
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.no_option import NoOptionCounts
 

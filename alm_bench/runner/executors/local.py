@@ -13,8 +13,8 @@ from alm_bench.runner.budget import Budget, iterate_within_budget
 from alm_bench.runner.executors.batch import (
     InferenceSettings,
     ItemResult,
-    make_record,
     build_unusable_clip_result,
+    make_record,
     run_batch,
 )
 from alm_bench.runner.inference import check_outputs
