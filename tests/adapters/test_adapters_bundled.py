@@ -20,7 +20,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def listened(runs: Path) -> dict[str, Any]:
-    return scores(runs, "--model", "mellow", "--tasks", "mmau,cle", "--limit", "240")
+    return scores(runs, "--model", "mellow", "--tasks", "mmau,cle", "--limit", "160")
 
 
 def test_it_listens(listened: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def test_it_answers_in_the_forms_that_were_asked_for(listened: dict[str, Any]) -
 
 
 def test_noise_takes_it_away(listened: dict[str, Any], runs: Path) -> None:
-    asked = ("--model", "mellow", "--tasks", "mmau", "--limit", "240", "--data", "demo", "--out", str(runs))
+    asked = ("--model", "mellow", "--tasks", "mmau", "--limit", "160", "--data", "demo", "--out", str(runs))
     ran = alm("noise-ablation", *asked, "--conditions", "gaussian", "--json")
     assert ran.status == 0, ran.err
     (noise,) = ran.json["runs"]

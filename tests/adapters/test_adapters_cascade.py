@@ -356,6 +356,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return stored(only_run(out))
 
 
+@pytest.mark.slow
 def test_the_real_parts_caption_and_answer(real: list[dict[str, Any]]) -> None:
     assert len(real) == 4
     for record in real:

@@ -98,6 +98,7 @@ def test_attention_of_a_new_token_reads_no_columns_behind_it(
     assert columns == [prefix.shape[1] + count for count in range(1, 20)]
 
 
+@pytest.mark.slow
 def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where nothing is laid out for a processor: traced whole (`fullgraph`), though not compiled."""
     if can_pack(torch.zeros(1, 1)):

@@ -72,7 +72,9 @@ def test_the_loss_falls_and_only_what_trains_changes(recipe: Callable[..., Train
         assert torch.equal(value, before[name]) == name.startswith("encoder."), name
 
 
-@pytest.mark.parametrize("stop_at", [(0, 3), (1, 0), (1, 4)])
+@pytest.mark.parametrize(
+    "stop_at", [pytest.param((0, 3), marks=pytest.mark.slow), pytest.param((1, 0), marks=pytest.mark.slow), (1, 4)]
+)
 def test_a_resumed_run_takes_the_same_steps(
     recipe: Callable[..., TrainConfig], tmp_path: Path, stop_at: tuple[int, int]
 ) -> None:
