@@ -17,6 +17,7 @@ from alm_bench.resolve import select_tasks
 
 if TYPE_CHECKING:
     from alm_bench.records.run import SkippedFolder
+    from alm_bench.runner.conditions import Condition
 
 
 KINDS = ("tasks", "models", "runs", "conditions", "metrics", "judges", "objectives", "rewards")
@@ -130,7 +131,7 @@ def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
     rows = [
         {
             "condition": name,
-            "audio": "no evidence" if cls.silent else "changed" if cls.answerable else "as it is",
+            "audio": "no evidence" if cls.silent else "changed" if _changes_clips(cls) else "as it is",
             "random": "yes" if cls.random else "no",
             "default": ", ".join(one for one in defaults if one.partition(":")[0] == cls.kind) or "-",
             "what": cls.title or (cls.__doc__ or "").strip().partition("\n")[0],
@@ -140,6 +141,12 @@ def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
         if name != CLEAN
     ]
     return rows, registry.broken
+
+
+def _changes_clips(condition: "type[Condition]") -> bool:
+    from alm_bench.runner.conditions.base import Condition
+
+    return condition.change is not Condition.change or condition.requests is not Condition.requests
 
 
 def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:

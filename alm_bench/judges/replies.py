@@ -52,10 +52,12 @@ def read_fields(reply: str, key: str) -> Fields:
 def read_number(value: object, low: float, high: float, whole: bool = False) -> float:
     """Return a number from `low` to `high`. Raises ReplyError for anything else; if `whole`, also for decimals.
 
-    `value` may be a number or a text: `4`, `4%`, or a fraction whose denominator is `high`, such as `4/5`.
+    `value` may be a number or a text: `4`, a fraction whose denominator is `high`, such as `4/5`, or, if `high` is 100,
+    a percentage.
     """
     if isinstance(value, str):
-        written = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/\s*{high:g}|%)?\s*", value)
+        unit = rf"/\s*{high:g}" + ("|%" if high == 100 else "")
+        written = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:{unit})?\s*", value)
         value = float(written[1]) if written else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ReplyError(OTHER_SCALE)

@@ -130,17 +130,6 @@ class Document:
             self.plain_without_quotes, start, len(self.plain) if end is None else end
         )
 
-    def find_first(self, key: str, start: int, end: int) -> re.Match[str] | None:
-        """Return the same match as `search`, from a list of all matches in the text that is computed once per key.
-
-        This is faster than `search` when many parts of one text are searched.
-        """
-        if key not in self.memo:
-            self.memo[key] = list(self.cues.compile_pattern("@" + key).finditer(self.plain_without_quotes))
-        matches: list[re.Match[str]] = self.memo[key]
-        number = bisect_left(matches, start, key=lambda match: match.start())
-        return matches[number] if number < len(matches) and matches[number].end() <= end else None
-
     @cached_property
     def plain_without_quotes(self) -> str:
         """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""

@@ -158,13 +158,20 @@ def _score_translations(read: Read) -> Metrics:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    language = str(found[0][0].sample.metadata.get("core language", "en"))
-    tokenizer = "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
     texts, references = [text for _, text, _ in found], [[reference for _, _, reference in found]]
-    return {
-        "translation_chrf": Metric(float(CHRF().corpus_score(texts, references).score), n=len(found)),
-        "translation_bleu": Metric(float(BLEU(tokenize=tokenizer).corpus_score(texts, references).score), n=len(found)),
-    }
+    metrics = {"translation_chrf": Metric(float(CHRF().corpus_score(texts, references).score), n=len(found))}
+    tokenizers = {_select_bleu_tokenizer(item) for item, _, _ in found}
+    if len(tokenizers) > 1:
+        reason = f"the translations are in languages that BLEU splits differently: {', '.join(sorted(tokenizers))}"
+        return {**metrics, "translation_bleu": Metric.missing(reason)}
+    score = BLEU(tokenize=tokenizers.pop()).corpus_score(texts, references).score
+    return {**metrics, "translation_bleu": Metric(float(score), n=len(found))}
+
+
+def _select_bleu_tokenizer(item: PartsItem) -> str:
+    """Return the name of sacrebleu's tokenizer for the core language of an item."""
+    language = str(item.sample.metadata.get("core language", "en"))
+    return "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
 
 
 def _score_responses(read: Read) -> Metrics:

@@ -49,7 +49,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 from alm_bench.train.objectives import ClipBatch, Objective
-from alm_bench.train.sampler import Group, Steps
+from alm_bench.train.sampler import SamplingGroup, Steps
 
 @dataclass(slots=True, kw_only=True)
 class Batch(ClipBatch):
@@ -66,7 +66,7 @@ class Loudness(Objective):
     @classmethod
     def rows(cls, corpus, stage, lengths, seed):
         clips = np.arange(len(corpus.clips))
-        return Steps([Group(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
+        return Steps([SamplingGroup(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
 
     @classmethod
     def count(cls, corpus):
@@ -317,6 +317,9 @@ def test_additions_are_listed_beside_what_is_built_in(site: Path) -> None:
     assert conditions["snr:20"]["default"] == "snr:20, snr:0"
     assert {"third:first", "third:middle", "third:last", "none"} < set(conditions)
     assert "clean" not in conditions
+    audio = {name: row["audio"] for name, row in conditions.items()}
+    assert (audio["gaussian"], audio["none"], audio["swap"]) == ("changed", "no evidence", "changed")
+    assert {audio[name] for name in ("cot:none", "parts:direct", "no-gold", "other-options")} == {"as it is"}
     assert {"answers", "tags", "parts", "grpo", "loudness"} == set(rows("objectives"))
     assert "WER" in alm("ls", "metrics").out
 

@@ -153,6 +153,8 @@ def test_auras_audio_half_is_never_dropped_silently(tmp_path: Path) -> None:
     assert preset.describe_unsuitable(ITEM) is not None, "no clip"
     with pytest.raises(Exception, match="takes clap=FOLDER"):
         get_preset(f"aura:clap={tmp_path / 'nothing'}")
+    with pytest.raises(Exception, match="takes clap=FOLDER"):
+        get_preset("aura:clap=")
     with pytest.raises(Exception, match="judge preset qa has no options"):
         get_preset("qa:x=1")
 
@@ -174,6 +176,8 @@ def test_other_scales_are_no_verdict(reply: str) -> None:
         ("clair-a", '{"score": "100/100"}', 1.0),
         ("clair-a", '{"score": 101}', None),
         ("voicebench", '{"score": 4}', 0.8),
+        ("clair-a", '{"score": "85%"}', 0.85),
+        ("voicebench", '{"score": "3%"}', None),
         ("voicebench", '{"score": 0}', None),
         ("caption", '{"accuracy": 5, "completeness": 3, "hallucination": 2}', (1 + 0.5 + 0.75) / 3),
         ("caption", '{"accuracy": 5, "completeness": 3}', None),

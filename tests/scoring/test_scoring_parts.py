@@ -52,6 +52,15 @@ def test_each_part_has_the_value_of_the_reference_implementation() -> None:
     assert tables["parts"]["shortened"] == dict.fromkeys(PARTS[:3], 1)
 
 
+def test_translations_into_languages_that_bleu_splits_differently_have_no_bleu() -> None:
+    items = [item(0), item(1)]
+    items[1].sample.metadata["core language"] = "zh"  # type: ignore[index]
+    metrics, _ = score_parts(items)
+    assert metrics["translation_chrf"].value is not None
+    assert metrics["translation_bleu"].value is None
+    assert "splits differently: 13a, zh" in (metrics["translation_bleu"].reason or "")
+
+
 def test_languages_without_spaces_have_no_word_error_rate() -> None:
     metrics, _ = score_parts([item(0, "ja")])
     assert metrics["transcript_wer"].value is None

@@ -105,7 +105,7 @@ class Aura(JudgePreset):
 
     def configure(self, options: Mapping[str, str]) -> "Aura":
         folder = Path(options.get("clap", "")).expanduser()
-        if set(options) - {"clap"} or not folder.is_dir():
+        if set(options) != {"clap"} or not options["clap"] or not folder.is_dir():
             raise UsageError(f"judge preset aura takes clap=FOLDER with CLAP's weights, found {dict(options)}")
         configured = Aura()
         configured.clap = Clap(folder)
