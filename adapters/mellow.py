@@ -116,7 +116,7 @@ class MellowAdapter(BaseAdapter):
         return self.answerer.encode_clip(wave)
 
     def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
-        return self.answerer.event_presence(waves)
+        return self.answerer.compute_event_presences(waves)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         problems = [self._find_problem(request) for request in batch]

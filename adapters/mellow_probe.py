@@ -119,7 +119,7 @@ def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
             width = min(RELATED_WIDTH, *presence.shape)
             clip_reducer = make_pipeline(StandardScaler(), PCA(width, whiten=True, random_state=0)).fit(presence)
 
-    def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+    def compute_audio_features(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
         """Return the reduced clip features, the reduced text features and their products, shape (rows, width)."""
         assert clip_reducer is not None, "a probe that only reads relates nothing"
         sound = clip_reducer.transform(np.stack(list(clips)).astype(np.float64))
@@ -127,7 +127,7 @@ def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
         products = (sound[:, :, None] * words[:, None, :]).reshape(len(sound), -1)
         return np.concatenate([sound, words, products], axis=1)
 
-    return Features(related, lambda texts: np.asarray(baseline_reducer.transform(list(texts))))
+    return Features(compute_audio_features, lambda texts: np.asarray(baseline_reducer.transform(list(texts))))
 
 
 ADAPTERS = {"mellow-probe": MellowProbe}

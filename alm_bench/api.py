@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from alm_bench.core import Parsed, UsageError
 from alm_bench.core.device import make_runtime
 from alm_bench.core.errors import format_similar_names
-from alm_bench.core.options import answer_tags, check_choice
+from alm_bench.core.options import parse_answer_tags, check_choice
 from alm_bench.evaluation import Outcome, run_evaluations
 from alm_bench.judges.jury import check_judge_options, open_jury
 from alm_bench.models import Model, resolve_model
@@ -99,15 +99,15 @@ class _CallbackProgress:
         self._call: Callback = call or (lambda _: None)
 
     @contextmanager
-    def count_items(self, title: str, total: int) -> Iterator[_ItemCounter]:
+    def track_items(self, title: str, total: int) -> Iterator[_ItemCounter]:
         yield _ItemCounter(title, total, self._call)
 
     @contextmanager
-    def count_captions(self) -> Iterator[_CaptionCounter]:
+    def track_captions(self) -> Iterator[_CaptionCounter]:
         yield _CaptionCounter(self._call)
 
     @contextmanager
-    def count_verdicts(self) -> Iterator[_VerdictCounter]:
+    def track_verdicts(self) -> Iterator[_VerdictCounter]:
         yield _VerdictCounter(self._call)
 
 
@@ -240,7 +240,7 @@ def rescore(
     check_judge_options(judges, labels, judge_repeats)
     folders = _find_folders(runs, Path(out))
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
-    tags = answer_tags(None if answer_tag is None else _normalise_names(answer_tag))
+    tags = parse_answer_tags(None if answer_tag is None else _normalise_names(answer_tag))
     chosen = None if metrics is None else ",".join(_normalise_names(metrics))
     watch = _CallbackProgress(progress)
     with open_jury(judges, judge_preset, judge_repeats, labels, Path(out), make_runtime("auto", None)) as jury:
@@ -278,8 +278,8 @@ def compare(*runs: str | Path | Results, different: bool = False, out: str | Pat
     if len(folders) < 2:
         raise UsageError(f"compare takes two runs or more, {len(folders)} was named")
     found = [read_run(folder) for folder in folders]
-    comparison.check(found, different)
-    return Comparison(found, comparison.compare(found, catalogue().task(found[0].summary.task).create()))
+    comparison.check_comparability(found, different)
+    return Comparison(found, comparison.compare_runs(found, catalogue().get_task(found[0].summary.task).create()))
 
 
 def leaderboard(runs: Names | Results | None = None, *, out: str | Path = RUNS) -> Leaderboard:
@@ -339,7 +339,7 @@ def caption_metrics(
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):
         raise UsageError(f"caption_metrics takes references for each of {len(candidates)} captions, {len(references)}")
-    with _CallbackProgress(progress).count_captions() as counting, report_progress_to(counting.update):
+    with _CallbackProgress(progress).track_captions() as counting, report_progress_to(counting.update):
         return compute_caption_scores(candidates, references, metrics=chosen)
 
 
@@ -371,7 +371,7 @@ def parse(
         raise UsageError(f"choices go with form choice, found form {form} and {len(choices)} choices")
     if several and form != "choice":
         raise UsageError(f"several goes with form choice, found form {form}")
-    tags = answer_tags(list(answer_tag))
+    tags = parse_answer_tags(list(answer_tag))
     if form == "choice":
         return (parse_choices if several else parse_choice)(text, choices, answer_tags=tags)
     if form == "entailment":

@@ -116,7 +116,7 @@ class ModelLoader:
         if self._adapter is None or recipe != self._recipe:
             self.close()  # two large models do not fit beside one another
             started = time.perf_counter()
-            self._recipe, self._adapter = recipe, recipe.make()
+            self._recipe, self._adapter = recipe, recipe.build_adapter()
             print_detail(f"{self._adapter.identity.label}: loaded in {time.perf_counter() - started:.1f} s")
         return self._adapter
 
@@ -141,7 +141,7 @@ def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callab
     outcome, budget = Outcome(), members[0].build_budget()
     with closing(Juries()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
-            jury = juries.get(asked)
+            jury = juries.get_jury(asked)
             if not _run_evaluation(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
                 return outcome
     outcome.failure = _describe_failures(members, outcome)
@@ -162,8 +162,8 @@ def _run_evaluation(
     that no other evaluation is to follow."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
-    budget.check(plans)
+    plans = plan_jobs(jobs, adapter, options.solver_folder)  # errors are found before the model answers
+    budget.check_prices(plans)
     judged = set() if jury is None else jury.select_plans(plans)
     with options.open_executor(adapter) as executor:
         for plan in plans:
@@ -185,7 +185,7 @@ def _run_evaluation(
 
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
-    tolerance = FailureTolerance.read(members[0].max_failures)
+    tolerance = FailureTolerance.parse(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
         return "; ".join(outcome.judge_failures) or None
@@ -211,11 +211,11 @@ def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
-        plans = plan_jobs(jobs, models.load(options), options.solver)
-        budget.check(plans)
+        plans = plan_jobs(jobs, models.load(options), options.solver_folder)
+        budget.check_prices(plans)
         forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
         report_unknown_revisions(plans)
-        if (jury := juries.get(options)) is not None:
+        if (jury := juries.get_jury(options)) is not None:
             judged = jury.select_plans(plans)
             forecasts += [jury.forecast_plan(plan) for plan in plans if plan.run_id in judged]
         return forecasts
@@ -229,7 +229,7 @@ def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
     from alm_bench.records.store import read_records
 
     records, _ = read_records(options.out / plan.run_id)
-    return [] if options.fresh else [record for record in records if not record.retried]
+    return [] if options.fresh else [record for record in records if not record.needs_retry]
 
 
 def run_plan(
@@ -253,7 +253,7 @@ def run_plan(
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import report_progress_to
 
-    folder, solver = options.out / plan.run_id, options.solver
+    folder, solver = options.out / plan.run_id, options.solver_folder
     with RunStore(folder, plan.header, options.fresh) as store:
         interrupted = False
         if (reparsed := reparse_outdated(store, plan.task)) is not None:
@@ -262,7 +262,7 @@ def run_plan(
         kept = len(store.kept)
         print_detail(f"{title}: run folder {folder}, {kept} of {len(plan.items)} items stored before")
         started = time.perf_counter()
-        with watch.count_items(title, len(plan.items)) as progress:  # a model's label leaves no room for figures
+        with watch.track_items(title, len(plan.items)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update, budget, executor)
             except KeyboardInterrupt:
@@ -277,17 +277,17 @@ def run_plan(
         failures = None
         if jury is not None and not interrupted and len(records) == len(plan.items):
             try:
-                with watch.count_verdicts() as counting:
+                with watch.track_verdicts() as counting:
                     judged = jury.judge(records, plan.spec.task, budget, counting.update)
                 records, failures = judged.records, judged.failures
                 store.rewrite(records)
-                store.note(judges={**store.header.judges, **judged.notes})
+                store.update_header(judges={**store.header.judges, **judged.notes})
             except KeyboardInterrupt:  # replies are cached: the same command makes only the missing calls
                 interrupted = True
-        with watch.count_captions() as counting, report_progress_to(counting.update):
+        with watch.track_captions() as counting, report_progress_to(counting.update):
             summary = summarise_run(store.header, plan.task, records, folder.name)
         if not summary.partial:
-            store.note(spec=plan.header.spec)  # options that no answer depends on may have changed
+            store.update_header(spec=plan.header.spec)  # options that no answer depends on may have changed
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")

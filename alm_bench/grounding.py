@@ -85,17 +85,17 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
             check_continuation(name, adapter, options.answer_by)
         tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
         budget = options.build_budget()
-        budget.check([one.clean for one in tasks])
+        budget.check_prices([one.clean for one in tasks])
         yield PlannedAblations(options, jobs, adapter, tasks, budget)
 
 
 def _plan_task(job: Job, adapter: "Adapter", conditions: Sequence[str], repeats: int) -> Ablation:
     """Plan the clean run of one task and its runs under each condition."""
 
-    def prepare(spec: "RunSpec", fit: "FittedAdapter | None") -> "Plan":
+    def plan_run(spec: "RunSpec", fit: "FittedAdapter | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
 
-    return plan_ablation(job.spec, conditions, repeats, prepare)
+    return plan_ablation(job.spec, conditions, repeats, plan_run)
 
 
 def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResult]:
@@ -104,7 +104,7 @@ def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResul
     Raises AlmBenchError if the budget ends a run, KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
     with planned.asked.open_executor(planned.adapter) as executor:
-        answer = partial(_execute_plan, settled=planned, executor=executor, watch=watch)
+        answer = partial(_execute_plan, ablations=planned, executor=executor, watch=watch)
         failure = partial(_find_failure, max_failures=planned.asked.max_failures)
         results = [run_ablation(one, answer, failure) for one in planned.tasks]
     report_unknown_revisions([one.clean for one in planned.tasks])
@@ -115,19 +115,19 @@ def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
     """Return the reason why a run cannot be used if it has more failed items than `--max-failures` allows, else
     None."""
     failed = [record.reason or "" for record in records if record.status == "error"]
-    if not FailureTolerance.read(max_failures).is_exceeded(len(failed), len(records)):
+    if not FailureTolerance.parse(max_failures).is_exceeded(len(failed), len(records)):
         return None
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 
 
-def _execute_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
+def _execute_plan(plan: "Plan", ablations: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
     """Execute one run of an ablation and return its records.
 
     Raises AlmBenchError if the budget ends the run, KeyboardInterrupt on Ctrl-C.
     """
     from alm_bench.records.store import read_records
 
-    asked, budget = settled.asked, settled.budget
+    asked, budget = ablations.asked, ablations.budget
     summary, interrupted, _ = run_plan(plan, asked, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt

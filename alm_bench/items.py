@@ -182,7 +182,7 @@ def find_demo_clips(task: str, data: str, split: str) -> dict[str, AudioRef]:
     from alm_bench.plugins import catalogue
     from alm_bench.resolve import find_clips, get_demo_root
 
-    entry = catalogue().task(task)
+    entry = catalogue().get_task(task)
     return {ref.id: ref for ref in find_clips(entry, get_demo_root(entry), split)}
 
 

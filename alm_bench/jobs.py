@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.adapter import DEFAULT_PROMPTS
 from alm_bench.core.escape import print_detail, print_notice
-from alm_bench.core.options import answer_tags, parse_pairs
+from alm_bench.core.options import parse_answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.plugins import catalogue, is_question_file_name
 from alm_bench.resolve import build_metrics_options, expand_task_names, pick_split, resolve_data
@@ -74,7 +74,7 @@ def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], options: Run
     if not model.abilities.choices_only or options.prompt is not None:
         return
     for name in names:
-        if model.prompts not in catalogue().task(name).load_prompts():
+        if model.prompts not in catalogue().get_task(name).load_prompts():
             raise UsageError(
                 f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
                 f"{model.prompts!r})"
@@ -109,8 +109,8 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
 
 def _resolve_job(name: str, options: dict[str, str], run_options: RunOptions) -> Job:
     """Locate the data of one task and select its prompt template."""
-    entry = catalogue().task(name)
-    task = entry.create(options, answer_tags(run_options.answer_tag))
+    entry = catalogue().get_task(name)
+    task = entry.create(options, parse_answer_tags(run_options.answer_tag))
     split = pick_split(entry, run_options.split)
     own_file = isinstance(task, ReadsOwnFile)
     root = (
@@ -136,7 +136,7 @@ def _choose_prompt_set(options: RunOptions, entry: "TaskEntry") -> str:
 
     If a task does not have the set of a model that writes text, such as `r1-aqa`, the model gets the set `letters`.
     """
-    known, own = entry.load_prompts(), options.prompts
+    known, own = entry.load_prompts(), options.prompt_set_name
     if options.prompt is None and own not in known and not options.entry.abilities.choices_only:
         return DEFAULT_PROMPTS if DEFAULT_PROMPTS in known else own
     return own

@@ -131,7 +131,7 @@ class AdapterEntry:
         """Abilities of the adapter, if it was given as an object; else abilities that objects of the class may have."""
         return read_abilities(self.cls) if self.made is None else self.made.abilities
 
-    def complete(self, options: Mapping[str, str]) -> dict[str, str]:
+    def complete_options(self, options: Mapping[str, str]) -> dict[str, str]:
         """Return `options` together with the options that the entry's name implies (`preset`).
 
         Raises UsageError if they contradict each other.
@@ -143,7 +143,7 @@ class AdapterEntry:
 
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
         """Create the adapter. Raises UsageError for invalid options or an incomplete adapter."""
-        parsed = fill_options(self.options, self.complete(options), f"model {self.name}")
+        parsed = fill_options(self.options, self.complete_options(options), f"model {self.name}")
         made = self.cls(parsed, runtime)
         if (missing := find_missing_attribute(made)) is not None:
             raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
@@ -175,7 +175,7 @@ class Catalogue:
             _scan_adapters(self)
         return self._adapters
 
-    def task(self, name: str) -> TaskEntry:
+    def get_task(self, name: str) -> TaskEntry:
         """Return the entry of a task by its name, or of the task that reads a question file.
 
         A question file is named as `./birds.csv` or `hf:ORG/NAME`, in stored runs as `file:birds`. Raises UsageError
@@ -195,7 +195,7 @@ class Catalogue:
 
     def find_task(self, name: str) -> TaskEntry | None:
         """Return the entry of a task by the name that a stored run has; None if the task's plug-in is not installed."""
-        return self.task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
+        return self.get_task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
 
     @property
     def collections(self) -> dict[str, list[str]]:
@@ -223,7 +223,7 @@ class Catalogue:
             found += self.collections.get(name) or [single]
         return list(dict.fromkeys(found))
 
-    def adapter(self, name: str) -> AdapterEntry:
+    def get_adapter(self, name: str) -> AdapterEntry:
         """Return the entry of an adapter by its name.
 
         `name` is a name in the catalogue, `FILE.py:Class`, `package.module:Class`, or a hub repository (`ORG/NAME`).

@@ -23,11 +23,11 @@ class StepCounter(Protocol):
 class Watch(Protocol):
     """Progress display of runs."""
 
-    def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
+    def track_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
         """Return the progress display of one run's items, shown for the duration of the block."""
 
-    def count_captions(self) -> AbstractContextManager[StepCounter]:
+    def track_captions(self) -> AbstractContextManager[StepCounter]:
         """Return the progress display of the captions that SPICE parses, shown for the duration of the block."""
 
-    def count_verdicts(self) -> AbstractContextManager[StepCounter]:
+    def track_verdicts(self) -> AbstractContextManager[StepCounter]:
         """Return the progress display of the calls of judges, shown for the duration of the block."""

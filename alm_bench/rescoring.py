@@ -30,7 +30,7 @@ def configure_task(
     if metrics is not None:
         options["metrics"] = build_metrics_options([name], metrics)[name]
     spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
-    return replace_fields(header, spec=spec), catalogue().task(name).create(options, spec.answer_tags)
+    return replace_fields(header, spec=spec), catalogue().get_task(name).create(options, spec.answer_tags)
 
 
 def rescore_run(
@@ -67,15 +67,15 @@ def rescore_run(
         failures = None
         if jury is not None:  # before anything is written, since it may be refused
             jury.refuse_model(header.identity)
-            with watch.count_verdicts() as counting:
+            with watch.track_verdicts() as counting:
                 judged = jury.judge(records, header.task.name, budget or Budget(), counting.update)
             records, failures = judged.records, judged.failures
             header = replace_fields(header, judges={**header.judges, **judged.notes})
-        with watch.count_captions() as counting, report_progress_to(counting.update):
+        with watch.track_captions() as counting, report_progress_to(counting.update):
             summary = summarise_run(header, task, records, folder.name)
         store.rewrite(records)
-        store.note(parser=task.parser, judges=header.judges)
+        store.update_header(parser=task.parser, judges=header.judges)
         if not summary.partial:
-            store.note(spec=header.spec)  # with the metrics and tags of this call
+            store.update_header(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
     return Run(folder, summary, StoredRecords(folder)), reparsed, failures

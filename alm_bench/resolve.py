@@ -20,7 +20,7 @@ def build_metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     """
     from alm_bench.plugins import catalogue
 
-    scored = [name for name in tasks if "metrics" in catalogue().task(name).list_option_names()]
+    scored = [name for name in tasks if "metrics" in catalogue().get_task(name).list_option_names()]
     if not scored:
         raise UsageError(f"--metrics: none of {', '.join(tasks)} is a captioning or open-ended task")
     return dict.fromkeys(scored, metrics.replace(",", "+"))
@@ -143,7 +143,7 @@ def select_tasks(text: str | None, option: str) -> "list[TaskEntry]":
 
     if text is None or text.strip() == "all":
         return [entry for _, entry in sorted(catalogue().tasks.items())]
-    return [catalogue().task(name) for name in expand_task_names(text, option)]
+    return [catalogue().get_task(name) for name in expand_task_names(text, option)]
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:

@@ -80,7 +80,7 @@ class Figure:
 class _Printable:
     """Base class of results. `print` shows them as the command line does, a notebook shows them as HTML."""
 
-    def _blocks(self, form: "Form") -> "list[Block]":
+    def _build_blocks(self, form: "Form") -> "list[Block]":
         """Return the parts of the text for the output form."""
         raise NotImplementedError
 
@@ -89,13 +89,13 @@ class _Printable:
         from alm_bench.reports import render
         from alm_bench.reports.screen import WIDTH, detect_screen
 
-        return render(self._blocks("terminal"), "terminal", detect_screen(sys.stdout).width or WIDTH).rstrip("\n")
+        return render(self._build_blocks("terminal"), "terminal", detect_screen(sys.stdout).width or WIDTH).rstrip("\n")
 
     def to_markdown(self) -> str:
         """Return the text that `alm-bench` writes to pipes and files."""
         from alm_bench.reports import render
 
-        return render(self._blocks("markdown"), "markdown")
+        return render(self._build_blocks("markdown"), "markdown")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -127,7 +127,7 @@ class Results(_Printable):
     def __repr__(self) -> str:
         return f"<Results: {', '.join(run.folder.name for run in self.runs)}>"
 
-    def _blocks(self, form: "Form") -> "list[Block]":
+    def _build_blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.run_report import build_results
 
         out = self.runs[0].folder.parent if self.runs else None
@@ -152,9 +152,9 @@ class Results(_Printable):
     @property
     def items(self) -> list[Item]:
         """Items of all runs, in the order of the tasks. Raises StoreError if a run folder cannot be read."""
-        return [make_item(RunNames.from_summary(run.summary), record) for run, record in self._records()]
+        return [make_item(RunNames.from_summary(run.summary), record) for run, record in self._iterate_records()]
 
-    def _records(self) -> "Iterator[tuple[Run, Record]]":
+    def _iterate_records(self) -> "Iterator[tuple[Run, Record]]":
         from alm_bench.records.store import read_records
 
         for run in self.runs:
@@ -207,7 +207,7 @@ class Results(_Printable):
         clips = []
         rows = []
         made = {id(run): _find_run_clips(run.summary) for run in self.runs}
-        for run, record in self._records():
+        for run, record in self._iterate_records():
             rows.append(flatten_item(make_item(RunNames.from_summary(run.summary), record)))
             clips.append(encode_clip(record, made[id(run)]))
         columns = list_columns(rows)
@@ -264,7 +264,7 @@ class Comparison(_Printable):
 
         return [format_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
-    def _blocks(self, form: "Form") -> "list[Block]":
+    def _build_blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison_report
 
         return build_comparison_report(self.runs, self.cells)
@@ -309,7 +309,7 @@ class Leaderboard(_Printable):
     left_out: "Sequence[SkippedFolder]"
     """Folders that contain no finished run, with the reason."""
 
-    def _blocks(self, form: "Form") -> "list[Block]":
+    def _build_blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
@@ -345,7 +345,7 @@ class NoiseAblation(_Printable):
     tasks: "Sequence[AblationResult]"
     """Effects, one entry per task."""
 
-    def _blocks(self, form: "Form") -> "list[Block]":
+    def _build_blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.ablation import build_ablation_report, build_notes
 
         blocks: list[Block] = []

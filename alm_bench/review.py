@@ -184,7 +184,7 @@ def relabel_run(
         _grade_relabelled(new, task) if new is not old else old
         for new, old in zip(changed.records, records, strict=True)
     ]
-    with watch.count_captions() as counting, report_progress_to(counting.update):
+    with watch.track_captions() as counting, report_progress_to(counting.update):
         before = summarise_run(header, task, records, folder.name)
         after = summarise_run(header, task, corrected, folder.name)
     return RelabelledRun(before, after, changed.changes, changed.unknown)

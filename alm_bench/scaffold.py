@@ -59,7 +59,7 @@ def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
     """
     if not is_question_file_name(file):
         raise UsageError(f"{file} is no file: expected the path of a question file, such as ./birds.csv")
-    entry = catalogue().task(file)
+    entry = catalogue().get_task(file)
     task = entry.create(options)
     if not isinstance(task, ReadsOwnFile):
         raise UsageError(f"{file} is a plug-in, expected a question file")

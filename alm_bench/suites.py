@@ -222,7 +222,7 @@ def _check_members(members: Sequence[RunOptions], faults: _ErrorList) -> None:
 
 def _check_names(tables: _Tables, faults: _ErrorList) -> None:
     """Report unknown models and tasks even if the suite has other errors, so that all errors are reported together."""
-    for kind, table, find in (("model", tables.models, catalogue().adapter), ("task", tables.tasks, catalogue().task)):
+    for kind, table, find in (("model", tables.models, catalogue().get_adapter), ("task", tables.tasks, catalogue().get_task)):
         for name, own in table.items():
             try:
                 for each in [own.get(kind, name)] if kind == "model" else catalogue().expand([own.get(kind, name)]):
@@ -235,7 +235,7 @@ def _iterate_known_models(members: Sequence[RunOptions], faults: _ErrorList) -> 
     """Yield the known models of the suite, and report the unknown ones."""
     for model in dict.fromkeys(member.model for member in members):
         try:
-            catalogue().adapter(model)
+            catalogue().get_adapter(model)
         except UsageError as error:
             faults.add(str(error))
         else:

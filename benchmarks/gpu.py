@@ -178,7 +178,7 @@ def measure_training(table: Table, found: LoadedNetwork, dtype: torch.dtype, bat
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
     waves = torch.stack([torch.from_numpy(clip(i)) for i in range(2 * batch)]).to(table.device)
     layout = model.config.prompt
-    prompts = [PROTOCOLS["paper"].prompt_ids(prompt(i), found.tokenizer, layout) for i in range(batch)]
+    prompts = [PROTOCOLS["paper"].encode_prompt(prompt(i), found.tokenizer, layout) for i in range(batch)]
     answers = [[3 + (i + k) % 1000 for k in range(40)] for i in range(batch)]
 
     def step() -> float:

@@ -37,7 +37,7 @@ from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.features import encode_clips
 from alm_bench.train.loop import Trainer
 from alm_bench.train.rollouts import draw_groups
-from alm_bench.train.setup import TrainingSetup, build_network, prepare
+from alm_bench.train.setup import TrainingSetup, build_network, prepare_training
 
 ITEMS = 480
 """Number of held-out items: the first ones of the demo data of the task mmau."""
@@ -83,7 +83,7 @@ class Experiment:
         for name, world in rows.items():
             choices[name] = [tuple(row["choices"]) for row in world.rows]
             texts = [MCQ.render({"question": row["question"]}, row["choices"]) for row in world.rows]
-            prompts[name] = [protocol.prompt_ids(text, loaded.tokenizer, layout) for text in texts]
+            prompts[name] = [protocol.encode_prompt(text, loaded.tokenizer, layout) for text in texts]
         targets = [row["choices"].index(row["answer"]) for row in rows["plain"].rows]
         return Items(prompts, choices, targets, self._encode_items(loaded.model, rows["plain"], protocol))
 
@@ -108,7 +108,7 @@ class Experiment:
         """Return the training data of a recipe with a new network. Data and encoded clips are shared by all runs."""
         key = json.dumps([vars_of(part) for part in config.data])
         if key not in self.worlds:
-            self.worlds[key] = prepare(config, self.out / "features", lambda *_: None)
+            self.worlds[key] = prepare_training(config, self.out / "features", lambda *_: None)
             corpus, encoded = self.worlds[key].corpus, self.out / "clips.pt"
             if not encoded.is_file():
                 model = self.worlds[key].model
@@ -130,7 +130,7 @@ class Experiment:
             part = range(start, min(start + 32, ITEMS))
             with torch.inference_mode():
                 outputs = EncoderOutput(*(each[list(part)] for each in encoded))
-                tokens = model.mapper(model.encoder.to_probabilities(outputs))
+                tokens = model.mapper(model.encoder.compute_probabilities(outputs))
                 contexts = model.build_sequences(tokens, [None] * len(part), [items.prompts[world][i] for i in part])
             drawn = draw_groups(model, contexts, [[str(i)] for i in part], Decoding(max_new_tokens=24))
             tokenizer = next(iter(self.worlds.values())).tokenizer

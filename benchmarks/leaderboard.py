@@ -33,8 +33,8 @@ from alm_bench.runner import Plan, RunSpec, prepare
 
 
 def plan_items(items: int) -> Plan:
-    entry = catalogue().task("mmau")
-    adapter = catalogue().adapter("blind").create({}, Runtime("cpu", None))
+    entry = catalogue().get_task("mmau")
+    adapter = catalogue().get_adapter("blind").create({}, Runtime("cpu", None))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
     return prepare(

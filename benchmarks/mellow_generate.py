@@ -66,7 +66,7 @@ def loaded(batch: int) -> tuple[LoadedNetwork, list[Question]]:
 
 def embedded(model: Mellow, tokenizer: Any, questions: Sequence[Question]) -> Tensor:
     """What the answers follow, (B, n, D), with the network's modules as they train."""
-    ids = [PROTOCOLS["paper"].prompt_ids(question.prompt, tokenizer, model.config.prompt) for question in questions]
+    ids = [PROTOCOLS["paper"].encode_prompt(question.prompt, tokenizer, model.config.prompt) for question in questions]
     first, second = ([getattr(question, name) for question in questions] for name in ("first", "second"))
     heard = model.encode_audio(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]).to(model.device))
     return torch.stack(model.build_sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
@@ -225,7 +225,7 @@ def ratio(batch: int, count: int, rounds: int) -> None:
 def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None], float | None]:
     """Texts in the task's order, of the bundled network on the demo world, and accuracy where items are right or
     wrong."""
-    entry, model = catalogue().task(task), catalogue().adapter("mellow")
+    entry, model = catalogue().get_task(task), catalogue().get_adapter("mellow")
     adapter = model.create({}, Runtime(dtype=dtype))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
@@ -269,9 +269,9 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     clips = [piece for pair in pairs for piece in pair]
     heard = answerer._encode_clips(clips)
     audio = [found.model.join_clips(*heard[2 * i : 2 * i + 2]) for i in range(batch)]
-    prefixes = engine.prefixes(audio)
+    prefixes = engine.compute_prefixes(audio)
     layout = found.model.config.prompt
-    prompts = [PROTOCOLS["paper"].prompt_ids(q.prompt, found.tokenizer, layout) for q in questions]
+    prompts = [PROTOCOLS["paper"].encode_prompt(q.prompt, found.tokenizer, layout) for q in questions]
     contexts = [
         Context(prefix, engine.embed([layout.separator, *ids])) for prefix, ids in zip(prefixes, prompts, strict=True)
     ]
@@ -286,7 +286,7 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     stages = {
         "log-mels": took(lambda: [answerer._logmel(torch.from_numpy(q.first)[None]) for q in questions * 2]),
         "encode the clips": took(lambda: answerer._encode_clips(clips)),
-        "read the clips": took(lambda: engine.prefixes(audio)),
+        "read the clips": took(lambda: engine.compute_prefixes(audio)),
         "read the prompts, first token": read,
         "write the other tokens": took(lambda: engine.generate(contexts, names, all_)) - read,
     }

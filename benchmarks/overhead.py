@@ -58,7 +58,7 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int) -> list[Plan]
         left = items - sum(len(plan.items) for plan in plans)
         if not left:
             break
-        entry = catalogue().task(name)
+        entry = catalogue().get_task(name)
         decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
         spec = RunSpec(name, "benchmark", split, "demo", decoding, limit=left, batch_size=size)
         plans.append(
@@ -163,7 +163,7 @@ class Turns:
 
 
 def with_mellow(items: int, rounds: int, runs: Path) -> None:
-    entry = catalogue().adapter("mellow")
+    entry = catalogue().get_adapter("mellow")
     adapters: list[Any] = [entry.create({}, Runtime()) for _ in range(2)]
 
     def plans(adapter: Adapter) -> list[Plan]:
@@ -194,7 +194,7 @@ def with_mellow(items: int, rounds: int, runs: Path) -> None:
 
 
 def with_echo(items: int, rounds: int, runs: Path) -> None:
-    entry = catalogue().adapter("echo")
+    entry = catalogue().get_adapter("echo")
     adapter = entry.create({}, Runtime())
     adapter.audio = None
     plans = planned(adapter, entry.prompts, items, 64)

@@ -44,14 +44,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "birds.csv"
         write_file(path, 100)
-        warm: Any = catalogue().task(str(path)).create({})
+        warm: Any = catalogue().get_task(str(path)).create({})
         list(warm.samples(warm.open_root("all"), "all"))  # libraries are loaded once
         write_file(path, asked.rows)
         started = time.process_time()
         rows = len(read_csv(path, COLUMNS))
         alone = time.process_time() - started
         before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-        task: Any = catalogue().task(str(path)).create({})
+        task: Any = catalogue().get_task(str(path)).create({})
         count = len(list(task.samples(task.open_root("all"), "all")))
         taken = time.process_time() - started
         memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

@@ -66,7 +66,7 @@ adapter: "Adapter"
 
 def prepared(recipe: "Recipe") -> None:
     global adapter
-    adapter = recipe.make()
+    adapter = recipe.build_adapter()
 
 
 def answered(request: "Request") -> str:
@@ -104,7 +104,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     (folder / "multiplies.py").write_text(MODEL.format(times=asked.times), encoding="utf-8")
     recipe = Recipe(f"{folder}/multiplies.py:Multiplies", {}, Runtime(), "plain", "letters")
-    entry, own = catalogue().task("mmau"), recipe.make()
+    entry, own = catalogue().get_task("mmau"), recipe.build_adapter()
     spec = RunSpec("mmau", recipe.model, "test-mini", "demo", Decoding(), limit=asked.items, batch_size=4)
     plan = prepare(
         spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), get_demo_root(entry), own

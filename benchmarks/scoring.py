@@ -44,8 +44,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=10_000)
     asked = parser.parse_args()
-    task = catalogue().task("mmau").create()
-    made = list(task.samples(get_demo_root(catalogue().task("mmau")), "test-mini"))
+    task = catalogue().get_task("mmau").create()
+    made = list(task.samples(get_demo_root(catalogue().get_task("mmau")), "test-mini"))
     samples = [question(made[number % len(made)], number) for number in range(asked.items)]
     texts = [answer(sample, number) for number, sample in enumerate(samples)]
 

@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    get_demo_root(catalogue().task("mmau"))
+    get_demo_root(catalogue().get_task("mmau"))
     print("| command | seconds | share of imports, % |\n|---|---|---|")
     for asked in (("--help",), ("ls",)):
         taken = statistics.median(ended(*asked)[0] for _ in range(rounds))

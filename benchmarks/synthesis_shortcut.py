@@ -23,7 +23,7 @@ from alm_bench.synthesis.pipeline import parse_steps
 from alm_bench.synthesis.service import Models, SynthesisOptions, filter_files
 from alm_bench.train.config import load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 SHARE = 0.6
 SEEDS = (1, 2, 3)
@@ -78,7 +78,7 @@ def train_network(folder: Path, rows: Path, name: str, seed: int, steps: int) ->
         text = RECIPE.format(name=name, seed=seed, out=out, file=rows, root=folder / "audio", steps=steps)
         write_atomically(folder / f"{name}.toml", text)
         recipe = load_config(str(folder / f"{name}.toml"))
-        prepared = prepare(recipe, get_cache_folder("features"), lambda *_: None)
+        prepared = prepare_training(recipe, get_cache_folder("features"), lambda *_: None)
         Trainer(recipe, prepared, lambda _: None).run()
     return out / name / "last"
 

@@ -16,7 +16,7 @@ import torch
 
 from alm_bench.train.config import load_config
 from alm_bench.train.loop import Stage, Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 
 def bare(stage: Stage, steps: range, trainer: Trainer) -> float:
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = load_config("mellow-mini", {"data.0.rows": str(asked.rows), "validation": "[]"})
         trainer = Trainer(
-            replace(config, out=Path(folder)), prepare(config, Path(folder), lambda *_: None), lambda entry: None
+            replace(config, out=Path(folder)), prepare_training(config, Path(folder), lambda *_: None), lambda entry: None
         )
         trainer.folder.open(config, fresh=False)
         print("| stage | bare, samples/s | loop, samples/s | ratio (median) |\n|---|---|---|---|")

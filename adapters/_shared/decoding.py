@@ -33,7 +33,7 @@ def build_generate_arguments(items: Sequence[str], decoding: Decoding) -> dict[s
     Raises UsageError for values that the decoding method does not support."""
     decoding.check()
     arguments: dict[str, Any] = {"max_new_tokens": decoding.max_new_tokens, "do_sample": False}
-    if decoding.samples:
+    if decoding.is_sampled:
         arguments["logits_processor"] = LogitsProcessorList([ItemSampling(items, decoding)])
     if decoding.method == "beam":
         arguments |= {"num_beams": decoding.beams, "length_penalty": decoding.length_penalty, "early_stopping": False}

@@ -209,9 +209,9 @@ class ProbeAdapter(BaseAdapter):
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
-        return [self._answer(request) for request in batch]
+        return [self._answer_request(request) for request in batch]
 
-    def _answer(self, request: Request) -> Output:
+    def _answer_request(self, request: Request) -> Output:
         if self._probe is None or self._features is None:
             return Output(None, error=f"{self.identity.label} is fitted on a task before it answers, this one is not")
         if (problem := self._find_problem(request)) is not None:

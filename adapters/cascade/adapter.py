@@ -99,19 +99,19 @@ class CascadeAdapter(DescribingAdapter):
             request.id, self._describer.render(request, texts), choices=request.choices, prefix=request.prefix
         )
 
-    def clean(self, text: str) -> str:
+    def extract_description(self, text: str) -> str:
         return self._describer.clean(text)
 
-    def build_extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
+    def build_extra_fields(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
         return {self._describer.extra: list(texts)}
 
-    def describe_failure(self, request: Request, output: Output) -> Output:
+    def build_failed_output(self, request: Request, output: Output) -> Output:
         return self._describer.describe_failure(request, output)
 
 
 def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:
     """Build the captioner or the language model. Raises UsageError if it is a cascade or a replay."""
-    entry = catalogue().adapter(plugin.name)
+    entry = catalogue().get_adapter(plugin.name)
     if issubclass(entry.cls, CascadeAdapter):
         raise UsageError(f"{part}={plugin.name}: a cascade is made of two other models")
     if entry.abilities.is_replay:
@@ -131,7 +131,7 @@ def _select_description_prompt(
         table = sets["transcript"]
     else:
         captions = sets["caption"]
-        table = captions.get(catalogue().adapter(listener.name).prompts, captions["letters"])
+        table = captions.get(catalogue().get_adapter(listener.name).prompts, captions["letters"])
     found = DescriptionPrompt.from_table(table)
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)
 

@@ -223,7 +223,7 @@ class ClapAdapter(BaseAdapter):
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
-        return [self._answer(request) for request in batch]
+        return [self._answer_request(request) for request in batch]
 
     def embed(self, batch: Sequence[Request]) -> Sequence[Vector]:
         """Return the embedding of each request's clip, or of its prompt if it has no clip. It has unit length."""
@@ -232,7 +232,7 @@ class ClapAdapter(BaseAdapter):
             for request in batch
         ]
 
-    def _answer(self, request: Request) -> Output:
+    def _answer_request(self, request: Request) -> Output:
         if (problem := self._find_problem(request)) is not None:
             return Output(None, error=problem)
         thresholds = self._thresholds
@@ -273,15 +273,15 @@ class ClapProbe(ProbeAdapter):
 
         network = Clap(options.path, options.revision, runtime)
 
-        def read(texts: Sequence[str]) -> "Matrix":
+        def compute_text_features(texts: Sequence[str]) -> "Matrix":
             return np.stack([network.embed_text(text) for text in texts]).astype(np.float64)
 
-        def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+        def compute_audio_features(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
             """Return both embeddings, their product and their absolute difference, shape (rows, width)."""
-            heard, words = np.stack(list(clips)).astype(np.float64), read(texts)
+            heard, words = np.stack(list(clips)).astype(np.float64), compute_text_features(texts)
             return np.concatenate([heard, words, heard * words, np.abs(heard - words)], axis=1)
 
-        features = Features(related, read)
+        features = Features(compute_audio_features, compute_text_features)
         identity = network.build_identity("clap-probe", features="clip, text, product, distance")
         super().__init__(
             Network(network.embed_clip, lambda clips, texts: features), options.hears, _build_policy(network), identity

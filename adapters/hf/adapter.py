@@ -100,17 +100,17 @@ class HFAdapter(BaseAdapter):
         wanted = _build_settings(options, runtime)
 
         from alm_bench.adapters.hf.load import find_lora, load
-        from alm_bench.adapters.hf.prompt import encoder
-        from alm_bench.adapters.hf.source import find
+        from alm_bench.adapters.hf.prompt import build_encoder
+        from alm_bench.adapters.hf.source import find_source
 
-        source = find(path, revision)
+        source = find_source(path, revision)
         lora = None if options.lora is None else find_lora(options.lora, source, known.path if known else None)
         if lora is None and known is not None and known.lora_folder is not None:
-            lora = find(path, source.commit, "adapter_config.json", known.lora_folder)
+            lora = find_source(path, source.commit, "adapter_config.json", known.lora_folder)
         self.loaded = load(source, wanted, lora)
         family = _apply_options(self.loaded.family, options)
         suffix = known.suffix if known else ""
-        self.encoder = encoder(self.loaded, family, options.system or (known.system if known else ""), suffix)
+        self.encoder = build_encoder(self.loaded, family, options.system or (known.system if known else ""), suffix)
         self.abilities = replace(self.abilities, continuation=self.encoder.continues_answers)
         self.audio: AudioPolicy | None = AudioPolicy(
             rate=self.loaded.rate, min_seconds=family.min_seconds, max_seconds=self.loaded.max_seconds
@@ -129,7 +129,7 @@ class HFAdapter(BaseAdapter):
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return free_memory_on_error(lambda: self._answers(batch, decoding))
+        return free_memory_on_error(lambda: self._generate_batch(batch, decoding))
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
@@ -137,14 +137,14 @@ class HFAdapter(BaseAdapter):
         """
         from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.rows(batch)])
+        return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.prepare_rows(batch)])
 
-    def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
+    def _generate_batch(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         from alm_bench.adapters.hf.generate import generate_answers
 
-        rows = self.encoder.rows(batch)
+        rows = self.encoder.prepare_rows(batch)
         outputs = {row.index: Output(None, error=row.problem) for row in rows if row.problem is not None}
-        for group in self.encoder.groups(rows):
+        for group in self.encoder.group_rows(rows):
             encoded, lost = self.encoder.encode(group)
             outputs |= {row.index: Output(None, error=row.problem) for row in lost}
             if encoded is not None:

@@ -109,7 +109,7 @@ class Checkpoint:
     @property
     def summary(self) -> str:
         """One-line summary for lists: size, licence, longest clip, repository."""
-        longest = family(self.family).max_seconds
+        longest = get_family_settings(self.family).max_seconds
         heard = "whole clips" if longest is None else f"clips up to {longest:g} s"
         return f"{self.title}: {self.parameters:g}B parameters, {self.licence}, {heard} ({self.path})"
 
@@ -120,7 +120,7 @@ def _load_document() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "families.toml").read_text(encoding="utf-8"))
 
 
-def family(name: str) -> Family:
+def get_family_settings(name: str) -> Family:
     """Return the settings of a model type; the defaults if `families.toml` does not list it."""
     return Family(name, **_convert_lists(_load_document()["families"].get(name, {})))
 
@@ -171,7 +171,7 @@ def find_clip_order(name: str) -> ClipOrder:
     for known in list_checkpoints().values():
         path = known.path.casefold()
         if asked in (path, path.rpartition("/")[2]):
-            return "text-first" if family(known.family).text_first else "clip-first"
+            return "text-first" if get_family_settings(known.family).text_first else "clip-first"
     return "clip-first"
 
 

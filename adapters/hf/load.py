@@ -12,8 +12,8 @@ import transformers
 from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
 from alm_bench.adapters._shared.loading import translate_load_errors
-from alm_bench.adapters.hf.families import Family, family, has_own_model_types, is_transcriber, resolve_model_types
-from alm_bench.adapters.hf.source import Source, find
+from alm_bench.adapters.hf.families import Family, get_family_settings, has_own_model_types, is_transcriber, resolve_model_types
+from alm_bench.adapters.hf.source import Source, find_source
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
 
@@ -110,7 +110,7 @@ def find_family(source: Source, remote_code: bool) -> Family:
             f"{source.name} is of the type {name!r}, which transformers {transformers.__version__} does not know: "
             f"install a newer one{more}"
         )
-    found = family(name)
+    found = get_family_settings(name)
     part = config.get(found.part, config) if found.part else config
     if not remote_code and _find_auto_class(str(part.get("model_type", name))) is None:
         raise UsageError(f"{source.name} is of the type {name}, which generates no text from audio")
@@ -299,7 +299,7 @@ def find_lora(path: str, base: Source, original: str | None) -> Source:
     `original` names the repository that `base` is a copy of. Raises CheckpointError, and UsageError if the LoRA adapter
     was trained on another checkpoint.
     """
-    lora = find(path, None, "adapter_config.json")
+    lora = find_source(path, None, "adapter_config.json")
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
     if trained_on and not _is_base_of_lora(trained_on, base, original):
         raise UsageError(

@@ -75,11 +75,11 @@ class Encoder:
         self.device, self.dtype = loaded.model.device, loaded.model.dtype
         loaded.tokenizer.padding_side = "left"
 
-    def rows(self, batch: Sequence[Request]) -> list[Row]:
+    def prepare_rows(self, batch: Sequence[Request]) -> list[Row]:
         """Return one row per request, in order, with a rendered prompt or a problem."""
         return [self._prepare_row(index, request) for index, request in enumerate(batch)]
 
-    def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
+    def group_rows(self, rows: Sequence[Row]) -> list[list[Row]]:
         """Group the rows without a problem into batches.
 
         Rows without clips are one group. If the family requires equal lengths, rows with clips of equal lengths are one
@@ -130,7 +130,7 @@ class Encoder:
         parts = [part for wave in waves for part in (silence, wave)][1:]
         return np.concatenate(parts)
 
-    def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def build_messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the conversation of a row; `clips` are its audio parts."""
         text = append_suffix(row.request.prompt, self.suffix)
         if self.system and self.family.system == "fold":
@@ -154,7 +154,7 @@ class Encoder:
         If the template leaves out a clip or the question, the row has a problem instead.
         """
         # Templates read only the part's type. A template that does not know parts would print an array in full.
-        messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
+        messages = self.build_messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         text += row.request.prefix
         if row.request.prompt.strip() not in text:
@@ -182,9 +182,9 @@ class Encoder:
         # Paddings of text and clips are separate: a flat padding=True reaches the audio extractor too.
         audio = {"audio": waves, "audio_kwargs": {"sampling_rate": self.rate}} if waves else {}
         inputs = self.processor(text=[row.text for row in rows], return_tensors="pt", text_kwargs=text_kwargs, **audio)
-        return self.count_tokens(rows, inputs)
+        return self.build_batch(rows, inputs)
 
-    def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
+    def build_batch(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
         """Return the batch of `rows` with their network inputs, and with the numbers of tokens of each row."""
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         return EncodedBatch(
@@ -204,10 +204,10 @@ class MistralEncoder(Encoder):
         return row
 
     def encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
-        conversations = [self.messages(row, [self._clip(wave) for wave in row.waves]) for row in rows]
-        return self.count_tokens(rows, self.processor.apply_chat_template(conversations))
+        conversations = [self.build_messages(row, [self._build_audio_part(wave) for wave in row.waves]) for row in rows]
+        return self.build_batch(rows, self.processor.apply_chat_template(conversations))
 
-    def _clip(self, wave: Wave) -> dict[str, str]:
+    def _build_audio_part(self, wave: Wave) -> dict[str, str]:
         """Return a waveform as an audio part of a message: a WAV file in base64."""
         return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
 
@@ -229,7 +229,7 @@ def _format_lost_clip(tokens: int, clips: int) -> str:
     return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 
 
-def encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
+def build_encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
     """Create the encoder that the family needs: with the processor of transformers, or with mistral-common."""
     kinds = {"processor": Encoder, "mistral": MistralEncoder}
     return kinds[family.encoder](loaded, family, system, suffix)

@@ -37,7 +37,7 @@ class Source:
         return self.commit or compute_folder_sha256(Path(self.name) / self.subfolder)
 
 
-def find(name: str, revision: str | None, file: str = "config.json", subfolder: str = "") -> Source:
+def find_source(name: str, revision: str | None, file: str = "config.json", subfolder: str = "") -> Source:
     """Read the configuration `file` in `name`, a folder or a repository, and return the source.
 
     Raises CheckpointError with a one-line message.

@@ -46,7 +46,7 @@ class OpenAIAdapter(BaseAdapter):
     def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:
         if importlib.util.find_spec("aiohttp") is None:
             raise UsageError("model openai needs the package aiohttp: pip install 'alm-bench[openai]'")
-        self._options, self._key = options, options.key()
+        self._options, self._key = options, options.read_key()
         self._session, self._limit = Session(), ConcurrencyLimit(options.concurrency)
         hears = options.audio != "none"
         self.audio: AudioPolicy | None = (
@@ -158,7 +158,7 @@ class OpenAIAdapter(BaseAdapter):
 
         The server's tokenizer may give other numbers, and its chat template adds tokens.
         """
-        from alm_bench.adapters.openai.reply import cost
+        from alm_bench.adapters.openai.reply import compute_cost
 
         text = math.ceil((len(request.prompt) + len(request.prefix) + len(self._options.system or "")) / 4)
         audio = math.ceil(seconds * self._options.audio_tokens_per_second)
@@ -168,7 +168,7 @@ class OpenAIAdapter(BaseAdapter):
             prompt_tokens=text + audio,
             completion_tokens=written,
             audio_tokens=audio,
-            cost=cost(self._options, text + audio, audio, written) if priced else None,
+            cost=compute_cost(self._options, text + audio, audio, written) if priced else None,
         )
 
 

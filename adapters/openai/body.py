@@ -84,7 +84,7 @@ def _encode_fields(decoding: Decoding, options: OpenAIOptions, continues: bool) 
         **_build_sampling_fields(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **({"continue_final_message": True, "add_generation_prompt": False} if continues else {}),
-        **options.body,
+        **options.extra_body_fields,
     }
     return dump_json({name: value for name, value in fields.items() if value is not None}).encode()
 

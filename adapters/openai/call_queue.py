@@ -34,12 +34,12 @@ class CallQueue:
     @property
     def has_room(self) -> bool:
         """True if another call may be started."""
-        return self._used < self._calls.limit.limit
+        return self._used_slots < self._calls.limit.limit
 
     @property
     def is_empty(self) -> bool:
         """True if there is neither an open call nor an answer."""
-        return not self._used
+        return not self._used_slots
 
     @property
     def has_due_answers(self) -> bool:
@@ -53,7 +53,7 @@ class CallQueue:
         return bool(self._answers) and (many or waited or not self._open or self.error is not None)
 
     @property
-    def _used(self) -> int:
+    def _used_slots(self) -> int:
         """Number of open calls and of answers in the queue."""
         return len(self._open) + len(self._answers)
 
@@ -74,7 +74,7 @@ class CallQueue:
         if wait and self._open:
             left = self._answered_at + GATHERING_SECONDS - time.monotonic()
             timeout = max(0.0, left) if self._answers else None
-        for call in self._calls.take_ended(timeout):
+        for call in self._calls.take_ended_calls(timeout):
             request, error = self._open.pop(call), call.exception()
             if error is not None:
                 self.error = error

@@ -16,7 +16,7 @@ import aiohttp
 from alm_bench.adapters.openai.client import HttpClient, Reply
 from alm_bench.adapters.openai.concurrency import ConcurrencyLimit
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.adapters.openai.reply import build_failure_output, list_error_codes, parse_reply, usage
+from alm_bench.adapters.openai.reply import build_failure_output, list_error_codes, parse_reply, build_usage_extra
 from alm_bench.adapters.openai.retries import choose_wait, is_busy, should_retry
 from alm_bench.adapters.openai.session import QUOTA, Session, find_remedy
 from alm_bench.adapters.openai.streamed import NoReplyError
@@ -48,7 +48,7 @@ class CallLoop:
 
     def __enter__(self) -> "CallLoop":
         try:
-            self._client = self._complete(self._open_client())
+            self._client = self._run_coroutine(self._open_client())
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -60,7 +60,7 @@ class CallLoop:
             self._loop.call_soon_threadsafe(self._loop.stop)
             wait([self._running])
         try:
-            self._complete(self._cancel_calls())
+            self._run_coroutine(self._cancel_calls())
         finally:
             if self._thread is not None:
                 self._thread.shutdown()
@@ -82,7 +82,7 @@ class CallLoop:
         self._loop.call_soon(self._stop_waiting)
         self._wait()
 
-    def take_ended(self, timeout: float | None) -> "list[asyncio.Task[Output]]":
+    def take_ended_calls(self, timeout: float | None) -> "list[asyncio.Task[Output]]":
         """Return the calls that have ended since this method was called last. If there are none, wait for one.
 
         `timeout` is the longest time to wait, in seconds; None: no limit.
@@ -101,7 +101,7 @@ class CallLoop:
 
         Any reply will do. A timeout or another failure raises no error here, since later calls are retried.
         """
-        self._complete(self._check_connection())
+        self._run_coroutine(self._check_connection())
         self._session.met = True
 
     def _move_to_ended(self, task: "asyncio.Task[Output]") -> None:
@@ -129,7 +129,7 @@ class CallLoop:
         self._running = running = self._thread.submit(work)
         return running.result()
 
-    def _complete(self, work: Coroutine[Any, Any, Value]) -> Value:
+    def _run_coroutine(self, work: Coroutine[Any, Any, Value]) -> Value:
         """Run the event loop until a coroutine has ended, and return its result."""
         return self._run(lambda: self._loop.run_until_complete(work))
 
@@ -197,7 +197,7 @@ class CallLoop:
                     return self._build_failure(reply)
             except NoReplyError as none:
                 found = Output(
-                    None, error=f"{none}{self._describe_retries()}", extra=usage(None, self._options, estimate)
+                    None, error=f"{none}{self._describe_retries()}", extra=build_usage_extra(None, self._options, estimate)
                 )
             except _ConnectionFailedError as lost:
                 self.limit.record_busy(epoch)
@@ -223,7 +223,7 @@ class CallLoop:
     def _read_reply(self, reply: Reply, estimate: float | None) -> Output:
         """Return the output of a reply with status 200. Raises NoReplyError for an unusable one."""
         if reply.refused is not None:  # no retry, since each call costs money
-            return Output(None, error=reply.refused, extra=usage(None, self._options, estimate))
+            return Output(None, error=reply.refused, extra=build_usage_extra(None, self._options, estimate))
         output = parse_reply(reply.text, self._options, estimate)
         self._session.answered = self._session.answered or output.error is None
         return output

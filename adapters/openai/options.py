@@ -115,7 +115,7 @@ class OpenAIOptions:
         if self.price_audio_in is not None and self.price_in is None:
             raise UsageError("model openai: price_audio_in goes with price_in and price_out, found neither")
         self._check_url()
-        _ = self.body
+        _ = self.extra_body_fields
 
     def _check_url(self) -> None:
         parts = urlsplit(self.base_url)
@@ -130,7 +130,7 @@ class OpenAIOptions:
             )
 
     @property
-    def body(self) -> dict[str, Any]:
+    def extra_body_fields(self) -> dict[str, Any]:
         """Parsed value of `extra_body`; {} without one. Raises UsageError if it is not a JSON object or sets a field of
         `RESERVED_FIELDS`.
         """
@@ -177,7 +177,7 @@ class OpenAIOptions:
         host = urlsplit(self.base_url).hostname or ""
         return host in ("localhost", "::1") or host.startswith("127.")
 
-    def key(self) -> str | None:
+    def read_key(self) -> str | None:
         """Return the API key from the environment; None if no key is sent.
 
         Raises UsageError if the variable is not set, or if an option contains the key, which would be stored with the

@@ -50,9 +50,9 @@ def _parse_completion(reply: Mapping[str, Any], text: str, options: OpenAIOption
             return failed
         raise NoReplyError(failed.error)
     try:
-        extra = usage(reply.get("usage"), options, estimate)
+        extra = build_usage_extra(reply.get("usage"), options, estimate)
     except UsageFieldError as error:
-        return Output(None, error=f"the reply's usage has {error}", extra=usage(None, options, estimate))
+        return Output(None, error=f"the reply's usage has {error}", extra=build_usage_extra(None, options, estimate))
     model = reply.get("model")
     if isinstance(model, str) and model and not is_same_model(options, model):
         return Output(
@@ -110,7 +110,7 @@ def is_same_model(options: OpenAIOptions, model: str) -> bool:
     return name == other or _VERSION.sub("", name) == other or _VERSION.sub("", other) == name
 
 
-def usage(reported: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
+def build_usage_extra(reported: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
     """Return a call's token counts and cost, as entries for `Output.extra`.
 
     `reported` is the reply's field `usage`, which contains the counts. The cost follows from the user's prices; without
@@ -137,7 +137,7 @@ def usage(reported: object, options: OpenAIOptions, estimate: float | None = Non
     # Some servers report 0 instead of a count; a prompt always has tokens.
     if extra.get("prompt_tokens") and "completion_tokens" in extra:
         audio = min(extra.get("audio_tokens", 0), extra["prompt_tokens"])
-        extra["cost"] = cost(options, extra["prompt_tokens"], audio, extra["completion_tokens"])
+        extra["cost"] = compute_cost(options, extra["prompt_tokens"], audio, extra["completion_tokens"])
     elif estimate is not None:
         extra |= {"cost": estimate, "estimated_calls": 1}
     return extra
@@ -173,7 +173,7 @@ def _describe_type(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
+def compute_cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
     """Return the cost of a call in US dollars, by the user's prices.
 
     `prompt` is the number of input tokens, including `audio` audio tokens. Discounts for cached tokens are not applied.

@@ -25,7 +25,7 @@ class ServeAdapter(OpenAIAdapter):
         super().__init__(options, runtime)
         settings = {name: value for name, value in self.identity.settings.items() if name != "base_url"}
         self.identity = replace(
-            self.identity, family="serve", settings={"command": hide_secrets(options.template), **settings}
+            self.identity, family="serve", settings={"command": hide_secrets(options.command_template), **settings}
         )
         self._serve = options
         self._server: Server | None = None
@@ -57,13 +57,13 @@ class ServeAdapter(OpenAIAdapter):
             return
         port = find_free_port()
         log = self._log or get_cache_folder("servers") / f"server-{port}.log"
-        self._server = Server(self._serve.arguments(port), port, log)
+        self._server = Server(self._serve.build_arguments(port), port, log)
         try:
             self._server.wait(self._serve.start_timeout)
         except BaseException:  # Ctrl-C included: no server keeps running
             self.close()
             raise
-        self._options, self._session = self._serve.at(port), Session()
+        self._options, self._session = self._serve.build_openai_options(port), Session()
 
     def close(self) -> None:
         if self._server is not None:

@@ -46,26 +46,26 @@ class ServeOptions(OpenAIOptions):
         if (self.command is None) == (self.preset is None):
             both = "neither" if self.command is None else "both"
             raise UsageError(f"model serve takes command= or preset={'|'.join(PRESETS)}, found {both}")
-        if "{port}" not in self.template:
+        if "{port}" not in self.command_template:
             raise UsageError(f"model serve: command must hold {{port}}, found {self.command!r}")
         if not self.start_timeout > 0:
             raise UsageError(f"model serve: option start_timeout takes a number above 0, found {self.start_timeout}")
-        self.arguments(0)
+        self.build_arguments(0)
 
     @property
-    def template(self) -> str:
+    def command_template(self) -> str:
         """Command before `{port}` and `{model}` are replaced: the option `command`, or the preset's command."""
         return self.command if self.command is not None else PRESETS[str(self.preset)]
 
-    def at(self, port: int) -> OpenAIOptions:
+    def build_openai_options(self, port: int) -> OpenAIOptions:
         """Return the `openai` options for a server on this port."""
         calls = {field.name: getattr(self, field.name) for field in fields(OpenAIOptions)}
         return OpenAIOptions(**{**calls, "base_url": f"http://127.0.0.1:{port}/v1"})
 
-    def arguments(self, port: int) -> Sequence[str]:
+    def build_arguments(self, port: int) -> Sequence[str]:
         """Return the arguments that start the server on this port. Raises UsageError if the command cannot be split."""
         try:
-            words = shlex.split(self.template)
+            words = shlex.split(self.command_template)
         except ValueError as error:
             raise UsageError(f"model serve: command cannot be split into words: {error}") from error
         words = [word.replace("{port}", str(port)).replace("{model}", self.model) for word in words]

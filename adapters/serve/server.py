@@ -76,7 +76,7 @@ class Server:
             if status is None and time.monotonic() < until:
                 time.sleep(POLL)
                 continue
-            for line in self.tail():
+            for line in self.read_log_tail():
                 print_notice(f"server: {line}")
             self.stop()
             told = f"did not become healthy within start_timeout={seconds:g} seconds"
@@ -84,7 +84,7 @@ class Server:
                 told = f"ended with status {status} before it was healthy"
             raise AdapterError(f"model serve: the server {told}; its log is {self.log}")
 
-    def tail(self) -> list[str]:
+    def read_log_tail(self) -> list[str]:
         """Return the last lines of the log that are not blank."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if line.strip()][-LOG_LINES:]

@@ -52,9 +52,9 @@ class TextAdapter(BaseAdapter):
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:
-        from alm_bench.adapters.text.causal import LoadSettings, load, place
+        from alm_bench.adapters.text.causal import LoadSettings, load, find_model_files
 
-        where = place(options.path)
+        where = find_model_files(options.path)
         device = pick_device(runtime.device)
         dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
         self._lm = load(LoadSettings(where, options.revision, dtype, device, options.device_map))
@@ -86,7 +86,7 @@ class TextAdapter(BaseAdapter):
         prompts = [self._encode_prompt(request) for request in batch]
         problems = [self._find_problem(ids, decoding.max_new_tokens) for ids in prompts]
         asked = [i for i, problem in enumerate(problems) if problem is None]
-        written = self._lm.write([prompts[i] for i in asked], [batch[i].id for i in asked], decoding)
+        written = self._lm.generate_texts([prompts[i] for i in asked], [batch[i].id for i in asked], decoding)
         answers = {
             i: Output(one.text, truncated=one.truncated, extra={"tokens": one.tokens})
             for i, one in zip(asked, written, strict=True)
@@ -122,7 +122,7 @@ class TextAdapter(BaseAdapter):
 
         `prompt` holds token ids; `answer` is the largest number of tokens of the answer.
         """
-        positions = self._lm.positions
+        positions = self._lm.context_length
         if positions is None or len(prompt) + answer <= positions:
             return None
         return f"the prompt has {len(prompt)} tokens and the answer up to {answer}, the model takes {positions} in all"

@@ -49,7 +49,7 @@ class ModelFiles:
         return compute_folder_sha256(Path(self.home))
 
 
-def place(path: str) -> ModelFiles:
+def find_model_files(path: str) -> ModelFiles:
     """Find the files that `path` names: `smollm2` (an installed package's file), a GGUF file, a folder or a hub
     repository.
 
@@ -164,7 +164,7 @@ class CausalModel:
         return found.get("default") if isinstance(found, dict) else found
 
     @property
-    def positions(self) -> int | None:
+    def context_length(self) -> int | None:
         """Context length: largest number of tokens of prompt and answer together; None if it is not configured."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
@@ -191,7 +191,7 @@ class CausalModel:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
+    def generate_texts(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
         """Generate an answer to each prompt, a list of token ids, as one batch; return the answers in order.
 
         `items` are the ids of the items, one per prompt; they seed the sampling.

@@ -112,7 +112,7 @@ class ClipReader:
             yield block
         raise_unless(done == limit or self.is_estimated, self._describe_missing_samples(done))
 
-    def read(self, limit: int) -> Samples:
+    def read_frames(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `read_blocks` does,
         and if the clip has no frames."""
         blocks = list(self.read_blocks(limit))
@@ -153,7 +153,7 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
             sound.frames * sound.channels <= MAX_SAMPLES,
             f"declares {sound.frames:,} samples of {sound.channels} channels, at most {MAX_SAMPLES:,} are decoded",
         )
-        return sound.read(sound.frames), sound.rate
+        return sound.read_frames(sound.frames), sound.rate
 
 
 @contextmanager

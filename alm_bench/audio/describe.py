@@ -82,20 +82,20 @@ class DescribingAdapter(ForwardingAdapter):
         decoded."""
 
     @abstractmethod
-    def describe_failure(self, request: Request, output: Output) -> Output:
+    def build_failed_output(self, request: Request, output: Output) -> Output:
         """Return the output of the item, with an error or a refusal, if the describing request `request` failed.
         `output`: the listener's output, which contains no usable description."""
 
     @abstractmethod
-    def build_extra(self, texts: Sequence[str]) -> Mapping[str, Any]:
+    def build_extra_fields(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """Return the fields to add to `Output.extra` of the answer, such as the descriptions `texts`."""
 
-    def clean(self, text: str) -> str:
+    def extract_description(self, text: str) -> str:
         """Extract the description from the listener's answer. Default: remove surrounding white space."""
         return text.strip()
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        described = self._describe(batch)
+        described = self._describe_batch(batch)
         asked = self._build_answering_requests(batch, described)
         outputs = list(self.answerer.generate(asked, decoding)) if asked else []
         _check_result_count(len(outputs), len(asked), "outputs")
@@ -108,7 +108,7 @@ class DescribingAdapter(ForwardingAdapter):
         ]
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        described = self._describe(batch)
+        described = self._describe_batch(batch)
         asked = self._build_answering_requests(batch, described)
         scores = list(self.answerer.loglikelihood(asked)) if asked else []
         _check_result_count(len(scores), len(asked), "option scores")
@@ -138,7 +138,7 @@ class DescribingAdapter(ForwardingAdapter):
         pairs = zip(batch, described, strict=True)
         return [self.build_answer_request(request, one.texts) for request, one in pairs if one.failure is None]
 
-    def _describe(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
+    def _describe_batch(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
         """Return the descriptions of every request in `batch`, from the cache or from the listener."""
         problems = [self.find_problem(request) or _find_decoding_problem(request) for request in batch]
         rows = [
@@ -167,11 +167,11 @@ class DescribingAdapter(ForwardingAdapter):
         for (key, asked), output in zip(fresh.items(), outputs, strict=True):
             before = self._uncounted_calls.get(key)
             self._uncounted_calls[key] = output if before is None else add_usage(output, before)
-            text = "" if output.text is None or output.error is not None else self.clean(output.text)
+            text = "" if output.text is None or output.error is not None else self.extract_description(output.text)
             if text:
                 self._store_description(key, text)
             else:
-                failed[key] = self.describe_failure(asked, output)
+                failed[key] = self.build_failed_output(asked, output)
         return failed
 
     def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
@@ -181,7 +181,7 @@ class DescribingAdapter(ForwardingAdapter):
 
     def _add_extra_fields(self, output: Output, texts: Sequence[str]) -> Output:
         """Add the fields that `build_extra` returns for the descriptions `texts` to an output."""
-        return replace(output, extra={**output.extra, **self.build_extra(texts)})
+        return replace(output, extra={**output.extra, **self.build_extra_fields(texts)})
 
     def _build_cache_key(self, request: Request) -> str:
         """Return the cache key of the description that answers the describing request `request`."""

@@ -110,7 +110,7 @@ def _load_whole(
     ref: AudioRef, sound: ClipReader, limit: int, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
 ) -> LoadedAudio:
     """Load a clip in one piece, from its first `limit` frames."""
-    decoded = sound.read(limit)
+    decoded = sound.read_frames(limit)
     if limit < sound.frames:
         sound.check_end()
     short = decoded.shape[0] < limit

@@ -46,7 +46,7 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
 """The sounds by name. Each function takes sample times in seconds and returns samples in -1..1."""
 
 
-def probe(name: str) -> AudioRef:
+def build_probe(name: str) -> AudioRef:
     """Return the sound `name` of `SOUNDS` as a clip of 3 s, mono, 16 kHz."""
     return build_probe_sequence(name, ((name, SECONDS),))
 

@@ -99,7 +99,7 @@ class Synthesiser:
             is_question=True,
         )
 
-    def speak(self, text: str, voice: str, language: str) -> bytes:
+    def synthesise_speech(self, text: str, voice: str, language: str) -> bytes:
         """Return the bytes of a WAV file in which a text is spoken. Raises AudioError if the program fails."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "speech.wav"
@@ -117,10 +117,10 @@ class Synthesiser:
                 raise AudioError(f"{self.name}, voice {voice}, could not speak {text[:40]!r}: {reason[:200]}")
             return made
 
-    def check(self, language: str | None) -> None:
+    def check_voice(self, language: str | None) -> None:
         """Raise UsageError if the program cannot speak a test text with the voice of a language."""
         try:
-            self.speak("test", self.pick_voice(language), self.get_voice_language(language))
+            self.synthesise_speech("test", self.pick_voice(language), self.get_voice_language(language))
         except AudioError as error:
             advice = f" (`{ESPEAK} --voices` lists its voices)" if self.name == ESPEAK else ""
             raise UsageError(f"--speak: {error}{advice}") from error
@@ -129,7 +129,7 @@ class Synthesiser:
 def _read_clip(path: Path, synthesiser: Synthesiser, text: str, voice: str, language: str) -> bytes:
     """Return the clip from the cache, or make and cache it."""
     if not path.is_file():
-        write_atomically(path, synthesiser.speak(text, voice, language))
+        write_atomically(path, synthesiser.synthesise_speech(text, voice, language))
     return path.read_bytes()
 
 

@@ -221,7 +221,7 @@ def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str |
 
     runtime = make_runtime(device, dtype)
     with redirect_model_output():
-        adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().get_adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
     with closing(adapter):
         yield adapter
 

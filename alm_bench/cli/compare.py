@@ -45,11 +45,11 @@ def compare(
     if len(runs) < 2:
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
     finished_runs = [read_run(find_run(run, out)) for run in runs]
-    comparison.check(finished_runs, different)
-    task = catalogue().task(finished_runs[0].summary.task).create()
-    cells = comparison.compare(finished_runs, task)
+    comparison.check_comparability(finished_runs, different)
+    task = catalogue().get_task(finished_runs[0].summary.task).create()
+    cells = comparison.compare_runs(finished_runs, task)
     if json_:
-        common.print_json(comparison.as_json(finished_runs, cells))
+        common.print_json(comparison.build_comparison_json(finished_runs, cells))
         return
     print_blocks(comparison.build_comparison_report(finished_runs, cells), end="\n\n" if examples else "\n")
     for run in finished_runs[1:] if examples else ():

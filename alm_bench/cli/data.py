@@ -100,14 +100,14 @@ def _build_task_report(
     `choice` is the value of `--data`, `split_name` the split that the user named, if any. If `decodes_headers` is True,
     the header of every clip is decoded to find unreadable clips.
     """
-    from alm_bench.data import inspect
+    from alm_bench.data import inspect_task_data
 
     split = pick_split(entry, split_name)
     root = resolve_data(entry, split, resolve_data_choice(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
     samples = list(entry.create().samples(root, split)) if any(root.has(file) for file in needed) else []
     clips = [ref for sample in samples for ref in sample.audio]
-    report = inspect(entry.card, root, clips, split=split, headers=decodes_headers)
+    report = inspect_task_data(entry.card, root, clips, split=split, headers=decodes_headers)
     return _convert_report_to_json(entry, split, root, report, len(samples))
 
 
@@ -142,7 +142,7 @@ def _convert_report_to_json(
             "layout": [place.replace("<split>", split) for place in entry.card.audio],
             "source": entry.card.audio_source or entry.card.source,
             "total": report.clips.total,
-            "present": report.clips.present,
+            "present": report.clips.present_count,
             "missing": list(report.clips.missing),
             "missing_paths": [str(path) for path in report.clips.missing_paths],
             "unreadable": dict(report.clips.unreadable),

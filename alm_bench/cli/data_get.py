@@ -63,7 +63,7 @@ def get(
 
     pairs = [*read_mirror_variable(), *(mirror or ())]
     with DownloadProgress() as progress:
-        fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.tell)
+        fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.show_file)
         if task == METRIC:
             folder, rows = _download_weights(metric, fetcher, to)
         elif metric is not None:

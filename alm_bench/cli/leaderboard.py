@@ -58,11 +58,11 @@ def leaderboard(
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     find = catalogue().find_task
 
-    def task_of(name: str) -> "Task | None":  # runs of a task that is no longer installed have their summaries
+    def create_installed_task(name: str) -> "Task | None":  # runs of a task that is no longer installed have their summaries
         return None if (entry := find(name)) is None else entry.create()
 
-    sections = build_sections(found, task_of)
-    collections = find_collections(sections, catalogue().collections, task_of)
+    sections = build_sections(found, create_installed_task)
+    collections = find_collections(sections, catalogue().collections, create_installed_task)
     board = build_section_tables(sections, collections)
     if with_published:
         from alm_bench.reports.published import build_published_tables

@@ -67,7 +67,7 @@ def build_file_report(
             "layout": ["<path in the file>"],
             "source": "beside the file",
             "total": clips.total,
-            "present": clips.present,
+            "present": clips.present_count,
             "missing": list(clips.missing),
             "missing_paths": [str(path) for path in clips.missing_paths],
             "unreadable": dict(clips.unreadable),

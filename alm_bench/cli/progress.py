@@ -42,7 +42,7 @@ class Display(Protocol):
     def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
         """Show that the activity `name` has done `done` of `total` counts; `total` is None if it is not known."""
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         """Print a message to the user without disturbing the display."""
 
     def close(self) -> None: ...
@@ -85,7 +85,7 @@ class TerminalBars:
         speed = next((one.speed for one in self._bars.tasks if one.id == task), None)
         self._bars.update(task, rate="" if speed is None else f"{speed / self._unit.size:.1f} {self._unit.name}/s")
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         self._bars.console.print(escape_terminal(text), markup=False)
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class PlainLines:
                 parts.append(f"about {format_duration((total - done) / rate)} left")
         return f"{name}: {', '.join([*parts, *([note] if note else [])])}"
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         if self._log_only:
             log_line("notice", text)
         else:
@@ -160,9 +160,9 @@ class BarsAndLog:
         self._bars.show(name, done, total, note)
         self._log.show(name, done, total, note)
 
-    def say(self, text: str) -> None:
-        self._bars.say(text)
-        self._log.say(text)
+    def show_message(self, text: str) -> None:
+        self._bars.show_message(text)
+        self._log.show_message(text)
 
     def close(self) -> None:
         self._bars.close()
@@ -247,10 +247,10 @@ class TrainingProgress(_DisplayContext):
     def show_preparation(self, activity: str, done: int, total: int) -> None:
         self._preparation.show(f"{self._title} · {activity}", done, total)
 
-    def say(self, text: str) -> None:
-        self._display.say(text)
+    def show_message(self, text: str) -> None:
+        self._display.show_message(text)
 
-    def step(self, entry: dict[str, Any]) -> None:
+    def show_step(self, entry: dict[str, Any]) -> None:
         """Show one training step. `entry` is its log entry from the trainer."""
         note = f"loss {entry['loss']:.4f} · {entry['samples_per_second']:.1f} samples/s"
         if "validation_loss" in entry:
@@ -293,7 +293,7 @@ class DownloadProgress(_DisplayContext):
             TimeRemainingColumn(),
         )
 
-    def tell(self, name: str, done: int, total: int | None) -> None:
+    def show_file(self, name: str, done: int, total: int | None) -> None:
         """Show the progress of the file `name`: `done` bytes of `total`, which is None if it is not known."""
         self._display.show(name, done, total)
 

@@ -8,7 +8,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
-from alm_bench.core.options import answer_tags, check_choice
+from alm_bench.core.options import parse_answer_tags, check_choice
 
 
 def rescore_matrix(
@@ -44,7 +44,7 @@ def rescore_matrix(
     from alm_bench.scoring.other_parsers import Answer, compute_rule_accuracies
 
     which: Any = "error" if duplicates is None else check_choice(duplicates, ("first", "last", "each"), "--duplicates")
-    tags = answer_tags(answer_tag)
+    tags = parse_answer_tags(answer_tag)
     stored = read_stored_outputs(outputs, Columns(column, id_, which))
     answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
     check_references([answer.sample for answer in answers], annotations or outputs)

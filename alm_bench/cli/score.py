@@ -14,7 +14,7 @@ from alm_bench.cli.output import print_blocks
 from alm_bench.cli.run import print_forecasts
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
-from alm_bench.core.options import answer_tags
+from alm_bench.core.options import parse_answer_tags
 from alm_bench.records.find import RUNS, find_run
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def score(
     if judge is None and (dry_run or max_cost is not None):
         raise UsageError("--dry-run and --max-cost of score go with --judge MODEL, which is not given")
     solver = None if solvable_by is None else find_run(solvable_by, out)
-    tags = answer_tags(answer_tag)
+    tags = parse_answer_tags(answer_tag)
     if labels is not None:
         if solver is not None:
             raise UsageError("score takes either --labels or --solvable-by, found both")

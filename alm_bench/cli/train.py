@@ -75,29 +75,29 @@ def train(
     from alm_bench.tracking import find_tracker
     from alm_bench.tracking.base import TRAINING_PROJECT
     from alm_bench.train.loop import Trainer
-    from alm_bench.train.setup import prepare
+    from alm_bench.train.setup import prepare_training
 
     tracker = None if track is None else find_tracker(track)
     with TrainingProgress(recipe.name) as progress, ExitStack() as resources:
-        prepared = prepare(recipe, get_cache_folder("features"), progress.show_preparation)
+        prepared = prepare_training(recipe, get_cache_folder("features"), progress.show_preparation)
         for source in prepared.corpus.sources:
             if source.missing:
-                progress.say(
+                progress.show_message(
                     f"{len(source.missing)} clips of {source.config.name} are missing, their rows are left out"
                 )
         for holdout in prepared.holdouts:
-            progress.say(holdout.describe())
+            progress.show_message(holdout.describe())
         last: dict[str, Any] = {}
         log: Log | None = None
 
-        def observe(entry: dict[str, Any]) -> None:
+        def log_entry(entry: dict[str, Any]) -> None:
             """Show a log entry of the trainer, and send its numbers to the tracker."""
             last.update(entry)
-            progress.step(entry)
+            progress.show_step(entry)
             if log is not None:
                 log(_list_values(entry), entry["step"])
 
-        trainer = Trainer(recipe, prepared, observe, fresh)
+        trainer = Trainer(recipe, prepared, log_entry, fresh)
         if tracker is not None and trainer.accelerator.is_main_process:
             resources.enter_context(common.redirect_model_output())
             log = resources.enter_context(tracker.open(TRAINING_PROJECT, recipe.name, asdict(recipe)))

@@ -40,14 +40,14 @@ class Bfloat16Speed:
     """Speed divided by the speed in float32."""
 
     @property
-    def fast(self) -> bool:
+    def is_fast(self) -> bool:
         """True if bfloat16 is fast enough to be used."""
         return self.speedup >= MIN_SPEEDUP
 
     def describe(self) -> str:
         """Return one line that says which speed was measured and which precision is used."""
         name = "GPU" if self.device == "cuda" else "processor"
-        chosen = "bfloat16" if self.fast else "float32"
+        chosen = "bfloat16" if self.is_fast else "float32"
         if self.speedup >= 1:
             measured = f"{self.speedup:.1f} times as fast as"
         else:
@@ -130,4 +130,4 @@ def pick_fast_dtype(device: str) -> str:
     measurement. It is measured once per process."""
     speed = measure_bfloat16(str(pick_device(device)))
     print_notice(speed.describe())
-    return "bfloat16" if speed.fast else "float32"
+    return "bfloat16" if speed.is_fast else "float32"

@@ -112,7 +112,7 @@ def check_choice(value: str, known: Iterable[str], flag: str) -> str:
     return value
 
 
-def answer_tags(names: list[str] | None) -> tuple[str, ...]:
+def parse_answer_tags(names: list[str] | None) -> tuple[str, ...]:
     """Return the tag names of `--answer-tag` without brackets. Raises UsageError for an invalid name."""
     found = tuple(name.strip().strip("<>[]/") for name in names or ())
     for given, name in zip(names or (), found, strict=True):

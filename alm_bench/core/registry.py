@@ -66,7 +66,7 @@ def load_registry(
     broken: dict[str, str] = {}
     versions: dict[str, str] = {}
 
-    def add(entry: T, origin: str, version: str | None) -> None:
+    def add_entry(entry: T, origin: str, version: str | None) -> None:
         name = get_name(entry)
         if name in entries:
             raise UsageError(f"{kind} {name!r} is defined twice, the second time by {origin}: uninstall one")
@@ -77,7 +77,7 @@ def load_registry(
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         path = f"{package}.{module.name}"
         for entry in getattr(importlib.import_module(path), attribute, ()):
-            add(entry, path, _get_declared_version(entry))
+            add_entry(entry, path, _get_declared_version(entry))
     for point in entry_points(group=group):
         try:
             loaded = point.load()
@@ -85,7 +85,7 @@ def load_registry(
             broken[point.name] = describe_error(error)
             continue
         if (expected := check(loaded)) is None:
-            add(loaded, point.value, _get_declared_version(loaded) or _hash_source(loaded, point))
+            add_entry(loaded, point.value, _get_declared_version(loaded) or _hash_source(loaded, point))
         else:
             broken[point.name] = f"{point.value} is {_describe_object(loaded)}, expected {expected}"
     return Registry(kind, entries, broken, versions)

@@ -164,7 +164,7 @@ class Decoding:
     their probability, which favours short ones."""
 
     @property
-    def samples(self) -> bool:
+    def is_sampled(self) -> bool:
         """True if tokens are drawn at random."""
         return self.method in ("nucleus", "top-k")
 
@@ -172,7 +172,7 @@ class Decoding:
         """Raise UsageError for values that the method cannot work with."""
         if self.max_new_tokens < 1:
             raise UsageError(f"max_new_tokens must be at least 1, found {self.max_new_tokens}")
-        if self.samples and not 0 < self.temperature < math.inf:
+        if self.is_sampled and not 0 < self.temperature < math.inf:
             raise UsageError(f"{self.method} sampling takes a temperature above 0, found {self.temperature}")
         if self.method == "nucleus" and not 0 <= self.top_p <= 1:
             raise UsageError(f"nucleus sampling takes a top_p in 0..1, found {self.top_p}")

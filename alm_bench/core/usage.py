@@ -17,7 +17,7 @@ MOST = 10**15
 """Largest valid value; sums of whole numbers up to it are exact."""
 
 
-def count(value: object) -> int | None:
+def parse_count(value: object) -> int | None:
     """Return `value` if it is a valid number of tokens or calls (a whole number from 0 to `MOST`), else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
 
@@ -36,7 +36,7 @@ def add_usage(output: Output, *calls: Output) -> Output:
     summed = dict(output.extra)
     for call in calls:
         for name in USAGE:
-            read = parse_money if name == COST else count
+            read = parse_money if name == COST else parse_count
             if (added := read(call.extra.get(name))) is not None:
                 summed[name] = (read(summed.get(name)) or 0) + added
     return replace(output, extra=summed)

@@ -15,7 +15,7 @@ from alm_bench.data.outputs import (
     StoredOutputs,
     check_references,
     compute_questions_digest,
-    match,
+    match_outputs,
     pair_outputs,
     read_captions,
     read_output_texts,
@@ -33,7 +33,7 @@ from alm_bench.data.readers import (
     read_text,
 )
 from alm_bench.data.root import LocalRoot
-from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
+from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect_task_data, inspect_clips, inspect_file
 
 __all__ = [
     "CaptionedItem",
@@ -59,12 +59,12 @@ __all__ = [
     "fetch_hub_root",
     "get_clip_size",
     "hash_manifest",
-    "inspect",
+    "inspect_task_data",
     "inspect_clips",
     "inspect_file",
     "list_parquet_files",
     "lock_folder",
-    "match",
+    "match_outputs",
     "open_local_root",
     "pair_outputs",
     "read_captions",

@@ -50,7 +50,7 @@ class ClipReport:
     """Expected paths of the missing clips, in the order of `missing`."""
 
     @property
-    def present(self) -> int:
+    def present_count(self) -> int:
         """Number of clips that exist."""
         return self.total - len(self.missing)
 
@@ -78,7 +78,7 @@ class DataReport:
         return needed and not self.clips.missing and not self.clips.unreadable
 
 
-def inspect(
+def inspect_task_data(
     card: TaskCard, root: DataRoot, clips: Iterable[AudioRef], split: str | None = None, headers: bool = False
 ) -> DataReport:
     """Inspect the task's files of `split` (None: of all splits) and every distinct clip.

@@ -102,7 +102,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     library.embed(chosen, round(options.mb * 1e6))
     beside = path.with_name(path.stem + "_clips") if options.folder else None
     written = 0 if beside is None else library.write_other_clips(beside)
-    left_out = library.close(f"the report was made with --clips {options.clips} --mb {options.mb:g}")
+    left_out = library.mark_absent_clips(f"the report was made with --clips {options.clips} --mb {options.mb:g}")
     events = collect_events(runs, library, options.event_names) if options.events else ReportEvents({}, ())
     ablations = [build_ablation_view(clean, changed) for clean, changed in find_ablations(runs)]
     clean = [run for run in runs if run.is_clean] or runs
@@ -114,7 +114,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
         "overview": document.build_overview_table(runs),
         "cards": [document.build_run_card(run) for run in clean],
         "pictures": [(task, [draw_picture(chart) for chart in charts]) for task, charts in build_task_charts(clean)],
-        "settings": document.build_settings(runs),
+        "settings": document.build_settings_table(runs),
         "checks": document.build_audio_checks(runs, probes),
         "pairs": pairs,
         "matrices": matrices,
@@ -125,7 +125,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     data = document.build_page_data(runs, library.list_clips, clips, [one["data"] for one in ablations], events.runs)
     page = render_page(data, view, library.media, None if beside is None else beside.name)
     write_atomically(path, page, "--to")
-    return WrittenReport(path, path.stat().st_size, library.embedded, written, left_out)
+    return WrittenReport(path, path.stat().st_size, library.embedded_count, written, left_out)
 
 
 def write_chart_files(folders: Sequence[Path], folder: Path, formats: Sequence[PictureFormat]) -> list[Path]:
@@ -148,7 +148,7 @@ def _make_title(runs: Sequence[ReportRun]) -> str:
 
 def _describe_clips(library: ClipLibrary, beside: int, left_out: int, options: ReportOptions) -> str:
     """Return one line on the numbers of clips in the page, in the folder beside it, and in neither."""
-    parts = [f"{library.embedded:,} clips embedded (--clips {options.clips}, at most {options.mb:g} MB)"]
+    parts = [f"{library.embedded_count:,} clips embedded (--clips {options.clips}, at most {options.mb:g} MB)"]
     if beside:
         parts.append(f"{beside:,} in the folder beside this file")
     parts.append(f"{left_out:,} left out" if left_out else "none left out")

@@ -12,7 +12,7 @@ import soxr  # type: ignore[import-untyped]
 
 from alm_bench.audio import load
 from alm_bench.audio.mp3 import RATE, encode_mp3
-from alm_bench.audio.probes import SOUNDS, probe
+from alm_bench.audio.probes import SOUNDS, build_probe
 from alm_bench.audio.spectrogram import draw_log_mel
 from alm_bench.core import AlmBenchError, AudioError, AudioPolicy, AudioRef, Request, Wave
 from alm_bench.core.files import is_file, write_atomically
@@ -102,7 +102,7 @@ class ClipLibrary:
     def add_probes(self) -> dict[str, int]:
         """Add the sounds of the audio-delivery check; return their indices by name."""
         policy = AudioPolicy(rate=RATE)
-        return {name: self._append(("probe", name), ReportClip("", probe(name), policy)) for name in SOUNDS}
+        return {name: self._append(("probe", name), ReportClip("", build_probe(name), policy)) for name in SOUNDS}
 
     def _add(
         self, run: ReportRun, ref: AudioRef, policy: AudioPolicy, change: Change | None, condition: tuple[str, int, int]
@@ -175,7 +175,7 @@ class ClipLibrary:
             count += 1
         return count
 
-    def close(self, reason: str) -> int:
+    def mark_absent_clips(self, reason: str) -> int:
         """Store `reason` with each clip that is neither embedded nor in the folder beside the page. Return their
         number."""
         absent = [clip for clip in self.clips if not {"audio", "file"} & clip.entry.keys()]
@@ -184,7 +184,7 @@ class ClipLibrary:
         return len(absent)
 
     @property
-    def embedded(self) -> int:
+    def embedded_count(self) -> int:
         """Number of clips in the page."""
         return sum("audio" in clip.entry for clip in self.clips)
 
@@ -215,7 +215,7 @@ class ClipLibrary:
         key = (summary.task, summary.split, summary.data)
         if key not in self._roots:
             try:
-                entry = catalogue().task(summary.task)
+                entry = catalogue().get_task(summary.task)
                 if summary.data == "demo":
                     root: Any = get_demo_root(entry)
                 else:

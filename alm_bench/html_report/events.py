@@ -87,7 +87,7 @@ def _load_model(run: ReportRun) -> Adapter | None:
     model = run.header.spec.model
     if model is None or (":" not in model and model not in catalogue().adapters):
         return None
-    entry = catalogue().adapter(model)
+    entry = catalogue().get_adapter(model)
     if not read_abilities(entry.cls).event_presence:
         return None
     adapter = entry.create(run.header.spec.model_options, Runtime())

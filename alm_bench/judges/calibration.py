@@ -30,14 +30,14 @@ class JudgedAnswers:
     """One judgement per answer."""
 
     @property
-    def scored(self) -> list[tuple[LabelledAnswer, float]]:
+    def scored_answers(self) -> list[tuple[LabelledAnswer, float]]:
         """Answers with a verdict, each with its score."""
         pairs = zip(self.answers, self.judgements, strict=True)
         return [(answer, one.score) for answer, one in pairs if one.score is not None]
 
     def compute_agreement(self) -> AnswerAgreement:
         """Return the agreement with people on the answers that have a verdict."""
-        scored = self.scored
+        scored = self.scored_answers
         return compute_answer_agreement([answer for answer, _ in scored], [score for _, score in scored])
 
 
@@ -66,7 +66,7 @@ def judge_labelled(
 
 def build_calibration(judged: JudgedAnswers, source: Path) -> Calibration | None:
     """Return the agreement of a judge with people; None if no labelled answer has a verdict."""
-    labelled = [answer for answer, _ in judged.scored if answer.label is not None]
+    labelled = [answer for answer, _ in judged.scored_answers if answer.label is not None]
     if not labelled:
         return None
     agreement = judged.compute_agreement()

@@ -65,12 +65,12 @@ class Judge:
         calls = [call for each in asked for repeat in each for call in repeat]
         total, done = len({call.key for call in calls}), 0
 
-        def count(arrived: int) -> None:
+        def report_arrivals(arrived: int) -> None:
             nonlocal done
             done += arrived
             observe(done, total)
 
-        replies = ask(self.adapter, calls, self.preset.max_new_tokens, budget, count) if calls else {}
+        replies = ask(self.adapter, calls, self.preset.max_new_tokens, budget, report_arrivals) if calls else {}
         for reply in replies.values():
             for name, value in reply.usage.items():
                 self.usage[name] = self.usage.get(name, 0) + value

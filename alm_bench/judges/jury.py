@@ -95,7 +95,7 @@ class Jury:
         for judge in self.judges:
             judge.usage.clear()
             run.records = judge_records(run.records, judge, task, budget, observe)
-            run.notes[judge.key] = self._describe(judge, run.records, budget, observe)
+            run.notes[judge.key] = self._build_judge_notes(judge, run.records, budget, observe)
             failed = count_failures_by_reason(run.records, judge.key)
             failures += [f"{count} by {judge.label}: {reason}" for reason, count in failed.items()]
         if failures:
@@ -112,7 +112,7 @@ class Jury:
         chosen, reasons = set(), {}
         for plan in plans:
             self.refuse_model(plan.adapter.identity)
-            records = [item.record("ok", text="?") for item in plan.items]
+            records = [item.create_record("ok", text="?") for item in plan.items]
             if select_records(records, preset):
                 chosen.add(plan.run_id)
             else:
@@ -134,7 +134,7 @@ class Jury:
         Its answers are not known yet: they are taken to be as long as the token limit allows.
         """
         answer = "x" * (CHARACTERS_PER_TOKEN * plan.spec.decoding.max_new_tokens)
-        records = [item.record("ok", text=answer) for item in plan.items]
+        records = [item.create_record("ok", text=answer) for item in plan.items]
         return self._forecast(plan.spec.task, records)
 
     def _forecast(self, task: str, records: Sequence[Record]) -> Forecast:
@@ -145,7 +145,7 @@ class Jury:
         ]
         return forecast_calls(task, asked, len(records))
 
-    def _describe(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
+    def _build_judge_notes(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
         """Return the notes on a judge: its agreement with people, and people's labels of items of this run.
 
         With a file of labels, the judge first judges the labelled answers, and its agreement is stored. Without one,
@@ -210,7 +210,7 @@ def check_run_options(asked: RunOptions) -> None:
         read_labels(asked.calibrate, asked.out)
     for one in chosen.models if asked.adapter is None else ():
         name, own = split_judge(one)
-        if name == asked.model and catalogue().adapter(name).complete(own) == asked.parse_model_options():
+        if name == asked.model and catalogue().get_adapter(name).complete_options(own) == asked.parse_model_options():
             raise UsageError(
                 f"--judge {one} is the evaluated model: a model does not judge its own answers; name another judge"
             )
@@ -223,7 +223,7 @@ class Juries:
         self._key: object = None
         self._jury: Jury | None = None
 
-    def get(self, asked: RunOptions) -> Jury | None:
+    def get_jury(self, asked: RunOptions) -> Jury | None:
         """Return the judges that the options name; None if they name none. Models are loaded on first use.
 
         The judges of the last call are returned again if the options are the same, and closed otherwise.

@@ -41,7 +41,7 @@ class JudgeOptions:
             raise UsageError(f"--judge names a model twice: {', '.join(self.models)}")
         for model in self.models:
             name, _ = split_judge(model)
-            abilities = catalogue().adapter(name).abilities
+            abilities = catalogue().get_adapter(name).abilities
             if abilities.choices_only or abilities.is_replay:
                 raise UsageError(f"--judge {name}: a judge writes text of its own, which this model does not")
 
@@ -68,7 +68,7 @@ def open_judges(options: JudgeOptions, runtime: Runtime) -> Iterator[list[Judge]
     try:
         for model in options.models:
             name, pairs = split_judge(model)
-            adapter = catalogue().adapter(name).create(_add_judge_defaults(name, pairs), runtime)
+            adapter = catalogue().get_adapter(name).create(_add_judge_defaults(name, pairs), runtime)
             judges.append(Judge(adapter, preset, options.repeats))
             if "greedy" not in adapter.abilities.decodings:
                 raise UsageError(f"--judge {name}: a judge decodes greedily, which this model does not support")

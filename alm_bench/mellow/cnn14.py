@@ -54,6 +54,6 @@ class CNN14(Encoder):
         clip = functional.relu(self.fc1(frames.amax(dim=1) + frames.mean(dim=1)))
         return EncoderOutput(latent=frames, classes=self.fc_audioset(clip)[:, :, None])
 
-    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
+    def compute_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
         tags = encoded.classes.sigmoid()
         return EncodedClip(latent=encoded.latent, clipwise=tags[:, :, 0], framewise=tags.transpose(1, 2))

@@ -128,7 +128,7 @@ class Decoder(ABC):
         # Zeros: masked values are multiplied by 0. Uninitialised memory may hold NaN, and 0 * NaN is NaN.
         return self.embeddings.new_zeros(self.count_cache_elements(rows, columns))
 
-    def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
+    def create_cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
         """Create a cache in `memory`, a flat tensor with `count_cache_elements(rows, columns)` elements, all finite.
 
         Default: new memory.

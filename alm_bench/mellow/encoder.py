@@ -57,9 +57,9 @@ class Encoder(nn.Module):
         """Encode log-mels (B, frames, mels), float32. Training uses it directly, with cached log-mels."""
 
     @abstractmethod
-    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
+    def compute_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
         """Return the features and class probabilities, from an output of `encode`."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
         """Encode waves (B, config.samples), float32."""
-        return self.to_probabilities(self.encode(self.logmel(waves)))
+        return self.compute_probabilities(self.encode(self.logmel(waves)))

@@ -15,7 +15,7 @@ def compute_event_presence(
 
     `names`: names of the classes, if they are known.
     """
-    framewise = encoder.to_probabilities(encoder.encode(logmel[None])).framewise[0]
+    framewise = encoder.compute_probabilities(encoder.encode(logmel[None])).framewise[0]
     return EventPresence(
         probabilities=framewise.float().cpu().numpy(),
         logmel=logmel.float().cpu().numpy(),

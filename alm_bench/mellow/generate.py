@@ -117,7 +117,7 @@ class Engine:
         return embeddings[torch.as_tensor(ids, dtype=torch.long, device=embeddings.device)]
 
     @torch.inference_mode()
-    def prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
+    def compute_prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
         """Compute the keys and values of embedded sequences (n, D), for use as `Context.prefix`.
 
         Returns one cache per sequence, each with a single row.
@@ -125,7 +125,7 @@ class Engine:
         found: dict[int, KVCache] = {}
         for part in self._group_rows([len(sequence) for sequence in sequences]):
             x = self._pad_rows([sequences[i] for i in part])
-            cache = self.decoder.cache(*x.shape[:2])
+            cache = self.decoder.create_cache(*x.shape[:2])
             self.decoder.extend(x, cache, 0, None)
             found |= {i: cache.slice_rows(row, row + 1, len(sequences[i])).copy() for row, i in enumerate(part)}
         return [found[i] for i in range(len(sequences))]
@@ -137,7 +137,7 @@ class Engine:
         `items`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
         AdapterError if a hidden state is not finite.
         """
-        self._check(decoding, max(context.length for context in contexts))
+        self._check_decoding_limits(decoding, max(context.length for context in contexts))
         if decoding.method == "beam":
             return self._search_beams(contexts, decoding)
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, CACHE_GROWTH))
@@ -171,7 +171,7 @@ class Engine:
         order, read, hidden = self._process_contexts(contexts, 0)
         width, lengths = decoding.beams, [contexts[i].length for i in order]
         logits = self.decoder.head(hidden)[:, None]
-        cache = self.decoder.cache(len(order) * width, read.columns + min(decoding.max_new_tokens, CACHE_GROWTH))
+        cache = self.decoder.create_cache(len(order) * width, read.columns + min(decoding.max_new_tokens, CACHE_GROWTH))
         for row in range(len(order)):
             cache.write_rows(row * width, read.slice_rows(row, row + 1).expand(width))
         searches = [BeamSearch(self.stop, decoding, length) for length in lengths]
@@ -194,7 +194,7 @@ class Engine:
         return [found[i] for i in range(len(contexts))]
 
     @torch.inference_mode()
-    def log_likelihoods(
+    def compute_answer_likelihoods(
         self, contexts: Sequence[Context], answers: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[Likelihood]]:
         """Compute the log-likelihoods of given answers. `answers[i]` lists the answers to `contexts[i]` as token ids;
@@ -229,7 +229,7 @@ class Engine:
         if longest > 1:
             # Padding follows an answer's end, so causal attention never reads it.
             x = self._pad_rows([self.embed(answer[:-1]) for answer in answers])
-            cache = self.decoder.cache(len(answers), context_cache.columns + x.shape[1])
+            cache = self.decoder.create_cache(len(answers), context_cache.columns + x.shape[1])
             for row in range(len(answers)):
                 cache.write_rows(row, context_cache)
             every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
@@ -274,7 +274,7 @@ class Engine:
         if self._memory.numel() < needed:
             self._memory = self.decoder.allocate_memory(0, 0)  # frees the old memory first
             self._memory = self.decoder.allocate_memory(rows, columns)
-        return self.decoder.cache(rows, columns, self._memory[:needed])
+        return self.decoder.create_cache(rows, columns, self._memory[:needed])
 
     def _count_columns_to_read(self, lengths: Sequence[int]) -> int | None:
         """Return the number of columns that attention reads for the next token, or None for all.
@@ -311,7 +311,7 @@ class Engine:
 
     def _grow_cache(self, cache: KVCache, rows: int) -> KVCache:
         """Return a cache with `CACHE_GROWTH` more columns and the content of the first `rows` rows of `cache`."""
-        larger = self.decoder.cache(rows, cache.columns + CACHE_GROWTH)
+        larger = self.decoder.create_cache(rows, cache.columns + CACHE_GROWTH)
         larger.write_rows(0, cache.slice_rows(0, rows))
         return larger
 
@@ -330,7 +330,7 @@ class Engine:
         """Stack rows (n, D) into (B, longest, D), padded on the right."""
         return pad_sequence(list(rows), batch_first=True).to(self.decoder.embeddings)
 
-    def _check(self, decoding: Decoding, longest: int) -> None:
+    def _check_decoding_limits(self, decoding: Decoding, longest: int) -> None:
         """Raise UsageError for impossible decoding parameters. `longest`: length of the longest context in tokens."""
         decoding.check()
         vocabulary = len(self.decoder.embeddings)
@@ -401,6 +401,6 @@ def _remove_finished_searches(active: list[BeamSearch], cache: KVCache) -> list[
 
 def choose_tokens(logits: Tensor, rows: Sequence[GenerationState], decoding: Decoding) -> Tensor:
     """Return the next token of each row, (B,), for logits (B, vocabulary)."""
-    if not decoding.samples:
+    if not decoding.is_sampled:
         return logits.argmax(dim=-1)
     return sample_tokens(logits, [row.generator for row in rows], decoding)

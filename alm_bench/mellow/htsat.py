@@ -192,7 +192,7 @@ class HTSAT(Encoder):
         x = x.view(-1, config.time_segments, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
         return EncoderOutput(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
-    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
+    def compute_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
         """Return the features and class probabilities. Each time step is repeated to restore the number of frames, as
         in the published model."""
         latent, classes = encoded

@@ -113,7 +113,7 @@ class Answerer:
         return LogMelClip(hash_waves([logmel.numpy()]), logmel)
 
     @torch.inference_mode()
-    def event_presence(self, waves: Sequence[Wave]) -> list[EventPresence]:
+    def compute_event_presences(self, waves: Sequence[Wave]) -> list[EventPresence]:
         """Return the class probabilities of each clip over time. Waves have as many samples as the encoder expects."""
         return [
             compute_event_presence(self.model.encoder, self.encode_clip(wave).logmel.to(self.device), self.events)
@@ -141,7 +141,7 @@ class Answerer:
         if not questions:
             return []
         ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
-        return self.engine.log_likelihoods(self._build_contexts(questions), ids)
+        return self.engine.compute_answer_likelihoods(self._build_contexts(questions), ids)
 
     @torch.inference_mode()
     def _build_contexts(self, questions: Sequence[Question]) -> list[Context]:
@@ -156,7 +156,7 @@ class Answerer:
         ids = [
             # The beginning of an answer follows the prompt and its padding, as every answer does.
             [
-                *self.protocol.prompt_ids(question.prompt, tokenizer, layout),
+                *self.protocol.encode_prompt(question.prompt, tokenizer, layout),
                 *tokenizer.encode(question.prefix, add_special_tokens=False).ids,
             ]
             for question in questions
@@ -177,7 +177,7 @@ class Answerer:
 
     def _compute_prefixes(self, pairs: Sequence[Sequence[LogMelClip]]) -> list[KVCache]:
         """Compute the language model's keys and values for the one or two clips of each question, one cache each."""
-        return self.engine.prefixes(self._embed_clips(pairs))
+        return self.engine.compute_prefixes(self._embed_clips(pairs))
 
     def _embed_clips(self, pairs: Sequence[Sequence[LogMelClip]]) -> list[Tensor]:
         """Return the embedded clips of each question, (n, D): the tokens of both clips with a separator between
@@ -193,7 +193,7 @@ class Answerer:
             if self.device.type == "cuda":
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
-            audio_tokens = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
+            audio_tokens = self.model.mapper(encoder.compute_probabilities(encoder.encode(logmel)), encoder.repeats)
             rows += [row.clone() for row in audio_tokens]  # a cached view would keep the whole batch in memory
         return rows
 

@@ -48,7 +48,7 @@ class Protocol:
         """Return the prompt in the protocol's form, with its suffix."""
         return (prompt.lower() if self.lowercase else prompt) + self.suffix
 
-    def prompt_ids(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
+    def encode_prompt(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
         """Return the token ids of a prompt.
 
         In the fixed layout there are exactly `config.tokens` ids, padded on the right. In the compact layout there are

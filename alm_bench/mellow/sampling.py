@@ -19,7 +19,7 @@ def sample_tokens(logits: Tensor, generators: Sequence[np.random.Generator], dec
     waits = np.stack([one.standard_exponential(logits.shape[1], dtype=np.float32) for one in generators])
     exponentials = torch.from_numpy(waits).to(logits.device)
     if decoding.method == "top-k":
-        return top_k(logits, exponentials, decoding.top_k, decoding.temperature)
+        return sample_top_k(logits, exponentials, decoding.top_k, decoding.temperature)
     return sample_nucleus(logits, exponentials, decoding.top_p, decoding.temperature)
 
 
@@ -38,7 +38,7 @@ def sample_nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: flo
     )
 
 
-def top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> Tensor:
+def sample_top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> Tensor:
     """Sample a token per row, (B,), from its `k` most likely tokens. Arguments as in `sample_nucleus`. Tokens that are
     as likely as the k-th one can be drawn, too."""
     probabilities = (logits.double() / temperature).softmax(dim=-1)

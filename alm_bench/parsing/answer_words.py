@@ -57,7 +57,7 @@ class AnswerWords:
 
 
 @cache
-def answer_words() -> Mapping[str, AnswerWords]:
+def load_answer_words() -> Mapping[str, AnswerWords]:
     """Return the words of every language whose table has the section `answers`, by language name.
 
     English comes first, and languages with their own script come last.
@@ -98,7 +98,7 @@ def _normalise_keys(table: Mapping[str, int]) -> dict[str, int]:
 @cache
 def _compile_script_patterns() -> Mapping[str, re.Pattern[str]]:
     """Return a pattern of one character of the script, for each language that has its own script."""
-    return {name: re.compile(f"[{one.script}]") for name, one in answer_words().items() if one.script}
+    return {name: re.compile(f"[{one.script}]") for name, one in load_answer_words().items() if one.script}
 
 
 def detect_main_language(plain: str) -> AnswerWords:
@@ -112,9 +112,9 @@ def detect_main_language(plain: str) -> AnswerWords:
     if not plain.isascii():
         total = sum(map(str.isalpha, plain))
         # Japanese is tested first, since it shares characters with Chinese. A few words in a script are a quotation.
-        for name in sorted(_compile_script_patterns(), key=lambda name: answer_words()[name].script):
+        for name in sorted(_compile_script_patterns(), key=lambda name: load_answer_words()[name].script):
             if 4 * len(_compile_script_patterns()[name].findall(plain)) > total:
-                return answer_words()[name]
+                return load_answer_words()[name]
     said = split_words(plain)
-    latin = [one for one in answer_words().values() if not one.script]
+    latin = [one for one in load_answer_words().values() if not one.script]
     return max(latin, key=lambda one: sum(word in one.frequent for word in said))

@@ -115,7 +115,7 @@ def _choose_total(doc: Document, span: Span, candidates: Sequence[Number]) -> Ch
     if chosen := _choose_common_value(totals, "total"):
         return chosen
     parts = list(split_sentences(plain, *span))
-    if len(parts) > 1 and doc.search("conclusions", *parts[-1]):
+    if len(parts) > 1 and doc.search_phrase("conclusions", *parts[-1]):
         return _choose_common_value(
             [one for one in candidates if parts[-1][0] <= one.span[0] < parts[-1][1]], "conclusion"
         )

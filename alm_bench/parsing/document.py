@@ -121,7 +121,7 @@ class Document:
         """True if the text ends like a complete sentence. A text that does not may have been truncated."""
         return any(_FINISHED.search(text[-40:].rstrip()) for text in (self.original, self.plain))
 
-    def search(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
+    def search_phrase(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
         """Return the first match of a phrase list, such as `refusals`, between `start` and `end`.
 
         `key` is a key of the language tables. Quotations are not searched. Returns None without a match.

@@ -83,7 +83,7 @@ class LabelIndex:
             place += max(1, len(phrase))
         return found
 
-    def read(self, doc: Document, span: Span) -> LabelReading:
+    def select_label(self, doc: Document, span: Span) -> LabelReading:
         """Return the label that one statement, or a whole text, selects."""
         plain = doc.plain
         mentions = self.find_mentions(plain, span)
@@ -93,7 +93,7 @@ class LabelIndex:
             return LabelReading("ok", "exact" if whole else "named", kept[-1].span, kept[-1].label)
         if kept:
             return _choose_among_labels(doc, span, kept)
-        if doc.search("refusals", *span) or doc.search("none", *span):
+        if doc.search_phrase("refusals", *span) or doc.search_phrase("none", *span):
             return LabelReading("refused", "refusal", span)
         return LabelReading("unparsed", "denied" if mentions else "off_list", span)
 
@@ -109,7 +109,7 @@ def _choose_among_labels(doc: Document, span: Span, mentions: Sequence[LabelMent
     last = mentions[-1]
     clause = _find_clause_start(plain, span[0], last.span[0])
     # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
-    concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
+    concludes = doc.search_phrase("conclusions", max(span[0], clause - 12), last.span[0])
     alone = {mention.label for mention in mentions if mention.span[0] >= clause} == {last.label}
     if concludes and alone and clause > span[0]:
         return LabelReading("ok", "conclusion", last.span, last.label)
@@ -117,7 +117,7 @@ def _choose_among_labels(doc: Document, span: Span, mentions: Sequence[LabelMent
     opened = not plain[span[0] : first.span[0]].strip(WRAPPING + "()[]#")
     if opened and _SETS_APART.match(plain, first.span[1], span[1]):
         return LabelReading("ok", "leading", first.span, first.label)
-    refused = doc.search("refusals", *span)
+    refused = doc.search_phrase("refusals", *span)
     return LabelReading("refused" if refused else "ambiguous", "refusal" if refused else "several", span)
 
 

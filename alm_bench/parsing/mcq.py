@@ -71,7 +71,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
     if (index := options.find_equal_option(text)) is not None:
         return Parsed("ok", "exact", index, choices[index], (0, len(text)))
     document = Document(text, tuple(answer_tags))
-    reading = ChoiceParser(document, options).decide()
+    reading = ChoiceParser(document, options).decide_option()
     if reading.index is None:
         return Parsed(reading.status, reading.rule)
     return Parsed("ok", reading.rule, reading.index, choices[reading.index], reading.span)
@@ -86,7 +86,7 @@ class ChoiceParser:
         blank_repeated_options(document, options)
         self.end = len(document.plain)
 
-    def decide(self) -> Reading:
+    def decide_option(self) -> Reading:
         """Return the selected option, or the reason why none is selected."""
         whole = (0, self.end)
         if scored := read_scores(self.document, self.options):
@@ -194,7 +194,7 @@ class ChoiceParser:
         )
         if not corrections:
             return None
-        withdrawn = self.document.search("withdrawals", start)
+        withdrawn = self.document.search_phrase("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
         if self.document.count_words(*tail) <= MAX_WORDS_OF_SHORT_TEXT:
             reading = read_statement(self.document, self.options, tail)
@@ -239,7 +239,7 @@ class ChoiceParser:
         if opened := self._read_first_sentence():
             return opened
         none = self._rejects_all_options_after(0)
-        if none or self.document.search("refusals"):
+        if none or self.document.search_phrase("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
         named = {m.index: m for m in find_usable_mentions(self.document, self.options, whole)}
         if len(named) == 1 and not self.options.has_numeric_option:

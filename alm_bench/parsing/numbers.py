@@ -7,7 +7,7 @@ from functools import cache
 
 from num2words import num2words
 
-from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
+from alm_bench.parsing.answer_words import AnswerWords, load_answer_words, detect_main_language
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, fold, split_words
 
@@ -75,7 +75,7 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     found = {one.span: one for one in (*_find_cardinals(plain, span), *_find_number_words(plain, span, language))}
     if not found and language.name == DEFAULT and not language.frequent & set(split_words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
-        for other in answer_words().values():
+        for other in load_answer_words().values():
             found |= {} if other.script else {one.span: one for one in _find_number_words(plain, span, other)}
     kept: list[Number] = []
     for one in sorted(found.values(), key=lambda one: (one.span[0], -one.span[1])):
@@ -98,7 +98,7 @@ def parse_single_number(text: str) -> str | None:
     phrase = " ".join(bare.split())
     if phrase.removeprefix("the ") in _ORDINALS:
         return str(_ORDINALS[phrase.removeprefix("the ")])
-    for language in answer_words().values():
+    for language in load_answer_words().values():
         if phrase in (table := _load_number_words(language)):
             return str(table[phrase])
         if phrase and (value := _parse_positional(phrase, language)) is not None:

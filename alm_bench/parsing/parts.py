@@ -108,7 +108,7 @@ class PartsFormat:
         options = "|".join(f"(?P<p{index}>{re.escape(mark)})" for index, mark in enumerate(self.open))
         return re.compile(f"{edge}(?:{options})", re.IGNORECASE | re.MULTILINE)
 
-    def read(self, text: str) -> Parts:
+    def split_into_parts(self, text: str) -> Parts:
         """Read a text into its parts. No exception is raised for any text."""
         found = list(self._opening_pattern.finditer(text))
         if not found:
@@ -123,7 +123,7 @@ class PartsFormat:
             texts.setdefault(name, body)
             starts.setdefault(name, match.end())
             unclosed = unclosed or (not closed and place + 1 == len(found))
-        status = self._find_status(names, unclosed)
+        status = self._determine_status(names, unclosed)
         shortened = tuple(name for name in self.chain if any(mark in texts.get(name, "") for mark in self.ellipses))
         complete = set(names) == set(self.parts)
         form: PartsForm = "partial" if not complete else "semi" if shortened else "full"
@@ -140,7 +140,7 @@ class PartsFormat:
         end = body.lower().find(self.close[part].lower())
         return (body if end < 0 else body[:end]).strip(), end >= 0
 
-    def _find_status(self, names: Sequence[str], unclosed: bool) -> PartsStatus:
+    def _determine_status(self, names: Sequence[str], unclosed: bool) -> PartsStatus:
         """Return the status of a text whose parts are `names`, in this order. `unclosed`: True if the end delimiter of
         the last part is missing."""
         if len(set(names)) < len(names):
@@ -153,7 +153,7 @@ class PartsFormat:
             return "missing"
         return "ok" if list(names) == list(self.parts) else "reordered"
 
-    def write(self, texts: Mapping[str, str]) -> str:
+    def write_parts(self, texts: Mapping[str, str]) -> str:
         """Return a text in this format. Parts that `texts` does not have are left out."""
         written = []
         for index, name in enumerate(self.parts):
@@ -162,7 +162,7 @@ class PartsFormat:
                 written.append(f"{self.open[index]}{blank}{texts[name]}{self.close[index] if self.close else ''}")
         return "\n".join(written)
 
-    def shorten(self, texts: Mapping[str, str], sentences: int, groups: int) -> dict[str, str]:
+    def shorten_chain(self, texts: Mapping[str, str], sentences: int, groups: int) -> dict[str, str]:
         """Return the parts with the first `sentences` sentences of the chain shortened to `groups` word groups each.
 
         Sentences are counted over all parts of the chain. The answer is not changed.

@@ -96,10 +96,10 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
         return status
     label_index, names = index_label_phrases(labels), list(labels)
     for statement in _list_statements(doc):
-        reading = label_index.read(doc, statement.span)
+        reading = label_index.select_label(doc, statement.span)
         if reading.rule != "off_list" and (reading.label is not None or statement.kind != "chosen"):
             return _convert_label(reading, names, f"{statement.kind}:{reading.rule}")
-    reading = label_index.read(doc, _get_text_span(doc))
+    reading = label_index.select_label(doc, _get_text_span(doc))
     return (
         _explain_missing_answer(doc, reading.rule)
         if reading.rule == "off_list"
@@ -171,7 +171,7 @@ def _parse_empty_or_truncated(doc: Document) -> Parsed | None:
 
 def _explain_missing_answer(doc: Document, rule: str = "nothing_named") -> Parsed:
     """Return the result for a text in which no answer was recognised: `refused`, `truncated` or `unparsed`."""
-    if doc.search("refusals") or doc.search("none"):
+    if doc.search_phrase("refusals") or doc.search_phrase("none"):
         return Parsed("refused", "refusal")
     if len(split_words(doc.plain)) > MAX_WORDS_OF_UNPARSED_TEXT and not doc.looks_complete:
         return Parsed("truncated", "none")

@@ -163,7 +163,7 @@ def _read_claim(doc: Document, clause: Span, question: Question) -> Claim | None
     denials = list(_DENIES.finditer(said))
     if not denials:
         return Claim(True, clause) if covered else None
-    if len(denials) > 1 or (doc.search("refusals", *clause) and not _NO_SUCH.search(said)):
+    if len(denials) > 1 or (doc.search_phrase("refusals", *clause) and not _NO_SUCH.search(said)):
         return None
     after = said[denials[0].end() :]
     if absent := _NO_SUCH.search(said):

@@ -88,7 +88,7 @@ def _read_denied_start(document: Document, options: Options, span: Span) -> Read
     if len(named) == 1:
         (mention,) = named.values()
         return Reading("ok", "named", mention.span, mention.index)
-    refused = document.search("refusals", *span) or document.search("none", *span)
+    refused = document.search_phrase("refusals", *span) or document.search_phrase("none", *span)
     return Reading("refused" if refused else "unparsed", "denied", span)
 
 
@@ -98,11 +98,11 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
     Returns None if the statement mentions no option.
     """
     named = find_usable_mentions(document, options, span)
-    none = document.search("none", *span)
+    none = document.search_phrase("none", *span)
     declines = (
         none is not None
         and not refers_to_other_options(document, none)
-        and not document.search("conclusions", none.end(), span[1])
+        and not document.search_phrase("conclusions", none.end(), span[1])
     )
     for mentions, rule in (
         ([m for m in named if m.how == "both"], "letter_and_text"),
@@ -111,7 +111,7 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
     ):
         if not declines and len({mention.index for mention in mentions}) == 1:
             return Reading("ok", rule, mentions[-1].span, mentions[-1].index)
-    if none or document.search("refusals", *span):
+    if none or document.search_phrase("refusals", *span):
         return Reading("refused", "none_of_them" if none else "refusal", span)
     if named:
         return _read_several_options(document, options, span, named)
@@ -144,7 +144,7 @@ def find_usable_mentions(document: Document, options: Options, span: Span) -> li
 def _find_usable_mentions(document: Document, options: Options, span: Span) -> list[Mention]:
     """Compute the result of `find_usable_mentions`, which caches it."""
     found = [mention for mention in options.find_mentions(document, *span) if not mention.denied]
-    if found and (others := document.search("others", *span)):
+    if found and (others := document.search_phrase("others", *span)):
         ends = document.cues.compile_pattern(r",\s*(?:@conclusions|@contrasts)|;").search(
             document.plain, others.end(), span[1]
         )

@@ -41,7 +41,7 @@ def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] 
         blocked = blocked or reading
     if document.ends_in_reasoning:
         return Parsed("truncated", "none")
-    if document.search("refusals") or document.search("none"):
+    if document.search_phrase("refusals") or document.search_phrase("none"):
         return Parsed("refused", "refusal")
     return Parsed("unparsed" if document.looks_complete or blocked else "truncated", "nothing_named")
 
@@ -87,7 +87,7 @@ def _find_last_bullets(document: Document, options: Options) -> Span | None:
 def _select_options(document: Document, options: Options, span: Span) -> set[int]:
     """Return the indices of the options that a statement selects; an empty set if it selects none."""
     plain = document.plain[slice(*span)]
-    if document.search("none", *span) or (document.search("refusals", *span) and len(split_words(plain)) > 3):
+    if document.search_phrase("none", *span) or (document.search_phrase("refusals", *span) and len(split_words(plain)) > 3):
         return set()
     if glued := _GLUED.fullmatch(document.original, *span):
         found = {options.find_option_by_letter(letter.lower()) for letter in glued[1]}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
+from alm_bench.parsing.answer_words import AnswerWords, load_answer_words, detect_main_language
 from alm_bench.parsing.document import split_sentences
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, blank_out_spans
@@ -64,7 +64,7 @@ def _map_phrases_to_answers(levels: Sequence[str], name: str | None) -> dict[str
     `levels`: members of `LEVELS`; a phrase of the level `neither` means None. `name`: the language of the phrases; None
     for all languages.
     """
-    chosen = answer_words().values() if name is None else [answer_words()[name]]
+    chosen = load_answer_words().values() if name is None else [load_answer_words()[name]]
     found: dict[str, str | None] = {}
     for language in reversed(list(chosen)):  # English last: it overrides words of other languages
         for level in levels:
@@ -100,7 +100,7 @@ def _compile_delimited_answers() -> re.Pattern[str]:
 @cache
 def _compile_leading_answers(name: str) -> re.Pattern[str]:
     """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
-    end = _WORD_END if answer_words()[name].spaced else ""
+    end = _WORD_END if load_answer_words()[name].spaced else ""
     return re.compile(f"({_join_alternatives(list(_map_phrases_to_answers(('yes', 'no', 'neither'), name)))}){end}")
 
 

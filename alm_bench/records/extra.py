@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.core.foreign import dump_json
-from alm_bench.core.usage import COST, COUNTS, MOST, count, parse_money
+from alm_bench.core.usage import COST, COUNTS, MOST, parse_count, parse_money
 
 
 def find_extra_problem(extra: Mapping[str, Any]) -> str | None:
     """Return a short reason why `extra` cannot be stored as JSON or has an invalid count or cost; None if valid."""
     for name in COUNTS:
-        if extra.get(name) is not None and count(extra[name]) is None:
+        if extra.get(name) is not None and parse_count(extra[name]) is None:
             return f"{name} {_quote_value(extra[name])}, expected a whole number from 0 to 10^15"
     if extra.get(COST) is not None and parse_money(extra[COST]) is None:
         return f"{COST} {_quote_value(extra[COST])}, expected US dollars from 0 to 10^15"

@@ -35,7 +35,7 @@ def complete_record(
         text = None if text is None else item.beginning.lead + text
         extra = {**extra, "prefix": item.beginning.text}
     outcome = partial(
-        item.record,
+        item.create_record,
         preprocessing=preprocessing,
         seconds=seconds,
         extra=extra,

@@ -350,7 +350,7 @@ class TextMargin(Struct, frozen=True, kw_only=True):
             baseline_value=margin.value,
             metric=margin.score,
             margin=margin.lead,
-            significant=margin.beaten,
+            significant=margin.is_significant,
         )
 
 

@@ -71,7 +71,7 @@ def reparse_outdated(store: RunStore, task: Task) -> ReparseResult | None:
         return None
     store.kept, found = reparse(store.kept, task, before)
     store.rewrite(store.kept)
-    store.note(parser=task.parser)
+    store.update_header(parser=task.parser)
     return found
 
 

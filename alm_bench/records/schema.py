@@ -69,7 +69,7 @@ class PlannedItem:
     output_format: str | None = None
     """Format of answers in several parts; None for answers in one piece."""
 
-    def record(self, status: Status, **outcome: Any) -> "Record":
+    def create_record(self, status: Status, **outcome: Any) -> "Record":
         """Return the record of the item; `outcome` are further fields of the record."""
         return Record(
             self.index,
@@ -159,7 +159,7 @@ class Record:
         return read_parts(self.text, self.output_format).answer or ""
 
     @property
-    def retried(self) -> bool:
+    def needs_retry(self) -> bool:
         """True if a resumed run processes the item again."""
         return self.status in RETRIED or (self.status == "skipped" and self.unusable_clip)
 
@@ -215,7 +215,7 @@ class Record:
     def read(line: str | bytes, location: str) -> "Record":
         """Parse one line of `samples.jsonl`. Raises StoreError, which names `location`, for an invalid line."""
         try:
-            return _decode_line(line).record()
+            return _decode_line(line).create_record()
         except (ValueError, RecursionError) as error:
             raise StoreError(f"{location}: not a record of schema 1 to {SCHEMA_VERSION}: {error}") from error
 
@@ -259,7 +259,7 @@ class _Line(msgspec.Struct):
     spoken: str | None = None
     output_format: str | None = None
 
-    def record(self) -> Record:
+    def create_record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
         sample = Sample(
             id=self.id,

@@ -108,7 +108,7 @@ class RunStore:
             raise StoreError(f"{self.folder} holds another run (fingerprint {other}): name another --out")
         self._header = found
         records, torn = read_records(self.folder)
-        self.kept = [record for record in records if self._keep_failures or not record.retried]
+        self.kept = [record for record in records if self._keep_failures or not record.needs_retry]
         self._records = {record.sample.id: record for record in self.kept}
         self._open_for_append(samples)
         if torn or len(self.kept) != len(records):
@@ -226,7 +226,7 @@ class RunStore:
         """Content of `run.json`. Raises StoreError."""
         return read_header(self.folder)
 
-    def note(self, **found: Any) -> None:
+    def update_header(self, **found: Any) -> None:
         """Set fields of `run.json` while the run is in progress. Its other keys do not change."""
         self.check()
         assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"

@@ -15,7 +15,7 @@ from alm_bench.scoring.language_table import build_language_tables, compute_answ
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
-from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
+from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split_by_group
 from alm_bench.scoring.no_option import count_no_option_outputs
 from alm_bench.scoring.pairs import analyse_pairs, list_pair_specs
 from alm_bench.scoring.part_scores import PartsItem, score_parts
@@ -164,7 +164,7 @@ def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[s
         found = compute_margin(part, theirs, [scores[index[id(row)]] for row in part], score)
         return None if found is None else TextMargin.from_margin(found)
 
-    parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
+    parts = {"all": {"all": kept}, **split_by_group(kept, task.card.groups)}
     return {
         grouping: {key: entry for key, part in keys.items() if (entry := compute_part_margin(part)) is not None}
         for grouping, keys in parts.items()

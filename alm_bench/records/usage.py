@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from alm_bench.core.usage import COST, COUNTS, count, parse_money
+from alm_bench.core.usage import COST, COUNTS, parse_count, parse_money
 from alm_bench.records.models import Usage
 from alm_bench.records.schema import Record
 
@@ -14,7 +14,7 @@ def get_cost(record: Record) -> float | None:
 
 def count_estimated_calls(record: Record) -> int:
     """Return the number of an item's calls whose cost is an estimate because the server reported no token counts."""
-    return count(record.extra.get("estimated_calls")) or 0
+    return parse_count(record.extra.get("estimated_calls")) or 0
 
 
 def sum_usage(records: Sequence[Record]) -> Usage | None:
@@ -23,7 +23,7 @@ def sum_usage(records: Sequence[Record]) -> Usage | None:
     if not reported:
         return None
     costs = [cost for record in reported if (cost := get_cost(record)) is not None]
-    sums = {name: sum(count(record.extra.get(name)) or 0 for record in reported) for name in COUNTS}
+    sums = {name: sum(parse_count(record.extra.get(name)) or 0 for record in reported) for name in COUNTS}
     return Usage(calls=len(reported), cost=round(sum(costs), 9) if costs else None, **sums)
 
 

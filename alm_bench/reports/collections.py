@@ -223,7 +223,7 @@ def _build_rank_cell(metric: Metric) -> Cell:
 def build_collection_json(collection: Collection) -> dict[str, Any]:
     """Return a collection as a JSON object: its tasks, and one entry per ranked model and text-only baseline."""
 
-    def entry(name: str, score: CollectionScore) -> dict[str, Any]:
+    def build_model_json(name: str, score: CollectionScore) -> dict[str, Any]:
         figures = {"macro_mean": score.macro_mean, "mean_rank": score.mean_rank}
         return {"model": name, **{key: _build_metric_json(metric) for key, metric in figures.items()}}
 
@@ -232,7 +232,7 @@ def build_collection_json(collection: Collection) -> dict[str, Any]:
         "title": collection.title,
         "tasks": collection.tasks,
         "models": [
-            {**entry(model, collection.scores[model]), "runs": [run.folder.name for run in runs]}
+            {**build_model_json(model, collection.scores[model]), "runs": [run.folder.name for run in runs]}
             for model, runs in collection.runs.items()
         ],
         "baselines": [

@@ -46,7 +46,7 @@ class MetricComparison:
     """
 
 
-def check(runs: Sequence[Run], different: bool = False) -> None:
+def check_comparability(runs: Sequence[Run], different: bool = False) -> None:
     """Check that runs can be compared.
 
     Raises UsageError for runs of different tasks or without common items. Unless `different` is set, also raises it for
@@ -148,7 +148,7 @@ def compute_pair_scores(first: Run, second: Run, pairs: Sequence[tuple[Scored, S
     return dict(sorted(found.items()))
 
 
-def compare(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
+def compare_runs(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
     """Compare each run after the first with the first, for each metric, over all items and by group.
 
     The difference over all items is the primary test. Raises UsageError for runs without a common metric.
@@ -360,7 +360,7 @@ def _format_answer(record: Record) -> str:
     return repr(record.text)
 
 
-def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
+def build_comparison_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
     return {
         "runs": [run.folder.name for run in runs],
         "conclusions": [format_conclusion(runs, cells, run) for run in runs[1:]],

@@ -184,7 +184,7 @@ def build_overview(summaries: Sequence[Summary]) -> Table:
     plain = all(summary.main == "accuracy" for summary in summaries)
     extra_metrics = [name for name, spec in list_metric_specs().items() if spec.in_overview]
 
-    def main(summary: Summary) -> Cell:
+    def build_main_cell(summary: Summary) -> Cell:
         figure = build_metric_cell(summary.metrics.get(summary.main), summary.main)
         if plain:
             return figure
@@ -198,7 +198,7 @@ def build_overview(summaries: Sequence[Summary]) -> Table:
             summary.n,
             summary.skipped,
             build_metric_cell(summary.metrics.get("answered"), "answered"),
-            main(summary),
+            build_main_cell(summary),
             *(build_metric_cell(summary.metrics.get(name), name) for name in extra_metrics),
             get_margin_cell(summary, "all", "all"),
         ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from alm_bench.audio.probes import SOUNDS, build_probe_sequence, probe
+from alm_bench.audio.probes import SOUNDS, build_probe_sequence, build_probe
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
 from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, compare_clip_lengths
@@ -146,13 +146,13 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
 
 def _make_request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
     """Return a request of the check with the question `prompt` about one sound. `name` identifies the request."""
-    return _build_decoded_request(adapter, prompt, name, probe(sound))
+    return _build_decoded_request(adapter, prompt, name, build_probe(sound))
 
 
 def _build_decoded_request(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
     """Return a request of the check with a decoded clip, and a second clip if the adapter needs one."""
     assert adapter.audio is not None
-    spare = probe("clicks") if adapter.audio.spare else None
+    spare = build_probe("clicks") if adapter.audio.spare else None
     request = Request(f"probe-{name}", prompt, (clip,), spare=spare)
     return load_clips(0, request, adapter.audio).request
 

@@ -63,7 +63,7 @@ class BatchSizer:
         self._peak = 0 if found is None else found.peak
         self._rise = 0
 
-    def size(self) -> int:
+    def get_size(self) -> int:
         """Return the size of the next batch."""
         return self._size
 

@@ -50,7 +50,7 @@ class Budget:
         """True if the limit is reached."""
         return self.spent >= self.limit
 
-    def check(self, plans: Sequence[Plan]) -> None:
+    def check_prices(self, plans: Sequence[Plan]) -> None:
         """Raise UsageError if a limit is set and the cost of the model's calls is not known."""
         if math.isinf(self.limit):
             return

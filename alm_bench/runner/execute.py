@@ -60,7 +60,7 @@ def execute(
                     observe(records)
                     kept.update({record.sample.id: record for record in records})
         finally:
-            store.note(batch_size=sizer.as_json())
+            store.update_header(batch_size=sizer.as_json())
     return sorted(kept.values(), key=lambda record: record.index)
 
 
@@ -79,7 +79,7 @@ def _check_audio(plan: Plan, store: RunStore) -> None:
     if passed and 0 <= time.time() - (stored.checked_at or 0) < CHECK_HOURS * 3600:  # type: ignore[union-attr]
         return
     found = require_audio(plan.adapter, plan.header.prompt.name)
-    store.note(audio_check={**found.as_json(), "checked_at": time.time()})
+    store.update_header(audio_check={**found.as_json(), "checked_at": time.time()})
     if found.length is not None and found.length.verdict == "cut":
         print_notice(f"{plan.adapter.identity.label} cuts long clips silently: {found.length.reason}")
 

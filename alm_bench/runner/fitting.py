@@ -75,7 +75,7 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
     other = task.card.fit_task
     if other is None or other == task.card.name:
         return task, prompt
-    entry = catalogue().task(other)
+    entry = catalogue().get_task(other)
     return entry.create(), pick_prompt(entry.load_prompts(), prompt.name, other)
 
 

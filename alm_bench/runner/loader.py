@@ -133,7 +133,7 @@ class AudioPipeline:
         question that cannot be understood shows nothing about the item's own clips."""
         return None if self.condition is None or ref.is_question else self.condition.change(ref.id)
 
-    def clip(self, ref: AudioRef) -> Clip:
+    def load_clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
         assert self.policy is not None, "no clip is opened without one"
         change = self._find_change(ref)
@@ -195,7 +195,7 @@ class LazyClip:
         self._make, self._lock = decode, threading.Lock()
         self._clip = clip
 
-    def begin(self) -> None:
+    def decode_if_idle(self) -> None:
         """Decode the clip now, unless this has been done or another thread is doing it."""
         if self._lock.acquire(blocking=False):
             try:
@@ -203,7 +203,7 @@ class LazyClip:
             finally:
                 self._lock.release()
 
-    def clip(self) -> Clip:
+    def get_clip(self) -> Clip:
         """Return the clip, decoding it first if no thread has."""
         with self._lock:
             return self._decode_once()
@@ -232,7 +232,7 @@ class ClipCache:
         if ref not in self._cached:
             # reading a file takes less time than handing it to a thread
             clip = self._pipeline.prepare_from_file(ref)
-            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref), clip)
+            self._cached[ref] = pending = LazyClip(partial(self._pipeline.load_clip, ref), clip)
             if clip is None:
                 self._pool.submit(_decode_if_needed, weakref.ref(pending))
             if len(self._cached) > CACHED_CLIPS:
@@ -248,7 +248,7 @@ def _decode_if_needed(reference: "weakref.ref[LazyClip]") -> None:
     """
     pending = reference()
     if pending is not None:
-        pending.begin()
+        pending.decode_if_idle()
 
 
 def list_clips(request: Request) -> tuple[AudioRef, ...]:
@@ -265,7 +265,7 @@ def load_clips(
     `index` is the index of the item, which is stored in the result. Without a policy no clip is opened.
     """
     pipeline = AudioPipeline(policy, condition)
-    return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.list_refs(request)])
+    return pipeline.attach_clips(index, request, [pipeline.load_clip(ref) for ref in pipeline.list_refs(request)])
 
 
 def load_batch(batch: Sequence[tuple[int, Request]], pipeline: AudioPipeline, workers: int) -> list[LoadedRequest]:
@@ -318,9 +318,9 @@ def _collect_clips(
     The calling thread decodes the clips that the pool has not started, then waits for the others.
     """
     for pending in (pending for _, _, own in waiting for pending in own):
-        pending.begin()
+        pending.decode_if_idle()
     return [
-        pipeline.attach_clips(index, request, [pending.clip() for pending in own]) for index, request, own in waiting
+        pipeline.attach_clips(index, request, [pending.get_clip() for pending in own]) for index, request, own in waiting
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from alm_bench.core import CACHE_MB, AnswerBy, Decoding, DecodingMethod, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
-from alm_bench.core.options import answer_tags, check_choice, parse_pairs
+from alm_bench.core.options import parse_answer_tags, check_choice, parse_pairs
 from alm_bench.plugins import AdapterEntry, catalogue
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.runner.batch_size import parse_batch_size
@@ -34,7 +34,7 @@ class FailureTolerance:
     """Tolerated percentage of failed items, 0..100."""
 
     @staticmethod
-    def read(text: str) -> "FailureTolerance":
+    def parse(text: str) -> "FailureTolerance":
         """Parse the value of `--max-failures`. Raises UsageError unless it is a number of items or a percentage."""
         try:
             value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
@@ -143,15 +143,15 @@ class RunOptions:
         """Entry of the model in the catalogue. Raises UsageError for an unknown name."""
         if self.adapter is not None:
             return AdapterEntry(self.model, type(self.adapter), made=self.adapter)
-        return catalogue().adapter(self.model)
+        return catalogue().get_adapter(self.model)
 
     @property
-    def prompts(self) -> str:
+    def prompt_set_name(self) -> str:
         """Name of the prompt set: the user's, or the model's own. Raises UsageError for an unknown model."""
         return self.prompt or self.entry.prompts
 
     @property
-    def solver(self) -> Path | None:
+    def solver_folder(self) -> Path | None:
         """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
@@ -170,22 +170,22 @@ class RunOptions:
 
         runtime = make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
-        return Recipe(self.model, self.parse_model_options(), runtime, strategy, self.prompts)
+        return Recipe(self.model, self.parse_model_options(), runtime, strategy, self.prompt_set_name)
 
     def load_model(self) -> "Adapter":
         """Return the model with the strategy applied: the object `adapter` if it is set, else the model that is loaded
         by its name. Raises UsageError."""
         if self.adapter is None:
-            return self.build_recipe().make()
+            return self.build_recipe().build_adapter()
         from alm_bench.runner.strategy import apply_strategy
 
         strategy: Any = self.strategy
-        return apply_strategy(self.adapter, strategy, self.prompts)
+        return apply_strategy(self.adapter, strategy, self.prompt_set_name)
 
     def parse_model_options(self) -> dict[str, str]:
         """Return the options of the model, including `--label`, which is an option of models that replay."""
         label = {} if self.label is None else {"label": self.label}
-        return self.entry.complete(parse_pairs(self.model_arg, "--model-arg") | label)
+        return self.entry.complete_options(parse_pairs(self.model_arg, "--model-arg") | label)
 
     @contextmanager
     def open_executor(self, adapter: "Adapter") -> Iterator["Executor"]:
@@ -281,10 +281,10 @@ class RunOptions:
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         check_device_and_dtype(self.device, self.dtype)
-        answer_tags(self.answer_tag)
+        parse_answer_tags(self.answer_tag)
         self._check_speech()
         self._check_numbers()
-        FailureTolerance.read(self.max_failures)
+        FailureTolerance.parse(self.max_failures)
         parse_batch_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
@@ -318,7 +318,7 @@ class RunOptions:
             shuffles=self.shuffles or 1,
             task_options=options,
             model_options=self.parse_model_options(),
-            answer_tags=answer_tags(self.answer_tag),
+            answer_tags=parse_answer_tags(self.answer_tag),
             speak=self.speak,
             also_written=self.also_written,
         )

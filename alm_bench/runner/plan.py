@@ -47,7 +47,7 @@ from alm_bench.records.models import (
     to_json,
 )
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
-from alm_bench.runner.conditions import CLEAN, Condition, condition_version, create_condition
+from alm_bench.runner.conditions import CLEAN, Condition, get_condition_version, create_condition
 from alm_bench.runner.fitting import FittedAdapter, fit_adapter
 from alm_bench.runner.items import Items, describe_revision, load_task_items
 from alm_bench.runner.loader import list_clips
@@ -177,7 +177,7 @@ def prepare(
         fit=None if on is None else from_json(dict(on), FitRows),
         items=len(samples),
         selection=_describe_selection(spec, task, len(questions), len(everything)),
-        condition_version=condition_version(spec.condition),
+        condition_version=get_condition_version(spec.condition),
         speech=None if spoken is None else spoken.description,
         baselines_missing=missing_baselines,
         environment=dict(_describe_environment()),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import Adapter, DataError, DataRoot, GroupsRows, Sample, Task
-from alm_bench.data import LocalRoot, Match, StoredOutputs, compute_questions_digest, match
+from alm_bench.data import LocalRoot, Match, StoredOutputs, compute_questions_digest, match_outputs
 from alm_bench.plugins import catalogue
 from alm_bench.runner.items import Items, get_revision_name, list_known_revisions, load_task_items
 from alm_bench.runner.spec import RunSpec
@@ -56,7 +56,7 @@ def _select_items(
     """Return the questions as `select_replay_items` does, with copies for repeated outputs, before skipped items are
     marked."""
     task_items = load_task_items(spec, task, data)
-    found = match(stored, task_items.samples)
+    found = match_outputs(stored, task_items.samples)
     own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
     if own and not is_data_named and not found.exact:
         tell(f"{spec.task}: {stored.label} is scored by the questions that it holds itself")
@@ -78,7 +78,7 @@ def _build_items_from_outputs(task: Task, stored: StoredOutputs) -> Items:
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
     )
     samples = [
-        item.sample(groups_of(item.fields) if item.groups is None else item.groups) for item in stored.items.values()
+        item.convert_to_sample(groups_of(item.fields) if item.groups is None else item.groups) for item in stored.items.values()
     ]
     asked = {item.id_in_file: item.question for item in stored.items.values()}
     digest = compute_questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
@@ -125,13 +125,13 @@ def _find_better_match(
     any."""
     if match.exact:
         return None
-    ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
-    return ranked[-1] if ranked and ranked[-1].match.alike > match.alike else None
+    ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.matching_count, one.revision))
+    return ranked[-1] if ranked and ranked[-1].match.matching_count > match.matching_count else None
 
 
 def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[CandidateFile]:
     """Yield the other annotation files of the task in the data folder."""
-    entry = catalogue().task(spec.task)
+    entry = catalogue().get_task(spec.task)
     if "annotations" not in entry.list_option_names() or not isinstance(data, LocalRoot):
         return
     used = {path.resolve() for path in task.files(data, spec.split).values()}
@@ -147,7 +147,7 @@ def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOu
             samples = list(other.samples(data, spec.split))
         except DataError:  # not a file of this task's questions after all
             continue
-        yield CandidateFile(path, get_revision_name(task, {"annotations": path}), match(stored, samples))
+        yield CandidateFile(path, get_revision_name(task, {"annotations": path}), match_outputs(stored, samples))
 
 
 def _describe_mismatch(
@@ -170,12 +170,12 @@ def _describe_mismatch(
     option = f"--task-arg {spec.task}.annotations="
     if better is not None:
         told.append(
-            f"; {better.revision} has the most in common ({better.match.alike:,} items): name it with "
+            f"; {better.revision} has the most in common ({better.match.matching_count:,} items): name it with "
             f"{option}{better.path}"
         )
     elif has_own_questions:
         told.append("; without --data and annotations= it is scored by the questions that it holds itself")
-    elif "annotations" in catalogue().task(spec.task).list_option_names():
+    elif "annotations" in catalogue().get_task(spec.task).list_option_names():
         told.append(f"; name its questions with --data FOLDER or {option}FILE, or other ids with --model-arg id=NAME")
     else:
         told.append("; name its questions with --data FOLDER, or other ids with --model-arg id=NAME")

@@ -10,7 +10,7 @@ from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.rng import DRAWS
 from alm_bench.core.secrets import hide_secrets
 from alm_bench.runner.batch_size import BatchSize
-from alm_bench.runner.conditions import CLEAN, condition_version
+from alm_bench.runner.conditions import CLEAN, get_condition_version
 
 FINGERPRINT_VERSION = 1
 """Version of the fingerprint, to be raised when its parts change their meaning: older runs are then not resumed."""
@@ -124,13 +124,13 @@ def compute_fingerprint(
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [hide_secrets(dict(spec.task_options)), hide_secrets(dict(spec.model_options))],
     }
-    if (version := condition_version(spec.condition)) is not None:
+    if (version := get_condition_version(spec.condition)) is not None:
         parts["condition_version"] = version
     if spec.sample is not None:
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
-    if spec.decoding.samples or spec.options == "shuffled" or (policy is not None and policy.spare):
+    if spec.decoding.is_sampled or spec.options == "shuffled" or (policy is not None and policy.spare):
         parts["draws"] = DRAWS
     if spec.answer_tags:
         parts["answer_tags"] = list(spec.answer_tags)

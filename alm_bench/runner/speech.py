@@ -33,7 +33,7 @@ def speak_questions(
     """
     languages = [None if sample.languages is None else sample.languages.question for sample in samples]
     for language in dict.fromkeys(languages):
-        synthesiser.check(language)
+        synthesiser.check_voice(language)
     spoken = [
         replace(
             request,

@@ -87,10 +87,10 @@ class CaptionFirstAdapter(DescribingAdapter):
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return replace(request, prompt=self._prompt.answer.format(caption=texts[0], question=request.prompt))
 
-    def build_extra(self, texts: Sequence[str]) -> Mapping[str, str]:
+    def build_extra_fields(self, texts: Sequence[str]) -> Mapping[str, str]:
         return {"caption": texts[0]}
 
-    def describe_failure(self, request: Request, output: Output) -> Output:
+    def build_failed_output(self, request: Request, output: Output) -> Output:
         extra = drop_usage(output.extra)
         if output.refusal is not None and output.error is None:
             return Output(None, refusal=output.refusal, extra=extra)

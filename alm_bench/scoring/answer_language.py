@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from alm_bench.core.languages import LANGUAGE_NAMES, WRITTEN_AS, normalise_language
-from alm_bench.parsing.answer_words import answer_words
+from alm_bench.parsing.answer_words import load_answer_words
 from alm_bench.parsing.text import normalise_text
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _find_yes_no_languages(text: str) -> frozenset[str] | None:
 def _list_yes_no_words() -> Mapping[str, frozenset[str]]:
     """Return the languages of each word and phrase that means yes or no, from the parser's language tables."""
     found: dict[str, set[str]] = {}
-    for name, words in answer_words().items():
+    for name, words in load_answer_words().items():
         if (code := _NAMES_TO_CODES.get(name)) is not None:
             for word in (word for level in words.yes_no.values() for word in level):
                 found.setdefault(word, set()).add(code)

@@ -116,7 +116,7 @@ class Margin:
     """Name of the metric."""
 
     @property
-    def beaten(self) -> bool:
+    def is_significant(self) -> bool:
         """True if the interval of the difference is entirely on the better side of 0."""
         if self.lead.low is None or self.lead.high is None:
             return False

@@ -62,7 +62,7 @@ class Chain:
             return Beginning(chain, self.output[done : self.reasoning.answer])
         return Beginning(f"{chain}\n" if chain.strip() else "", LEAD)
 
-    def change(self, replace: Callable[[str], str]) -> Beginning:
+    def replace_passages(self, replace: Callable[[str], str]) -> Beginning:
         """Return the beginning of the answer with each passage of the reasoning replaced by `change(passage)`."""
         return self.rebuild([replace(passage) for passage in self.passages])
 

@@ -56,7 +56,7 @@ def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[Collecti
     n = sum(len(task.clusters) for task in tasks)
     has_interval = any(len(each) > 1 for each in sums)
 
-    def summarise(value: Array, drawn: Array) -> list[Metric]:
+    def build_metrics(value: Array, drawn: Array) -> list[Metric]:
         """Return one metric per model from its values, shape (models,), and from the draws, shape (draws, models)."""
         low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
         bounds = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -67,9 +67,9 @@ def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[Collecti
     return [
         CollectionScore(*each)
         for each in zip(
-            summarise(means, drawn_means),
-            summarise(rank_values(values).mean(axis=0), rank_values(draws).mean(axis=1)),
-            summarise(means - means[best], drawn_means - drawn_means[:, [best]]),
+            build_metrics(means, drawn_means),
+            build_metrics(rank_values(values).mean(axis=0), rank_values(draws).mean(axis=1)),
+            build_metrics(means - means[best], drawn_means - drawn_means[:, [best]]),
             strict=True,
         )
     ]

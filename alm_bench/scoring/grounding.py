@@ -13,7 +13,7 @@ from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split
+from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split_by_group
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
 
@@ -118,7 +118,7 @@ def _compute_by_group(
     except MetricError as error:
         return {"all": {"all": build_missing_effect(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
-    parts = {"all": {"all": [pair.clean for pair in kept]}, **split([p.clean for p in kept], task.card.groups)}
+    parts = {"all": {"all": [pair.clean for pair in kept]}, **split_by_group([p.clean for p in kept], task.card.groups)}
     return {
         grouping: {
             key: scored.compute_effect([place[id(row)] for row in rows], find_verdict) for key, rows in keys.items()
@@ -144,7 +144,7 @@ def compute_chain_effects(
     if not pairs:
         return {"all": {"all": build_chainless_effect(len(rows_without_chain), NO_CHAIN)}}
     effects = _compute_by_group(task, pairs, _ChainVerdictFinder.from_control(task, control))
-    parts = {"all": {"all": list(rows_without_chain)}, **split(rows_without_chain, task.card.groups)}
+    parts = {"all": {"all": list(rows_without_chain)}, **split_by_group(rows_without_chain, task.card.groups)}
     return {
         grouping: {
             key: replace(effect, left_out=len(parts.get(grouping, {}).get(key, ()))) for key, effect in keys.items()

@@ -215,11 +215,11 @@ def compute_by_group(
 
     `compute` computes the metrics of some rows.
     """
-    parts = split(rows, groupings)
+    parts = split_by_group(rows, groupings)
     return {grouping: {key: compute(part) for key, part in keys.items()} for grouping, keys in parts.items()}
 
 
-def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:
+def split_by_group(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:
     """Split rows by group: a mapping from grouping to key to rows, with sorted keys.
 
     Rows without a key in a grouping are in none of its parts.

@@ -75,7 +75,7 @@ class PartsTable:
 
 def read_parts(text: str, output_format: str) -> Parts:
     """Read a text into its parts. Raises UsageError for an unknown format."""
-    return get_format(output_format).read(text)
+    return get_format(output_format).split_into_parts(text)
 
 
 def score_parts(items: Sequence[PartsItem]) -> tuple[Metrics, dict[str, Any]]:

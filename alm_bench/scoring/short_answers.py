@@ -79,7 +79,7 @@ def _asserts_reference(answer: str, reference: str, question: str | None) -> boo
     if _UNSPACED.search(reference):
         return any(_asserts_characters(document, span, normalise_text(reference)) for span in sentences)
     wanted = _list_content_words(reference)
-    deniable = _parse_document(reference).search("denials_before") is None  # "not moving" is a reference, too
+    deniable = _parse_document(reference).search_phrase("denials_before") is None  # "not moving" is a reference, too
     return bool(wanted) and any(_asserts_words(document, span, wanted, deniable) for span in sentences)
 
 
@@ -119,7 +119,7 @@ def _is_denied(document: Document, span: Span, token: Token) -> bool:
     """Return True if a sentence denies a word, or leaves open whether it applies ("cannot tell whether it is ...")."""
     if document.is_denied(token.start, token.end):
         return True
-    refusal = document.search("refusals", span[0], token.start)
+    refusal = document.search_phrase("refusals", span[0], token.start)
     between = "" if refusal is None else document.plain[refusal.end() : token.start]
     condition, contrast = (
         document.cues.compile_pattern(f"@{key}").search(between) for key in ("conditions", "contrasts")

@@ -86,9 +86,9 @@ def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
     - no effect: neither is shown.
     - cannot tell: the clean score has no margin over the baselines.
     """
-    if not evidence.clean.beaten:
+    if not evidence.clean.is_significant:
         return "cannot tell", _explain_missing_margin(evidence.clean)
-    if evidence.keeps_score and evidence.noise.beaten:
+    if evidence.keeps_score and evidence.noise.is_significant:
         return "robust", None
     return ("sensitive" if evidence.significant else "no effect"), None
 
@@ -103,12 +103,12 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
     - cannot tell: the clean score has no margin over the baselines, or there are too few items.
     """
     if evidence.significant:
-        if not evidence.clean.beaten:
+        if not evidence.clean.is_significant:
             return "cannot tell", _explain_missing_margin(evidence.clean)
-        return ("partly" if evidence.noise.beaten else "grounded"), None
+        return ("partly" if evidence.noise.is_significant else "grounded"), None
     if evidence.changed <= SAME_ANSWERS:
         return "not listening", None
-    if not evidence.clean.beaten:
+    if not evidence.clean.is_significant:
         return "cannot tell", _explain_missing_margin(evidence.clean)
     # A drop that is not significant may still exist: the intervals must exclude a relevant one.
     small = evidence.drop.high is not None and evidence.drop.high < abs(evidence.clean.lead.value or 0.0) / 2

@@ -187,7 +187,7 @@ class TextModel:
             if (known := self._store.get(keys[request.id])) is not None:
                 self._spending.add(known)
         done = len(requests) - len(todo)
-        for answers in self._call(todo):
+        for answers in self._call_adapter(todo):
             sound = [(keys[request.id], request, output) for request, output in answers if output.error is None]
             self._spending.failures += [output.error for _, output in answers if output.error is not None]
             self._spending.calls += len(answers)
@@ -205,7 +205,7 @@ class TextModel:
         call. Failed calls have no entry."""
         return {name: output.text or "" for name, output in self.ask(requests).items()}
 
-    def _call(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:
+    def _call_adapter(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:
         """Yield requests with their outputs as the calls end, until the cost limit is reached."""
         if not requests:
             return

@@ -95,10 +95,10 @@ class TrainingFolder:
         `fresh`: remove the files of an existing run first. Raises UsageError if the folder contains something else or a
         run of another config, and StoreError.
         """
-        self._check(config, fresh)
+        self._check_config(config, fresh)
         fresh = fresh and self.path.is_dir()  # without a folder there is nothing to remove
         with lock_folder(self.path):
-            self._check(config, fresh)
+            self._check_config(config, fresh)
             if fresh:
                 self._remove_run()
             self._remove_leftovers()
@@ -107,7 +107,7 @@ class TrainingFolder:
             write_atomically(self.path / CONFIG, json.dumps(_convert_recipe_to_table(config), indent=1) + "\n")
             yield
 
-    def _check(self, config: TrainConfig, fresh: bool) -> None:
+    def _check_config(self, config: TrainConfig, fresh: bool) -> None:
         """Check that `config` may be trained or restarted in this folder. Raises UsageError otherwise."""
         with translate_write_errors(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()

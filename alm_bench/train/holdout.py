@@ -111,7 +111,7 @@ def _group_rows(rows: Sequence[Row]) -> list[list[int]]:
     """Return the indices of rows that share clips, directly or through other rows, as groups in order of appearance."""
     parent: dict[Hashable, Hashable] = {}
 
-    def find(key: Hashable) -> Hashable:
+    def find_root(key: Hashable) -> Hashable:
         parent.setdefault(key, key)
         while parent[key] != key:
             parent[key] = parent[parent[key]]
@@ -122,10 +122,10 @@ def _group_rows(rows: Sequence[Row]) -> list[list[int]]:
     for row in rows:
         first, *others = (contents[build_clip_key(clip)] for clip in row.clips)
         for other in others:
-            parent[find(other)] = find(first)
+            parent[find_root(other)] = find_root(first)
     groups: dict[Hashable, list[int]] = {}
     for index, row in enumerate(rows):
-        groups.setdefault(find(contents[build_clip_key(row.clips[0])]), []).append(index)
+        groups.setdefault(find_root(contents[build_clip_key(row.clips[0])]), []).append(index)
     return list(groups.values())
 
 

@@ -157,7 +157,7 @@ def _score_tokens(model: Mellow, hidden: Tensor, targets: Tensor, temperature: f
     """Return the log-probability and the entropy, both (tokens,), of the target tokens after hidden states (tokens,
     D)."""
 
-    def score(states: Tensor, part_targets: Tensor) -> tuple[Tensor, Tensor]:
+    def score_part(states: Tensor, part_targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = model.lm.lm_head(states).float() / temperature
         log_probs = logits.log_softmax(dim=-1)
         with torch.no_grad():
@@ -166,9 +166,9 @@ def _score_tokens(model: Mellow, hidden: Tensor, targets: Tensor, temperature: f
 
     count = max(1, LOGITS // model.config.lm.vocabulary)
     if len(targets) <= count:
-        return score(hidden, targets)
+        return score_part(hidden, targets)
     parts = [
-        cast(tuple[Tensor, Tensor], checkpoint(score, states, wanted, use_reentrant=False))
+        cast(tuple[Tensor, Tensor], checkpoint(score_part, states, wanted, use_reentrant=False))
         for states, wanted in zip(torch.split(hidden, count), torch.split(targets, count), strict=True)
     ]
     values, entropies = zip(*parts, strict=True)

@@ -92,7 +92,7 @@ def write_network(folder: Path) -> None:
     write_atomically(folder / EVENTS, format_events())
 
 
-def export(run: Path, folder: Path) -> None:
+def export_mini_network(run: Path, folder: Path) -> None:
     """Save the weights in a Mellow folder of a run (`best` or `last`) to `folder`, in half precision, with the names of
     the encoder's classes."""
     model, tokenizer = load_folder(run)
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> None:
         case ["network"]:
             write_network(SHIPPED["mini"])
         case ["export", run, name] if name in SHIPPED:
-            export(Path(run), SHIPPED[name])
+            export_mini_network(Path(run), SHIPPED[name])
         case _:
             raise UsageError("takes `network`, or `export RUN NAME` with NAME one of " + ", ".join(SHIPPED))
 

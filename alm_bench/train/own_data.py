@@ -95,7 +95,7 @@ def read_question_file(config: DataConfig) -> tuple[list[Sample], DataRoot]:
     clip are left out, with a notice. Raises DataError and UsageError."""
     assert config.questions is not None
     name = config.questions if is_question_file_name(config.questions) else f"./{config.questions}"
-    entry = catalogue().task(name)
+    entry = catalogue().get_task(name)
     options = {"map": config.map, "kind": config.kind, "audio_root": config.root}
     task = entry.create({key: str(value) for key, value in options.items() if value is not None})
     if not isinstance(task, ReadsOwnFile):
@@ -126,7 +126,7 @@ def _pick_split(entry: TaskEntry, config: DataConfig) -> str:
 def load_native_prompt() -> PromptTemplate:
     """Return the prompt template of questions of own data."""
     task = f"{FILE_PREFIX}training"
-    return pick_prompt(catalogue().task(task).load_prompts(), PROMPTS, task)
+    return pick_prompt(catalogue().get_task(task).load_prompts(), PROMPTS, task)
 
 
 def convert_samples(samples: Sequence[Sample]) -> list[Row]:

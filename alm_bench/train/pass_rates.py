@@ -70,13 +70,13 @@ def build_histogram(title: str, rates: Sequence[float], is_used: Sequence[bool] 
     edges = np.round(values * BINS).astype(int)
     categories = [f"{index}/{BINS}" for index in range(BINS + 1)]
 
-    def count(mask: npt.NDArray[np.bool_]) -> list[Point | None]:
+    def count_rows_per_bin(mask: npt.NDArray[np.bool_]) -> list[Point | None]:
         totals = [int((edges[mask] == index).sum()) for index in range(BINS + 1)]
         return [Point(total, f"{total:,} rows") for total in totals]
 
-    series = [Series("all rows", count(np.ones(len(values), bool)))]
+    series = [Series("all rows", count_rows_per_bin(np.ones(len(values), bool)))]
     if is_used is not None:
-        series.append(Series("rows of the stage", count(np.asarray(is_used, bool))))
+        series.append(Series("rows of the stage", count_rows_per_bin(np.asarray(is_used, bool))))
     return BarChart("pass-rates", title, "rows", categories, series, "pass rate")
 
 

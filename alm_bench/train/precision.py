@@ -36,4 +36,4 @@ def _choose_auto_precision(state: PartialState, stored: Precision | None) -> Pre
         return stored
     speed = measure_bfloat16(state.device.type)
     print_notice(speed.describe())
-    return "bf16" if speed.fast else "no"
+    return "bf16" if speed.is_fast else "no"

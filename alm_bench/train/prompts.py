@@ -43,7 +43,7 @@ def collate_prompts(data: StageData, rows: Sequence[int], step: int, prompts: Se
     return {
         "first": [new[clip] for clip in first],
         "second": [new[clip] for clip in second],
-        "prompts": [data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt) for prompt in prompts],
+        "prompts": [data.protocol.encode_prompt(prompt, data.tokenizer, data.config.prompt) for prompt in prompts],
         **load_clips(data, used, step),
     }
 
@@ -58,7 +58,7 @@ def load_clips(data: StageData, clips: Sequence[int], step: int) -> dict[str, An
 
 def build_contexts(model: Mellow, batch: PromptBatch) -> list[Tensor]:
     """Return the embeddings that precede the answer of each row, (n, D)."""
-    tokens = model.mapper(model.encoder.to_probabilities(batch.encode(model)))
+    tokens = model.mapper(model.encoder.compute_probabilities(batch.encode(model)))
     second = [None if clip < 0 else tokens[clip] for clip in batch.second]
     return model.build_sequences(tokens[list(batch.first)], second, batch.prompts)
 

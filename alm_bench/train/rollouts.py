@@ -42,7 +42,7 @@ def _draw_part(
     engine: Engine, contexts: Sequence[Tensor], draw_ids: Sequence[Sequence[str]], decoding: Decoding
 ) -> list[list[GeneratedTokens]]:
     """Draw the answers to some contexts in one batch. Arguments and result as in `draw_groups`."""
-    prefixes = engine.prefixes([context[:-1] for context in contexts])
+    prefixes = engine.compute_prefixes([context[:-1] for context in contexts])
     rows = [
         Context(prefix, context[-1:].to(engine.decoder.embeddings))
         for prefix, context, ids in zip(prefixes, contexts, draw_ids, strict=True)

@@ -60,7 +60,7 @@ class TrainingSetup:
     it. Trainings of networks with the same encoder can share it."""
 
 
-def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
+def prepare_training(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
     DataError, CheckpointError or UsageError."""
     check_objectives(config)

@@ -90,7 +90,7 @@ class Source:
         self.rows = list(itertools.compress(self.rows, is_kept))
         self.samples = list(itertools.compress(self.samples, is_kept))
 
-    def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
+    def paraphrase_row(self, index: int, seed: int) -> tuple[str, str]:
         """Return the prompt and answer of row `index`, with a paraphrase that depends on `seed` and `index` alone."""
         row = self.rows[index]
         return Paraphrases.load_bundled().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))

@@ -21,7 +21,7 @@ CHOICES = ("Dog", "A cat", "Rain")
 
 
 def adapter(path: Path | str, name: str = "hf", **options: str) -> Any:
-    return catalogue().adapter(name).create({"path": str(path), **options}, Runtime())
+    return catalogue().get_adapter(name).create({"path": str(path), **options}, Runtime())
 
 
 def wave(seconds: float, seed: int = 0) -> Any:

@@ -100,7 +100,7 @@ def parts(tmp_path: Path) -> Path:
 def cascade(parts: Path, captioner: str = "Listener", llm: str = "Reader", **options: str) -> Any:
     named = {"captioner": f"{parts}:{captioner}", "llm": f"{parts}:{llm}"}
     given = {key.replace("__", "."): value for key, value in options.items()}
-    return catalogue().adapter("cascade").create({**named, **given}, Runtime())
+    return catalogue().get_adapter("cascade").create({**named, **given}, Runtime())
 
 
 def wave(level: float) -> Any:
@@ -288,7 +288,7 @@ def test_who_it_is(parts: Path) -> None:
 )
 def test_what_cannot_be_put_together(options: dict[str, str], says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        catalogue().adapter("cascade").create({"captioner": "echo", **options}, Runtime(device="cpu"))
+        catalogue().get_adapter("cascade").create({"captioner": "echo", **options}, Runtime(device="cpu"))
     assert says in str(caught.value)
 
 
@@ -312,7 +312,7 @@ def test_a_server_that_is_not_there_ends_the_run_at_once(tmp_path: Path, model: 
 def test_how_fast_a_part_is_asked_is_no_part_of_a_run(parts: Path) -> None:
     pytest.importorskip("openai", reason="the extra `openai` is not installed")
     server = {"llm": "openai", "llm.model": "m", "llm.base_url": "http://127.0.0.1:1/v1", "llm.audio": "none"}
-    made = catalogue().adapter("cascade").create
+    made = catalogue().get_adapter("cascade").create
     model = made({"captioner": f"{parts}:Listener", **server}, Runtime())
     assert {"llm.concurrency", "llm.price_in"} < set(model.abilities.runtime_options)
     body = '{"temperature": 1}'

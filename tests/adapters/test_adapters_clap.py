@@ -34,7 +34,7 @@ def zero_shot(clap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
 
 
 def created(name: str, folder: Path, **options: str) -> Any:
-    return catalogue().adapter(name).create({"path": str(folder), **options}, Runtime("cpu"))
+    return catalogue().get_adapter(name).create({"path": str(folder), **options}, Runtime("cpu"))
 
 
 def wave(seed: int, seconds: float = 1.0) -> np.ndarray:

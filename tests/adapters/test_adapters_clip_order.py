@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from alm_bench.adapters.hf.families import family, find_clip_order, list_checkpoints
+from alm_bench.adapters.hf.families import get_family_settings, find_clip_order, list_checkpoints
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Runtime
 from alm_bench.plugins import catalogue
 
-TEXT_FIRST = next(known for known in list_checkpoints().values() if family(known.family).text_first)
-CLIP_FIRST = next(known for known in list_checkpoints().values() if not family(known.family).text_first)
+TEXT_FIRST = next(known for known in list_checkpoints().values() if get_family_settings(known.family).text_first)
+CLIP_FIRST = next(known for known in list_checkpoints().values() if not get_family_settings(known.family).text_first)
 
 
 def openai(model: str, **options: str) -> Any:
     named = {"base_url": "http://127.0.0.1:1/v1", "model": model, **options}
-    return catalogue().adapter("openai").create(named, Runtime())
+    return catalogue().get_adapter("openai").create(named, Runtime())
 
 
 def test_a_server_of_a_known_checkpoint_gets_the_order_of_its_training() -> None:

@@ -15,4 +15,4 @@ def test_a_model_that_forgot_its_base_is_told_in_one_line(tmp_path: Path) -> Non
         "    def __init__(self, options, runtime):\n        pass\n"
     )
     with pytest.raises(UsageError, match=r"model Model has no identity: call super\(\)"):
-        catalogue().adapter(f"{file}:Model").create({}, Runtime())
+        catalogue().get_adapter(f"{file}:Model").create({}, Runtime())

@@ -287,7 +287,7 @@ for line in sys.stdin:
 def test_a_worker_hears_what_was_decoded(tmp_path: Path, how: str, samples: str) -> None:
     worker(tmp_path, HEARD)
     options = {"command": command(tmp_path / "worker.py"), "audio": how, "samples": samples}
-    adapter = catalogue().adapter("exec").create(options, Runtime())
+    adapter = catalogue().get_adapter("exec").create(options, Runtime())
     assert adapter.audio is not None
     assert (adapter.audio.rate, adapter.audio.seconds, adapter.audio.spare) == (8000, 0.5, True)
     rng = np.random.default_rng(0)
@@ -318,7 +318,7 @@ def test_a_worker_that_reads_nothing_does_not_block(tmp_path: Path) -> None:
     """A line is longer than a pipe holds."""
     worker(tmp_path, "\nhello(audio={'rate': 8000})\ntime.sleep(60)\n")
     options = {"command": command(tmp_path / "worker.py"), "audio": "base64", "timeout": "0.5"}
-    adapter = catalogue().adapter("exec").create(options, Runtime())
+    adapter = catalogue().get_adapter("exec").create(options, Runtime())
     request = Request("1", "?", (AudioRef("a", Path("a")),), waves=(np.zeros(100_000, np.float32),))
     (output,) = adapter.generate([request], Decoding())
     assert output.error == "the worker gave no reply for 0.5 s"
@@ -370,7 +370,7 @@ for line in sys.stdin:
 def test_another_model_after_a_restart_is_refused(tmp_path: Path) -> None:
     body = loop("os._exit(1)").replace("hello(**{})", "hello(weights=str(os.getpid()))")
     worker(tmp_path, body)
-    adapter = catalogue().adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
+    adapter = catalogue().get_adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
     with pytest.raises(AdapterError, match="another model after it was started again"):
         adapter.generate([Request("item-001", "?"), Request("item-002", "?")], Decoding())
 
@@ -383,7 +383,7 @@ for line in sys.stdin:
     say(id=asked["id"], text=asked["prompt"])
 """
     worker(tmp_path, body)
-    adapter = catalogue().adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
+    adapter = catalogue().get_adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
     outputs = adapter.generate([Request("clip", prompt) for prompt in "abc"], Decoding())
     assert [output.text for output in outputs] == ["a", "b", "c"]
 
@@ -501,7 +501,7 @@ def test_a_worker_is_given_a_beginning_if_it_can_continue_one() -> None:
 
 def test_the_options_object_is_refused_early() -> None:
     with pytest.raises(UsageError, match="restarts takes a number from 0"):
-        catalogue().adapter("exec").create({"command": "true", "restarts": "-1"}, Runtime())
+        catalogue().get_adapter("exec").create({"command": "true", "restarts": "-1"}, Runtime())
 
 
 SECRET = "sesame-0123456789"

@@ -83,7 +83,7 @@ def test_a_run_that_is_ended_leaves_no_worker(tmp_path: Path, number: int, ends:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
 def test_a_worker_that_hangs_and_one_that_is_not_needed_any_more_are_ended(tmp_path: Path) -> None:
     options = {"command": command(tmp_path), "timeout": "4"}
-    adapter = catalogue().adapter("exec").create(options, Runtime())
+    adapter = catalogue().get_adapter("exec").create(options, Runtime())
     first = pids(tmp_path)
     hung, other = adapter.generate([Request("item-003", "?"), Request("item-004", "?")], Decoding())
     assert hung.error == "the worker gave no reply for 4 s"

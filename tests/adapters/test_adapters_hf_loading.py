@@ -105,7 +105,7 @@ def test_a_repository_is_known_by_its_commit(tiny: Path, tmp_path: Path, monkeyp
     (refs / "main").write_text(commit)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    model = catalogue().adapter("qwen2-audio").create({}, Runtime())
+    model = catalogue().get_adapter("qwen2-audio").create({}, Runtime())
     assert (model.identity.label, model.identity.weights) == ("qwen2-audio", commit)
     assert model.identity.settings["repository"] == "Qwen/Qwen2-Audio-7B-Instruct"
     assert adapter("Qwen/Qwen2-Audio-7B-Instruct").identity == model.identity, "known by its path, too"
@@ -116,9 +116,9 @@ def test_dtypes_and_attention(tiny: Path) -> None:
     model = adapter(tiny, dtype="bfloat16", attn="eager")
     assert (model.identity.dtype, model.identity.settings["attn"]) == ("bfloat16", "eager")
     assert all(output.error is None for output in model.generate(batch(), SHORT))
-    assert catalogue().adapter("hf").create({"path": str(tiny)}, Runtime(dtype="float16")).identity.dtype == "float16"
+    assert catalogue().get_adapter("hf").create({"path": str(tiny)}, Runtime(dtype="float16")).identity.dtype == "float16"
     with pytest.raises(UsageError, match="--dtype float16 and --model-arg dtype=bfloat16 do not go together"):
-        catalogue().adapter("hf").create({"path": str(tiny), "dtype": "bfloat16"}, Runtime(dtype="float16"))
+        catalogue().get_adapter("hf").create({"path": str(tiny), "dtype": "bfloat16"}, Runtime(dtype="float16"))
 
 
 def test_a_lora_changes_answers_and_is_named(tiny: Path, lora: Path) -> None:
@@ -137,9 +137,9 @@ def test_a_checkpoint_that_hears_by_a_lora_in_its_folder(
     folder = tmp_path / "whole"
     shutil.copytree(tiny, folder)
     shutil.copytree(lora, folder / "speech-lora")
-    cls = catalogue().adapter("phi-4-multimodal").cls
+    cls = catalogue().get_adapter("phi-4-multimodal").cls
     assert cls.known.lora_folder == "speech-lora"
-    model = catalogue().adapter("phi-4-multimodal").create({"path": str(folder)}, Runtime())
+    model = catalogue().get_adapter("phi-4-multimodal").create({"path": str(folder)}, Runtime())
     assert model.identity.settings["lora"] == "whole/speech-lora"
     assert texts(model.generate(batch(), SHORT)) == texts(adapter(tiny, lora=str(lora)).generate(batch(), SHORT))
 
@@ -292,7 +292,7 @@ def test_checkpoints_without_a_template_or_an_end(tiny: Path, tmp_path: Path) ->
 def test_the_table_knows_the_families_that_transformers_knows() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    from alm_bench.adapters.hf.families import _load_document, family, list_checkpoints
+    from alm_bench.adapters.hf.families import _load_document, get_family_settings, list_checkpoints
 
     assert set(_load_document()["families"]) <= set(CONFIG_MAPPING_NAMES)
     assert set(_load_document()["transcribers"]["types"]) <= set(CONFIG_MAPPING_NAMES)
@@ -308,7 +308,7 @@ def test_the_table_knows_the_families_that_transformers_knows() -> None:
     assert (
         "8.4B parameters, Apache-2.0, clips up to 30 s (Qwen/Qwen2-Audio-7B-Instruct)" in known["qwen2-audio"].summary
     )
-    assert family("something_new").clips is None, "defaults for a family without an entry"
+    assert get_family_settings("something_new").clips is None, "defaults for a family without an entry"
 
 
 def test_model_types_by_the_names_of_a_checkpoints_own_code() -> None:

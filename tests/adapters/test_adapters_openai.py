@@ -33,7 +33,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(server: Server, **options: str) -> Any:
     named = {"base_url": server.url, "model": MODEL, "rate": "8000", **options}
-    return catalogue().adapter("openai").create(named, Runtime())
+    return catalogue().get_adapter("openai").create(named, Runtime())
 
 
 def waves(*seconds: float) -> tuple[Any, ...]:
@@ -112,7 +112,7 @@ def test_a_given_beginning_is_the_assistants_message_to_be_continued(server: Ser
 
 def test_who_continues_a_given_beginning(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    hosted = catalogue().adapter("openai").create({"model": "gpt-audio"}, Runtime())
+    hosted = catalogue().get_adapter("openai").create({"model": "gpt-audio"}, Runtime())
     assert (made(server).abilities.continuation, hosted.abilities.continuation) == (True, False)
 
 

@@ -82,7 +82,7 @@ def test_a_limit_of_the_user_stays() -> None:
 
 def made(server: Server, **options: str) -> Any:
     named = {"base_url": server.url, "model": MODEL, "audio": "none", **options}
-    return catalogue().adapter("openai").create(named, Runtime())
+    return catalogue().get_adapter("openai").create(named, Runtime())
 
 
 def requests(count: int) -> list[Request]:
@@ -235,6 +235,6 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
     with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
         find_proxy("https://other.example/v1")
-    model = catalogue().adapter("openai").create({"base_url": "https://other.example/v1", "model": MODEL}, Runtime())
+    model = catalogue().get_adapter("openai").create({"base_url": "https://other.example/v1", "model": MODEL}, Runtime())
     with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
         model.generate(requests(1), Decoding())

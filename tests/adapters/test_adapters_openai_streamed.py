@@ -19,7 +19,7 @@ from alm_bench.plugins import catalogue
 
 def ask(server: Server, **options: str) -> tuple[Output, dict[str, Any]]:
     named = {"base_url": server.url, "model": MODEL, "rate": "8000", "retries": "0", **options}
-    adapter = catalogue().adapter("openai").create(named, Runtime())
+    adapter = catalogue().get_adapter("openai").create(named, Runtime())
     request = Request(
         "one", "What is heard in clip 3?", (AudioRef("a", Path("a.wav")),), waves=(np.full(800, 0.25, np.float32),)
     )
@@ -136,7 +136,7 @@ def test_the_text_stands_first_where_a_checkpoint_wants_it(server: Server) -> No
     _, body = ask(server, order="text-first")
     assert [part["type"] for part in body["messages"][-1]["content"]] == ["text", "input_audio"]
     made = [
-        catalogue().adapter("openai").create({"base_url": server.url, "model": MODEL, **more}, Runtime()).identity
+        catalogue().get_adapter("openai").create({"base_url": server.url, "model": MODEL, **more}, Runtime()).identity
         for more in ({}, {"order": "clip-first"}, {"order": "text-first"})
     ]
     assert made[0].settings == made[1].settings != made[2].settings

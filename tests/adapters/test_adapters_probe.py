@@ -106,9 +106,9 @@ def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, 
 
 def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> None:
     """On the demo world's own entailment, where a text alone says nothing. No row of the test split is fitted on."""
-    entry = catalogue().task("cle")
+    entry = catalogue().get_task("cle")
     world = create_demo_root(entry.load_demo(), tmp_path, cle=60, ace=3)
-    adapter = catalogue().adapter("mellow-probe").create({}, Runtime("cpu"))
+    adapter = catalogue().get_adapter("mellow-probe").create({}, Runtime("cpu"))
     seen: list[str] = []
     fit = adapter.fit
 

@@ -257,4 +257,4 @@ def test_the_log_is_at_hand_where_a_server_is_slow(here: Path) -> None:
     server = Server([sys.executable, str(here / "fake.py"), str(find_free_port()), "dies"], 1, here / "log")
     with pytest.raises(AdapterError, match="ended with status 3"):
         server.wait(60)
-    assert server.tail()[-1] == "CUDA is not here"
+    assert server.read_log_tail()[-1] == "CUDA is not here"

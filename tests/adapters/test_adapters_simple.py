@@ -15,7 +15,7 @@ CHOICES = ("Dog", "A longer cat", "Bird", "A longer fox")
 
 
 def adapter(name: str, seed: int = 0, **options: Any) -> Any:
-    return catalogue().adapter(name).create({key: str(value) for key, value in options.items()}, Runtime(seed=seed))
+    return catalogue().get_adapter(name).create({key: str(value) for key, value in options.items()}, Runtime(seed=seed))
 
 
 def said(model: Any, *requests: Request) -> list[str | None]:

@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def text(path: object, **options: str) -> Any:
-    return catalogue().adapter("text").create({"path": str(path), **options}, Runtime(device="cpu"))
+    return catalogue().get_adapter("text").create({"path": str(path), **options}, Runtime(device="cpu"))
 
 
 @pytest.fixture(scope="module")

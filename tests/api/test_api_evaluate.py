@@ -312,11 +312,11 @@ def test_a_hub_id_is_the_hub_adapter_with_that_repository() -> None:
     from alm_bench.plugins import catalogue
     from alm_bench.runner.options import RunOptions
 
-    entry = catalogue().adapter("acme/ears-7b")
-    assert (entry.name, entry.complete({})) == ("hf", {"path": "acme/ears-7b"})
+    entry = catalogue().get_adapter("acme/ears-7b")
+    assert (entry.name, entry.complete_options({})) == ("hf", {"path": "acme/ears-7b"})
     assert RunOptions("acme/ears-7b", "mmau").parse_model_options() == {"path": "acme/ears-7b"}
     with pytest.raises(ab.UsageError, match="stands for path=acme/ears-7b, found --model-arg path=x"):
-        entry.complete({"path": "x"})
+        entry.complete_options({"path": "x"})
     assert "unknown model 'acme/ears/7b'" in alm("run", "--model", "acme/ears/7b", "--tasks", "mmau").err
 
 

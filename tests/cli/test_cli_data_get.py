@@ -127,7 +127,7 @@ def test_ctrl_c_and_the_same_command_again(server: Server, tmp_path: Path, monke
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(DownloadProgress, "tell", stop)
+        patch.setattr(DownloadProgress, "show_file", stop)
         ran = alm("data", "get", "cle")
     assert (ran.status, ran.err.splitlines()[-1]) == (130, "alm-bench: interrupted")
     again = alm("data", "get", "cle", "--keep-archives", "--json")
@@ -320,7 +320,7 @@ def test_mmar_comes_with_its_clips_from_the_hub(
     """The hub's copy as parquet is an alternative, which does not keep the archive of clips from being fetched."""
     hosts = ("https://raw.githubusercontent.com", "https://huggingface.co")
     monkeypatch.setenv("ALM_BENCH_MIRROR", " ".join(f"{host}={server.url}" for host in hosts))
-    questions = catalogue().task("mmar").load_demo().build(3).files["mmar/MMAR-meta.jsonl"]
+    questions = catalogue().get_task("mmar").load_demo().build(3).files["mmar/MMAR-meta.jsonl"]
     server.put("/ddlBoJack/MMAR/HEAD/MMAR-meta.jsonl", questions)
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as archive:
@@ -494,7 +494,7 @@ def test_the_hubs_clips_are_paired_by_id(tmp_path: Path) -> None:
     (tmp_path / "mmau/data/test-0.parquet").write_bytes(parquet(rows[::-1][:2], tmp_path))
     from alm_bench.data import LocalRoot
 
-    samples = list(catalogue().task("mmau").create().samples(LocalRoot(tmp_path), "test-mini"))
+    samples = list(catalogue().get_task("mmau").create().samples(LocalRoot(tmp_path), "test-mini"))
     first, second, third = (sample.audio[0] for sample in samples)
     assert first.read is None
     assert second.read is not None

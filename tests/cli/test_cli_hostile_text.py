@@ -189,6 +189,6 @@ def test_names_of_files_with_markup_are_text_in_the_progress(
 
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     with DownloadProgress() as progress:
-        progress.tell("[red]x[/red]\x1b[2J", 1, 2)
+        progress.show_file("[red]x[/red]\x1b[2J", 1, 2)
     err: Any = capsys.readouterr().err
     assert "[red]x[/red]\\x1b[2J" in err

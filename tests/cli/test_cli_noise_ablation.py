@@ -179,7 +179,7 @@ class Unblind:
     """A task without text-only baselines."""
 
     def __init__(self) -> None:
-        self.card = catalogue().task("mmau").card
+        self.card = catalogue().get_task("mmau").card
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> dict[str, float]:
         return {"accuracy": 0.0}
@@ -245,7 +245,7 @@ def test_misuse_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
 
 def test_figures_by_hand() -> None:
     """Of ten items eight are right on clean clips, three of them in noise; twenty times over."""
-    task = catalogue().task("mmau").create()
+    task = catalogue().get_task("mmau").create()
     found = []
     for n in range(200):
         sample = Sample(f"q{n}", {}, choices=("a", "b"), target=n % 2, gold="ab"[n % 2])

@@ -47,11 +47,11 @@ def test_training_prints_preparation_and_steps(capsys: pytest.CaptureFixture[str
         shown.show_preparation("clips", 1, 500)
         clock.now += 40
         shown.show_preparation("clips", 201, 500)
-        shown.say("2 clips of rows.json are missing, their rows are left out")
+        shown.show_message("2 clips of rows.json are missing, their rows are left out")
         entry = {"name": "align", "total": 9_000, "loss": 1.23456, "samples_per_second": 24.0}
-        shown.step({**entry, "step": 0})
+        shown.show_step({**entry, "step": 0})
         clock.now += 30
-        shown.step({**entry, "step": 60, "validation_loss": 2.5})
+        shown.show_step({**entry, "step": 60, "validation_loss": 2.5})
     assert capsys.readouterr().err.splitlines() == [
         "small · clips: 201 of 500 clips, 5.0 clips/s, about 60 s left",
         "2 clips of rows.json are missing, their rows are left out",
@@ -63,13 +63,13 @@ def test_training_prints_preparation_and_steps(capsys: pytest.CaptureFixture[str
 def test_files_that_are_fetched_are_counted_in_megabytes(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with DownloadProgress(clock) as shown:
-        shown.tell("a.7z", 500_000_000, 2_000_000_000)  # resumed: what was there does not count for the rate
+        shown.show_file("a.7z", 500_000_000, 2_000_000_000)  # resumed: what was there does not count for the rate
         clock.now += 30
-        shown.tell("a.7z", 650_000_000, 2_000_000_000)
+        shown.show_file("a.7z", 650_000_000, 2_000_000_000)
         clock.now += 1
-        shown.tell("b\x1b[2J.json", 1, None)
+        shown.show_file("b\x1b[2J.json", 1, None)
         clock.now += 30
-        shown.tell("b\x1b[2J.json", 30_000_001, None)
+        shown.show_file("b\x1b[2J.json", 30_000_001, None)
     assert capsys.readouterr().err.splitlines() == [
         "a.7z: 650.0 of 2,000.0 MB, 5.0 MB/s, about 4 min left",
         "b\\x1b[2J.json: 30.0 MB, 1.0 MB/s",

@@ -130,8 +130,8 @@ def test_a_log_file_gets_the_preparation_of_training_in_clips(monkeypatch: pytes
         VERBOSITY.open_log(Path("log.txt"))
         with progress.TrainingProgress("small") as shown:
             shown.show_preparation("features", 1, 2)
-            shown.say("1 clip is missing")
-            shown.step({"name": "align", "step": 0, "total": 4, "loss": 1.5, "samples_per_second": 2.0})
+            shown.show_message("1 clip is missing")
+            shown.show_step({"name": "align", "step": 0, "total": 4, "loss": 1.5, "samples_per_second": 2.0})
     levels, texts = zip(*logged(), strict=True)
     assert levels == ("progress", "notice", "progress")
     assert [text.partition(",")[0] for text in texts] == [

@@ -133,7 +133,7 @@ class Foreign:
 def test_a_class_without_the_base_runs_with_what_it_has() -> None:
     mmau(Path("data"), 3, clips=False)
     Path("foreign.py").write_text(FOREIGN)
-    entry = catalogue().adapter("./foreign.py:Foreign")
+    entry = catalogue().get_adapter("./foreign.py:Foreign")
     assert (entry.prompts, entry.summary, entry.abilities) == ("native", "no base class", Abilities(loglikelihood=True))
     asked = ("run", "--model", "./foreign.py:Foreign", "--tasks", "mmau", "--data", "data", "--json", "--batch-size", 1)
     ran = alm(*asked, "--answer-by", "both")

@@ -203,7 +203,7 @@ def test_a_file_may_be_called_like_a_library(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     Path("json.py").write_text(MINE)
     real = sys.modules["json"]
-    assert plugins.catalogue().adapter("./json.py:MyAdapter").cls.__name__ == "MyAdapter"
+    assert plugins.catalogue().get_adapter("./json.py:MyAdapter").cls.__name__ == "MyAdapter"
     assert sys.modules["json"] is real
 
 
@@ -215,7 +215,7 @@ def test_cards_of_this_repository_are_complete() -> None:
                 assert set(card.bases) <= catalogue().tasks.keys()
                 assert [create_condition(name).name for name in card.conditions] == list(card.conditions)
                 continue
-            entry = catalogue().task(card.name)
+            entry = catalogue().get_task(card.name)
             assert (entry.card.version, entry.card.files) == (card.version, card.files)
             assert all((card.splits, card.metrics, card.files, card.paper, card.licence))
             assert set(entry.load_prompts()) >= {"native", "letters"}

@@ -12,7 +12,7 @@ from small_world import alm, model, outputs, refusal, replay, stored, tone, writ
 
 import alm_bench as ab
 from alm_bench.records.models import RunSummary
-from alm_bench.runner.conditions import condition_version, load_condition_classes
+from alm_bench.runner.conditions import get_condition_version, load_condition_classes
 from alm_bench.scoring import metrics
 from alm_bench.train.objectives import load_objective_classes
 
@@ -211,7 +211,7 @@ def test_a_changed_condition_is_another_run(site: Path, declared: bool) -> None:
 
 
 def test_the_conditions_of_this_package_leave_the_fingerprint_alone() -> None:
-    assert [condition_version(name) for name in ("clean", "snr:20", "silence", "third:first")] == [None] * 4
+    assert [get_condition_version(name) for name in ("clean", "snr:20", "silence", "third:first")] == [None] * 4
 
 
 def test_values_of_another_version_of_a_metric_are_not_compared(site: Path) -> None:

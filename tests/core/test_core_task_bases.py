@@ -97,6 +97,6 @@ def test_a_bad_row_is_named() -> None:
     [("Owl.", 1, 1, 1), (" an owl", 1, 1, 1), ("It is not an owl.", 0, 0, 0.4), ("Owls hoot.", 1, 0, 0), ("", 0, 0, 0)],
 )
 def test_open_answers_contain_a_reference(text: str, right: float, exact: float, f1: float) -> None:
-    task = OpenTask(catalogue().task("birds").card)
+    task = OpenTask(catalogue().get_task("birds").card)
     parsed: Parsed = task.parse(sample := Sample("1", {}, target=["owl", "barn owl"], gold="owl"), text)
     assert task.grade(sample, text, parsed) == {"accuracy": right, "exact": exact, "token_f1": f1}

@@ -15,7 +15,7 @@ from alm_bench.resolve import pick_split
 
 def read(path: Path, **options: str) -> list[Sample]:
     """The questions of a file, as a run asks them."""
-    entry = catalogue().task(str(path))
+    entry = catalogue().get_task(str(path))
     task: Any = entry.create(options)
     split = entry.card.default_split
     return list(task.samples(task.open_root(split), split))
@@ -173,7 +173,7 @@ def test_a_folder_has_splits_or_one_file(tmp_path: Path) -> None:
     rows = {"audio": AUDIO, "question": QUESTION, "choices": OPTIONS, "answer": ["cat", "wren"]}
     for name in ("dev-00000-of-00001", "test-00000-of-00002", "test-00001-of-00002"):
         pq.write_table(pa.table(rows), folder / f"{name}.parquet")
-    entry = catalogue().task(str(tmp_path / "birds"))
+    entry = catalogue().get_task(str(tmp_path / "birds"))
     assert entry.card.name == "file:birds"
     assert entry.card.splits == ("dev", "test")
     task: Any = entry.create({})
@@ -184,14 +184,14 @@ def test_a_folder_has_splits_or_one_file(tmp_path: Path) -> None:
     other.mkdir()
     write(other / "metadata.json", [{"audio": "a.wav", "question": "Q?", "answer": "x"}])
     assert len(read(other)) == 1
-    assert catalogue().task(str(other / "metadata.json")).card.name == "file:one-metadata", (
+    assert catalogue().get_task(str(other / "metadata.json")).card.name == "file:one-metadata", (
         "a name that many files have"
     )
     tables = tmp_path / "tables"
     tables.mkdir()
     for name in ("train", "test"):
         (tables / f"{name}.csv").write_text("audio,question,answer\na.wav,Q?,x\n")
-    assert catalogue().task(str(tables)).card.splits == ("test", "train")
+    assert catalogue().get_task(str(tables)).card.splits == ("test", "train")
     write(other / "more.json", [])
     with pytest.raises(DataError, match=r"several files .*metadata.json.*: name one"):
         read(other)
@@ -257,7 +257,7 @@ def test_benchmarks_are_read_by_the_general_rules(
 ) -> None:
     from alm_bench.core import Scored
 
-    entry = catalogue().task(str(shared / "data" / name))
+    entry = catalogue().get_task(str(shared / "data" / name))
     task: Any = entry.create(options)
     rows = [Scored(sample, "error", None, None, {}) for sample in task.samples(task.open_root("all"), "all")]
     found = {key: 100 * sum(values) / len(values) for key, values in task.blind_scores(rows).items()}

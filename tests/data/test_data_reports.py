@@ -12,7 +12,7 @@ import soundfile
 
 from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
 from alm_bench.core.files import compute_sha256
-from alm_bench.data import LocalRoot, compute_cached_sha256, get_clip_size, hash_manifest, inspect
+from alm_bench.data import LocalRoot, compute_cached_sha256, get_clip_size, hash_manifest, inspect_task_data
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -108,18 +108,18 @@ def clips(folder: Path) -> list[AudioRef]:
 
 def test_a_report_of_files_and_clips(tmp_path: Path) -> None:
     annotations = put(tmp_path / "t" / "q.json", "abc")
-    report = inspect(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), split="test")
+    report = inspect_task_data(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), split="test")
     assert (report.task, report.root) == ("t", tmp_path)
     found, development = report.files
     assert (found.path, found.size, found.sha256, found.revision) == (annotations, 3, ABC, "2025-08-09")
     assert (development.file.source, development.path, development.sha256) == ("elsewhere", None, None)
-    assert (report.clips.total, report.clips.present, report.clips.missing) == (6, 5, ("gone.wav",))
+    assert (report.clips.total, report.clips.present_count, report.clips.missing) == (6, 5, ("gone.wav",))
     assert report.clips.unreadable == {}
     assert not report.complete
 
 
 def test_headers_are_decoded_when_asked_for(tmp_path: Path) -> None:
-    report = inspect(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), headers=True).clips
+    report = inspect_task_data(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), headers=True).clips
     assert report.unreadable == {
         "bad.wav": "Format not recognised",
         "none.wav": "holds no samples",
@@ -131,13 +131,13 @@ def test_headers_are_decoded_when_asked_for(tmp_path: Path) -> None:
 def test_completeness_and_unknown_revisions(tmp_path: Path) -> None:
     put(tmp_path / "t" / "q.json", "another content")
     good = clips(tmp_path)[:1]
-    report = inspect(card(tmp_path), LocalRoot(tmp_path), good, "test", headers=True)
+    report = inspect_task_data(card(tmp_path), LocalRoot(tmp_path), good, "test", headers=True)
     assert report.files[0].revision == "unknown"
     assert report.complete  # what is optional may be missing
-    assert len(inspect(card(tmp_path), LocalRoot(tmp_path), good).files) == 3
-    assert not inspect(card(tmp_path), LocalRoot(tmp_path), good).complete  # the validation file is not there
+    assert len(inspect_task_data(card(tmp_path), LocalRoot(tmp_path), good).files) == 3
+    assert not inspect_task_data(card(tmp_path), LocalRoot(tmp_path), good).complete  # the validation file is not there
     put(tmp_path / "t" / "d.csv", "a")
-    assert inspect(card(tmp_path), LocalRoot(tmp_path), good, "test").files[1].revision is None
+    assert inspect_task_data(card(tmp_path), LocalRoot(tmp_path), good, "test").files[1].revision is None
 
 
 def test_importing_the_part_loads_nothing_heavy() -> None:

@@ -246,7 +246,7 @@ def test_locate_finds_what_cards_declare(world: World) -> None:
 
 @pytest.mark.parametrize(("name", "split", "count"), [("mmau", "test-mini", 960), ("cle", "evaluation", 600)])
 def test_ordinary_tasks_read_the_demo_world(world: World, name: str, split: str, count: int) -> None:
-    entry = catalogue().task(name)
+    entry = catalogue().get_task(name)
     samples = list(entry.create().samples(world.roots[entry.load_demo().name], split))
     assert len(samples) == count
     assert all(sample.target is not None and sample.skip is None for sample in samples)
@@ -257,7 +257,7 @@ def test_training_prompts_have_the_form_of_evaluation(world: World) -> None:
     asked = {row["input"] for row in listed(world.file("reasonaqa/train.json"))}
     shape = ("template", "option", "join", "lowercase")
     for name, ours in (("mmau", MCQ), ("cle", ENTAILMENT)):
-        native = catalogue().task(name).load_prompts()["native"]
+        native = catalogue().get_task(name).load_prompts()["native"]
         assert [getattr(native, key) for key in shape] == [getattr(ours, key) for key in shape]
     assert ENTAILMENT.render({"hypothesis": "A dog is barking."}, VERDICTS) in asked
 

@@ -53,7 +53,7 @@ def test_held_out_items_are_marked_at_the_right_or_at_a_wrong_option() -> None:
 def test_a_task_option_selects_the_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
     monkeypatch.delenv("ALM_BENCH_DATA", raising=False)
-    entry = catalogue().task("mmau")
+    entry = catalogue().get_task("mmau")
     plain = resolve_data(entry, "test-mini", "demo", {"shortcut": "0"})
     planted = resolve_data(entry, "test-mini", "auto", {"shortcut": "0.6"})
     assert plain.version() == resolve_data(entry, "test-mini", "demo", {}).version()

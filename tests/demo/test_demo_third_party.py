@@ -48,16 +48,16 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_task_of_another_package_brings_its_demo_data(package: Path) -> None:
     (package / "demo.py").write_text(DEMO)
-    entry = TaskEntry(catalogue().task("mmau").card, "acme_demo")
+    entry = TaskEntry(catalogue().get_task("mmau").card, "acme_demo")
     root = resolve_data(entry, "test-mini", "auto", {})
     assert (root.kind, root.version()) == ("demo", "demo-1+7")
-    samples = list(catalogue().task("mmau").create().samples(root, "test-mini"))
+    samples = list(catalogue().get_task("mmau").create().samples(root, "test-mini"))
     assert len(samples) == 6
     assert all(clip.read is not None for sample in samples for clip in sample.audio)
 
 
 def test_a_task_without_demo_data_says_so(package: Path) -> None:
-    entry = TaskEntry(replace(catalogue().task("mmau").card, name="acme"), "acme_demo")
+    entry = TaskEntry(replace(catalogue().get_task("mmau").card, name="acme"), "acme_demo")
     with pytest.raises(UsageError, match="task acme has no demo data: name a folder with --data"):
         get_demo_root(entry)
     assert resolve_data(entry, "test-mini", "auto", {}).kind == "real"

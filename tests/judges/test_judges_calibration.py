@@ -88,7 +88,7 @@ def build_record(number: int, score: float | None) -> Record:
     one = Judgement(judge="j", identity="1", preset="qa", version=1, prompt_hash="2", score=score,
                     status="unjudged" if score is None else "judged")  # fmt: skip
     sample = Sample(f"q{number}", {"question": "?"}, target=["x"])
-    return PlannedItem(number, sample, "?").record("ok", text="x", judgements=(one,))
+    return PlannedItem(number, sample, "?").create_record("ok", text="x", judgements=(one,))
 
 
 def test_a_runs_mean_is_corrected_by_labels_of_its_items() -> None:

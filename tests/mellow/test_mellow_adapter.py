@@ -280,9 +280,9 @@ def test_what_questions_share_is_computed_once(
     for cache_mb in (64, 0):
         adapter = without(folder, cache_mb)
         engine = adapter.answerer.engine
-        prefixes = engine.prefixes
+        prefixes = engine.compute_prefixes
         read.clear()
-        monkeypatch.setattr(engine, "prefixes", lambda rows, of=prefixes: (read.append(len(rows)), of(rows))[1])
+        monkeypatch.setattr(engine, "compute_prefixes", lambda rows, of=prefixes: (read.append(len(rows)), of(rows))[1])
         found = encoded(adapter, monkeypatch)
         monkeypatch.setattr(adapter.answerer, "_clips_per_batch", 99)
         asked = questions(waves)[:7]
@@ -397,9 +397,9 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
 
 
 def test_the_likeliest_option_is_the_one_that_it_writes(bundled: MellowAdapter) -> None:
-    demo = get_demo_root(catalogue().task("mmau"))
-    samples = list(islice(catalogue().task("mmau").create().samples(demo, "test-mini"), 16))
-    prompt = catalogue().task("mmau").load_prompts()["native"]
+    demo = get_demo_root(catalogue().get_task("mmau"))
+    samples = list(islice(catalogue().get_task("mmau").create().samples(demo, "test-mini"), 16))
+    prompt = catalogue().get_task("mmau").load_prompts()["native"]
     assert bundled.audio is not None
     asked = [load_clips(i, render(sample, prompt), bundled.audio).request for i, sample in enumerate(samples)]
     said = texts(bundled, *asked, decoding=Decoding(max_new_tokens=32))

@@ -12,7 +12,7 @@ from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.sampling import top_k
+from alm_bench.mellow.sampling import sample_top_k
 
 ITEMS = ["a", "b", "c", "d"]
 BEAM = Decoding("beam", max_new_tokens=12, beams=3)
@@ -97,7 +97,7 @@ def test_top_k_draws_from_the_k_likeliest(temperature: float) -> None:
     logits = probabilities.log().expand(20_000, 4)
     for k in (1, 2, 3, 4, 9):
         expected = probabilities.double() ** (1 / temperature) * (probabilities >= probabilities.sort().values[-k:][0])
-        counts = torch.bincount(top_k(logits, waits, k, temperature), minlength=4)
+        counts = torch.bincount(sample_top_k(logits, waits, k, temperature), minlength=4)
         assert (counts / 20_000).tolist() == pytest.approx((expected / expected.sum()).tolist(), abs=0.01)
 
 

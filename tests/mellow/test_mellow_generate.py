@@ -75,7 +75,7 @@ def test_numbers_that_are_not_finite_end_their_batch_and_reach_no_other(tiny: Me
         engine.generate([broken, *contexts], ITEMS, GREEDY)
     assert engine.generate(contexts, ITEMS[:3], GREEDY) == wanted
     with pytest.raises(AdapterError, match="became infinite or NaN"):
-        engine.log_likelihoods([contexts[1], broken], [[[5]], [[5]]])
+        engine.compute_answer_likelihoods([contexts[1], broken], [[[5]], [[5]]])
     assert engine.generate(contexts, ITEMS[:3], GREEDY) == wanted
 
 

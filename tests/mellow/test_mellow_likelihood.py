@@ -14,7 +14,7 @@ OPTIONS = ([5], [7, 8, 9], [7, 8, 10, 11, 12, 13], [200, 3])
 
 
 def log_likelihoods(model: Mellow, sequence: torch.Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
-    return Engine(model).log_likelihoods([Context(None, sequence)], [answers])[0]
+    return Engine(model).compute_answer_likelihoods([Context(None, sequence)], [answers])[0]
 
 
 def naive(model: Mellow, sequence: torch.Tensor, answer: list[int]) -> float:

@@ -75,7 +75,7 @@ def test_reading_in_two_goes_is_reading_at_once(tiny: Mellow, prefix: torch.Tens
     decoder = DECODERS["llama"](tiny.lm)
     with torch.inference_mode():
         wanted = tiny.lm(inputs_embeds=prefix[:2]).logits
-        cache = decoder.cache(2, prefix.shape[1] + 60)
+        cache = decoder.create_cache(2, prefix.shape[1] + 60)
         for row, start in enumerate((5, 40)):
             assert decoder.extend(prefix[row : row + 1, :start], cache.slice_rows(row, row + 1), 0, None) is None
         rest = torch.stack([prefix[0, 5:65], functional.pad(prefix[1, 40:70], (0, 0, 0, 30))])

@@ -22,7 +22,7 @@ def smollm2() -> Tokenizer:
 
 
 def test_paper_lowers_and_appends_the_end_after_a_blank_of_its_own(smollm2: Tokenizer) -> None:
-    ids = PAPER.prompt_ids("Caption the Audio", smollm2, PUBLISHED.prompt)
+    ids = PAPER.encode_prompt("Caption the Audio", smollm2, PUBLISHED.prompt)
     words = smollm2.encode("caption the audio", add_special_tokens=False).ids
     blank = smollm2.token_to_id("Ġ")
     assert ids == [*words, blank, 0] + [17] * (129 - len(words) - 2)
@@ -30,13 +30,13 @@ def test_paper_lowers_and_appends_the_end_after_a_blank_of_its_own(smollm2: Toke
 
 
 def test_wrapper_takes_the_prompt_as_given(smollm2: Tokenizer) -> None:
-    ids = WRAPPER.prompt_ids("Caption the Audio", smollm2, PUBLISHED.prompt)
+    ids = WRAPPER.encode_prompt("Caption the Audio", smollm2, PUBLISHED.prompt)
     words = smollm2.encode("Caption the Audio", add_special_tokens=False).ids
     assert ids == words + [17] * (129 - len(words))
 
 
 def test_a_long_prompt_is_cut_and_loses_its_end(smollm2: Tokenizer) -> None:
-    ids = PAPER.prompt_ids("dog " * 200, smollm2, PUBLISHED.prompt)
+    ids = PAPER.encode_prompt("dog " * 200, smollm2, PUBLISHED.prompt)
     assert len(ids) == 129
     assert len(set(ids[1:])) == 1
     assert 0 not in ids
@@ -60,14 +60,14 @@ def test_the_small_tokenizer_lays_prompts_out_alike() -> None:
     loaded = load(None)
     tokenizer = loaded.tokenizer
     layout = replace(loaded.model.config.prompt, layout="fixed")
-    ids = PAPER.prompt_ids("Is it a DOG?", tokenizer, layout)
+    ids = PAPER.encode_prompt("Is it a DOG?", tokenizer, layout)
     assert len(ids) == layout.tokens
     assert tokenizer.decode(ids, skip_special_tokens=False).rstrip("!") == "is it a dog? <|endoftext|>"
     end = ids.index(layout.stop)
     assert tokenizer.id_to_token(ids[end - 1]) == "Ġ"
     assert set(ids[end + 1 :]) == {tokenizer.token_to_id("!")}
     short = replace(layout, tokens=3)
-    assert PAPER.prompt_ids("Is it a DOG?", tokenizer, short) == ids[:3]
+    assert PAPER.encode_prompt("Is it a DOG?", tokenizer, short) == ids[:3]
 
 
 def test_audio_rows_of_the_protocols() -> None:
@@ -92,8 +92,8 @@ def test_the_first_clip_again_where_there_is_no_second() -> None:
 def test_the_compact_layout_is_not_padded(tokenizer: Tokenizer) -> None:
     layout = PromptConfig(layout="compact", tokens=7, pad=5)
     compact = select_protocol("compact", None)
-    assert compact.prompt_ids("A dog", tokenizer, layout) == tokenizer.encode("a dog", add_special_tokens=False).ids
-    assert len(compact.prompt_ids("a dog " * 20, tokenizer, layout)) == 7
+    assert compact.encode_prompt("A dog", tokenizer, layout) == tokenizer.encode("a dog", add_special_tokens=False).ids
+    assert len(compact.encode_prompt("a dog " * 20, tokenizer, layout)) == 7
     assert select_protocol("fixed", None).name == "paper"
     assert select_protocol("fixed", "wrapper").name == "wrapper"
     with pytest.raises(CheckpointError, match="compact layout, which takes compact"):
@@ -102,4 +102,4 @@ def test_the_compact_layout_is_not_padded(tokenizer: Tokenizer) -> None:
 
 def test_prompts_of_other_layouts_keep_their_length(tokenizer: Tokenizer) -> None:
     layout = PromptConfig(tokens=7, pad=5)
-    assert WRAPPER.prompt_ids("", tokenizer, layout) == [5] * 7
+    assert WRAPPER.encode_prompt("", tokenizer, layout) == [5] * 7

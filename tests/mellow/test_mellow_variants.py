@@ -69,7 +69,7 @@ def test_cnn14_hears_frames_in_order_and_classes_of_the_whole_clip(with_cnn14: M
     late[:, 900:] += 20
     with torch.inference_mode():
         quiet, loud = encoder.encode(logmel), encoder.encode(late)
-        heard = encoder.to_probabilities(loud)
+        heard = encoder.compute_probabilities(loud)
     assert quiet.latent.shape == (1, 31, 16)
     assert quiet.classes.shape == (1, 12, 1)
     changed = (quiet.latent != loud.latent).any(dim=2)[0]

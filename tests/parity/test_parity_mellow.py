@@ -83,7 +83,7 @@ def reference(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Referen
     assert len(loaded.sha256 or "") == 64
     model, tokenizer = loaded.model, loaded.tokenizer
     first, second = (torch.from_numpy(np.stack(clips)) for clips in ([wav(10, 1), wav(4, 2)], [wav(14, 3), wav(4, 2)]))
-    ids = [PROTOCOLS["wrapper"].prompt_ids(prompt, tokenizer, PUBLISHED.prompt) for prompt in PROMPTS]
+    ids = [PROTOCOLS["wrapper"].encode_prompt(prompt, tokenizer, PUBLISHED.prompt) for prompt in PROMPTS]
     with torch.inference_mode():
         heard = model.encoder(first)
         prefix = torch.stack(model.build_sequences(model.mapper(heard), list(model.encode_audio(second)), ids))

@@ -40,7 +40,7 @@ def test_shapes_of_answers_are_read_or_refused_with_a_status(
     name: str, text: str, status: str, form: str, answer: str | None, tmp_path: Path
 ) -> None:
     (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
-    found = get_format(f"{tmp_path / 'own.toml'}:own" if name == "own" else name).read(text)
+    found = get_format(f"{tmp_path / 'own.toml'}:own" if name == "own" else name).split_into_parts(text)
     assert (found.status, found.form, found.answer) == (status, form, answer)
     assert (found.answer is not None) == (found.status in READ)
     if found.answer:
@@ -48,22 +48,22 @@ def test_shapes_of_answers_are_read_or_refused_with_a_status(
 
 
 def test_every_part_of_a_text_is_read() -> None:
-    found = get_format("xs-cot").read("Certainly!\n" + FULL)
+    found = get_format("xs-cot").split_into_parts("Certainly!\n" + FULL)
     assert found.texts == {
         "transcript": "Wer hat den Hafen gebaut?",
         "translation": "Who built the harbour?",
         "response": "The guild built it.",
         "answer": "Die Zunft hat ihn gebaut.",
     }
-    assert get_format("xs-cot").read(SEMI).shortened == ("transcript", "translation", "response")
+    assert get_format("xs-cot").split_into_parts(SEMI).shortened == ("transcript", "translation", "response")
 
 
 @pytest.mark.parametrize("name", ["xs-cot", "xs-cot-labels"])
 def test_what_is_written_is_read(name: str) -> None:
     form = get_format(name)
     texts = {"transcript": "Wer?", "translation": "Who?", "response": "The guild.", "answer": "Die Zunft."}
-    assert form.read(form.write(texts)).texts == texts
-    assert form.read(form.write({"answer": "Die Zunft."})).status == "missing"
+    assert form.split_into_parts(form.write_parts(texts)).texts == texts
+    assert form.split_into_parts(form.write_parts({"answer": "Die Zunft."})).status == "missing"
 
 
 def test_a_chain_is_shortened_sentence_by_sentence() -> None:
@@ -74,15 +74,15 @@ def test_a_chain_is_shortened_sentence_by_sentence() -> None:
         "answer": "The guild did.",
     }
     assert form.count_sentences(texts) == 3
-    assert form.shorten(texts, 0, 2) == texts
-    assert form.shorten(texts, 1, 2)["transcript"] == "Who built... And when was that?"
-    whole = form.shorten(texts, 3, 2)
+    assert form.shorten_chain(texts, 0, 2) == texts
+    assert form.shorten_chain(texts, 1, 2)["transcript"] == "Who built... And when was that?"
+    whole = form.shorten_chain(texts, 3, 2)
     assert whole == {
         "transcript": "Who built... And when...",
         "translation": "Who built...",
         "answer": "The guild did.",
     }
-    assert form.read(form.write({**whole, "response": "No."})).form == "semi"
+    assert form.split_into_parts(form.write_parts({**whole, "response": "No."})).form == "semi"
 
 
 def test_sentences_and_word_groups() -> None:

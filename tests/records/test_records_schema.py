@@ -61,7 +61,7 @@ def test_any_text_is_one_line(text: str) -> None:
 
 
 def test_a_model_that_says_half_a_surrogate_pair_is_stored(tmp_path: Path) -> None:
-    task = catalogue().task("cle").create()
+    task = catalogue().get_task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
     said = complete_record(PlannedItem(0, sample, "p"), Output("good \ud83d Cat\u2028"), task)
     assert (said.text, said.status) == ("good ? Cat\u2028", "unparsed")
@@ -112,7 +112,7 @@ def test_a_line_of_another_shape_is_refused_with_its_place(line: str) -> None:
 def test_what_a_resumed_run_tries_again(status: Any, unusable_clip: bool, retried: bool) -> None:
     """Whatever the reason says, which is for people to read."""
     for reason in ("audio: the file is missing", "gold not among the options", None):
-        assert record(status=status, reason=reason, unusable_clip=unusable_clip).retried is retried
+        assert record(status=status, reason=reason, unusable_clip=unusable_clip).needs_retry is retried
 
 
 @pytest.mark.parametrize("key", ["fields", "groups", "scores", "baselines", "clip_sizes", "extra"])
@@ -138,7 +138,7 @@ def test_a_line_with_something_else_in_a_table_s_place(key: str) -> None:
 def test_the_status_of_an_answer_survives_scoring_again(
     tmp_path: Path, text: str | None, truncated: bool, status: str
 ) -> None:
-    task = catalogue().task("cle").create()
+    task = catalogue().get_task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
     said = complete_record(PlannedItem(0, sample, "p"), Output(text, truncated=truncated), task)
     assert said.status == status

@@ -36,7 +36,7 @@ SUMMARY = RunSummary(
 def record(
     name: str, status: Any = "ok", text: str | None = "t", reason: str | None = None, unusable_clip: bool = False
 ) -> Record:
-    return PlannedItem(int(name), Sample(id=name, fields={}), "p").record(
+    return PlannedItem(int(name), Sample(id=name, fields={}), "p").create_record(
         status, text=text, reason=reason, unusable_clip=unusable_clip
     )
 
@@ -70,7 +70,7 @@ def test_keys_that_are_not_known_are_read_over_and_kept(tmp_path: Path) -> None:
     assert read_header(tmp_path / "run") == HEADER
     with RunStore(tmp_path / "run", HEADER) as store:
         store.finish(SUMMARY)
-        store.note(parser="mcq@9")
+        store.update_header(parser="mcq@9")
     after = json.loads(path.read_text())
     assert (after["colour"], after["identity"]["mood"], after["parser"]) == ("blue", 3, "mcq@9")
     path = tmp_path / "run/summary.json"

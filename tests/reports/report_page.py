@@ -101,7 +101,7 @@ def build_long_run(count: int) -> ReportRun:
         parsed = wrong if index % 4 == 0 else right
         scores = {"accuracy": float(parsed is right), "official_accuracy": float(parsed is right)}
         records.append(Record(index, sample, question, "ok", text=parsed.value, parsed=parsed, scores=scores))
-    task = catalogue().task("mmau").create()
+    task = catalogue().get_task("mmau").create()
     return ReportRun.create(summarise_run(header, task, records, "long"), header, records, task)
 
 

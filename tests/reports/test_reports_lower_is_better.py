@@ -18,7 +18,7 @@ from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header
 from alm_bench.records.summary import summarise_run
 from alm_bench.reports import render
-from alm_bench.reports.comparison import build_comparison_report, compare, select_examples
+from alm_bench.reports.comparison import build_comparison_report, compare_runs, select_examples
 from alm_bench.reports.leaderboard import build_leaderboard, render_leaderboard_csv
 from alm_bench.reports.ranking import build_sections
 from alm_bench.reports.run_report import build_run_report
@@ -34,7 +34,7 @@ class ErrorTask:
     """Questions of MMAU that are scored by a number of errors, 3 where there is no answer."""
 
     def __init__(self) -> None:
-        inner: Any = catalogue().task("mmau").create()
+        inner: Any = catalogue().get_task("mmau").create()
         self._inner = inner
         self.card = replace(inner.card, metrics=(NAME, "answered"))
         self.parser = inner.parser
@@ -132,7 +132,7 @@ def test_the_csv_has_the_best_first(runs: list[Run]) -> None:
 def test_fewer_errors_win(runs: list[Run]) -> None:
     poor, good, _ = runs
     task: Any = ErrorTask()
-    overall = next(cell for cell in compare([poor, good], task) if cell.grouping == "all")
+    overall = next(cell for cell in compare_runs([poor, good], task) if cell.grouping == "all")
     assert (overall.score, overall.difference.won, overall.difference.lost) == (NAME, ITEMS, 0)
     assert "errors (lower is better)" in render(build_comparison_report([poor, good], [overall]), "markdown")
     won = select_examples(poor, good, task, 2)

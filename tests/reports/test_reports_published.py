@@ -40,7 +40,7 @@ def test_every_column_that_is_measured_is_a_figure_of_a_task() -> None:
         assert set(table.measure) <= set(table.columns)
         assert all(len(row) == len(table.columns) for row in table.rows)
         for measure in table.measure.values():
-            card = catalogue().task(measure["task"]).card
+            card = catalogue().get_task(measure["task"]).card
             assert measure["metric"] in card.metrics
             assert measure.get("grouping", "domain") in (*card.groups, "domain")
 
@@ -104,7 +104,7 @@ def test_the_demo_world_stands_in_no_published_table() -> None:
 
 
 def test_leaderboards_of_benchmarks_stand_beside_measured_rows() -> None:
-    demo = catalogue().task("mmar").load_demo().build(24)
+    demo = catalogue().get_task("mmar").load_demo().build(24)
     Path("data/mmar").mkdir(parents=True)
     Path("data/mmar/MMAR-meta.jsonl").write_text(demo.files["mmar/MMAR-meta.jsonl"])
     (run,) = alm("run", "--model", "blind", "--tasks", "mmar", "--json").json["runs"]

@@ -23,7 +23,7 @@ from alm_bench.reports.run_report import build_overview
 
 
 def task_of(name: str) -> Any:
-    return catalogue().task(name).create()
+    return catalogue().get_task(name).create()
 
 
 def tables(runs: list[Run], task_of: Any) -> list[tuple[str, list[dict[str, str]]]]:

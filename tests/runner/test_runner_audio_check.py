@@ -10,7 +10,7 @@ import pytest
 from small_world import alm, mmau, model, only_run
 
 from alm_bench.audio import decode
-from alm_bench.audio.probes import SOUNDS, probe
+from alm_bench.audio.probes import SOUNDS, build_probe
 from alm_bench.core import AdapterError, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
 from alm_bench.runner.audio_check import check_audio, require_audio
 from alm_bench.runner.length_check import SECONDS
@@ -49,7 +49,7 @@ def loud(request: Request) -> str:
 
 
 def test_the_sounds_are_plainly_different() -> None:
-    waves = {name: decode(probe(name))[0] for name in SOUNDS}
+    waves = {name: decode(build_probe(name))[0] for name in SOUNDS}
     assert {wave.shape for wave in waves.values()} == {(48_000, 1)}
     levels = {name: float(np.sqrt((wave**2).mean())) for name, wave in waves.items()}
     assert levels["silence"] == 0

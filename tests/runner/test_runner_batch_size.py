@@ -35,9 +35,9 @@ def sizes(sizer: BatchSizer, room: Room, count: int, seconds: float = 0.001) -> 
     """Of so many batches that go well."""
     found = []
     for _ in range(count):
-        found.append(sizer.size())
-        room.asked(sizer.size())
-        sizer.record_batch(sizer.size(), seconds * sizer.size())
+        found.append(sizer.get_size())
+        room.asked(sizer.get_size())
+        sizer.record_batch(sizer.get_size(), seconds * sizer.get_size())
     return found
 
 
@@ -90,7 +90,7 @@ def test_auto_makes_no_batch_of_more_than_five_seconds() -> None:
 def test_a_batch_that_was_not_whole_says_nothing_of_the_double() -> None:
     sizer = BatchSizer("auto", print, Room())
     sizer.record_batch(7, 0.1)
-    assert sizer.size() == 8
+    assert sizer.get_size() == 8
 
 
 def test_auto_stops_where_the_double_would_not_fit() -> None:

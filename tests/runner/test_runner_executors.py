@@ -31,7 +31,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def requests(root: DataRoot) -> list[tuple[int, Request]]:
-    samples = list(catalogue().task("mmau").create().samples(root, "test-mini"))[:3]
+    samples = list(catalogue().get_task("mmau").create().samples(root, "test-mini"))[:3]
     return [(place, Request(sample.id, "?", sample.audio)) for place, sample in enumerate(samples)]
 
 
@@ -48,7 +48,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
     one = worker("hears.py:Model", tmp_path)
     loaded = one.start()
     assert (
-        loaded.describe_difference(LoadedModel.from_adapter(catalogue().adapter(named).create({}, Runtime()))) is None
+        loaded.describe_difference(LoadedModel.from_adapter(catalogue().get_adapter(named).create({}, Runtime()))) is None
     )
     answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch))).answers
     texts = [answer.output.text for answer in answers if answer.output is not None]
@@ -60,7 +60,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
-    batch = requests(get_demo_root(catalogue().task("mmau")))
+    batch = requests(get_demo_root(catalogue().get_task("mmau")))
     sent = pickle.dumps(batch)
     assert len(sent) < 20_000, "descriptions, no samples"
     one = worker(model(tmp_path / "hears.py", HEARS), tmp_path)

@@ -115,8 +115,8 @@ def test_a_percentage_is_exact() -> None:
     from alm_bench.runner.options import FailureTolerance
 
     for percent in range(101):
-        assert not FailureTolerance.read(f"{percent}%").is_exceeded(percent, 100)
-        assert FailureTolerance.read(f"{percent}%").is_exceeded(percent + 1, 100)
+        assert not FailureTolerance.parse(f"{percent}%").is_exceeded(percent, 100)
+        assert FailureTolerance.parse(f"{percent}%").is_exceeded(percent + 1, 100)
 
 
 @pytest.mark.parametrize("bad", ["-1", "x", "", "%", "101%", "-1%", "1.5", "nan%", "inf%", "5 %%"])

@@ -13,8 +13,8 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.models import StoredDecoding, StoredIdentity, StoredSpec
 from alm_bench.runner.spec import RunSpec, compute_fingerprint
 
-CARD = catalogue().task("mmau").card
-PROMPT = catalogue().task("mmau").load_prompts()["letters"]
+CARD = catalogue().get_task("mmau").card
+PROMPT = catalogue().get_task("mmau").load_prompts()["letters"]
 SPEC = RunSpec("mmau", "echo", "test-mini", "real", Decoding())
 POLICY = AudioPolicy()
 IDENTITY = AdapterIdentity("echo", "echo", weights="w", settings={"a": "1"})

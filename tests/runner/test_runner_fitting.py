@@ -190,7 +190,7 @@ def test_cards_name_splits_that_there_are() -> None:
     named = {name: entry.card for name, entry in catalogue().tasks.items() if entry.card.fit_split is not None}
     assert set(named) == {"cle", "ace"}
     for card in named.values():
-        source = catalogue().task(card.fit_task or card.name).card
+        source = catalogue().get_task(card.fit_task or card.name).card
         assert card.fit_split in source.splits
         assert source.default_split != card.fit_split
 

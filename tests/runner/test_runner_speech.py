@@ -168,18 +168,18 @@ def test_espeak_speaks_the_demo_in_german_and_english(tmp_path: Path, monkeypatc
     assert [speaker.pick_voice(code) for code in ("deu", "cmn", None)] == ["de", "cmn", "en"]
     assert Synthesiser.parse("espeak-ng:en-us+f3").get_voice_language(None) == "en"
     with pytest.raises(AudioError, match="could not speak"):
-        speaker.speak("text", "xx", "xx")
+        speaker.synthesise_speech("text", "xx", "xx")
 
 
 def test_a_command_may_take_the_text_and_write_to_its_output(here: Path) -> None:
     program = "import sys, wave; f = wave.open(sys.stdout.buffer, 'wb'); f.setparams((1, 2, 8000, 0, 'NONE', ''))"
     (here / "out.py").write_text(program + "; f.writeframes(sys.argv[1].encode() * 100)", encoding="utf-8")
     speaker = Synthesiser.parse(f"{sys.executable} out.py {{text}}")
-    samples, rate = soundfile.read(io.BytesIO(speaker.speak("ab", "en", "en")), dtype="int16")
+    samples, rate = soundfile.read(io.BytesIO(speaker.synthesise_speech("ab", "en", "en")), dtype="int16")
     assert (rate, len(samples)) == (8000, 100)
     assert speaker.describe("en").startswith("python")
     with pytest.raises(UsageError, match="could not speak"):
-        Synthesiser.parse(f"{sys.executable} -c 1 {{out}}").check("en")
+        Synthesiser.parse(f"{sys.executable} -c 1 {{out}}").check_voice("en")
 
 
 def test_conditions_change_the_clips_and_not_the_spoken_question(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_conditions_change_the_clips_and_not_the_spoken_question(tmp_path: Path)
 
     pipeline = AudioPipeline(AudioPolicy(rate=RATE), create_condition("silence"))
     own, question = (AudioRef("a.wav", tmp_path / "a.wav", is_question=flag) for flag in (False, True))
-    waves = [pipeline.clip(ref).wave for ref in (own, question)]
+    waves = [pipeline.load_clip(ref).wave for ref in (own, question)]
     assert waves[0] is not None
     assert waves[1] is not None
     assert not waves[0].any()

@@ -74,14 +74,14 @@ def test_the_lead_is_paired_and_over_the_best_row() -> None:
     )
     assert found.lead == expected
     assert found.lead.value == pytest.approx(0.9 - 0.5)
-    assert found.beaten
+    assert found.is_significant
 
 
 def test_a_score_level_with_the_best_row_does_not_beat_it() -> None:
     rows = [row((f"a{n}", f"b{n}"), n % 2, 0) for n in range(60)]  # always the first
     found = compute_margin(rows, score_choice_baselines(rows))
     assert found is not None
-    assert not found.beaten
+    assert not found.is_significant
     assert found.lead.value == pytest.approx(0)
 
 
@@ -90,7 +90,7 @@ def test_a_few_items_that_are_all_right_are_no_certainty() -> None:
     many = [row((f"a{n}", f"b{n}"), n % 2, n % 2) for n in range(40)]
     found = [compute_margin(rows, {UNIFORM: [0.5] * len(rows)}) for rows in (few, many)]
     assert [one is not None and one.lead.value for one in found] == [0.5, 0.5]
-    assert [one is not None and one.beaten for one in found] == [False, True]
+    assert [one is not None and one.is_significant for one in found] == [False, True]
     assert found[1] is not None
     assert found[1].lead.low == pytest.approx((compute_wilson_interval(40, 40).low or 0) - 0.5)
 
@@ -112,5 +112,5 @@ def test_one_item_beats_nothing() -> None:
     rows = [row(("a", "b"), 1, 1)]
     found = compute_margin(rows, {FIRST: [0.0]})
     assert found is not None
-    assert (found.lead.value, found.lead.low, found.beaten) == (1.0, None, False)
+    assert (found.lead.value, found.lead.low, found.is_significant) == (1.0, None, False)
     assert compute_margin([], {}) is None

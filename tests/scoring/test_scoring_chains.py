@@ -42,7 +42,7 @@ def test_changes_leave_the_tags_and_lead_to_the_answer() -> None:
         begun = found.truncate(share)
         assert (begun.chain, begun.lead) == (left, lead)
         assert begun.text == left + lead
-    filled = found.change(build_filler)
+    filled = found.replace_passages(build_filler)
     assert filled.chain == "<planning>... ... .</planning>\n<caption>... ... ... ... .."
     assert len(filled.text) == len(found.truncate(1).text)
 
@@ -51,7 +51,7 @@ def test_prose_gets_a_lead_that_asks_for_the_answer_at_once() -> None:
     text = "A long rumble rolls away over the hills and comes back. It is not dry. So it is Thunder."
     found = chain(text)
     assert found.rebuild(["It rains."]).text == "It rains.\nThe answer is"
-    assert found.change(lambda passage: "").text == "The answer is"
+    assert found.replace_passages(lambda passage: "").text == "The answer is"
     assert found.truncate(0.5).text == "A long rumble rolls away over the hills and comes back.\nThe answer is"
 
 

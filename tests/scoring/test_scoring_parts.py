@@ -31,7 +31,7 @@ def item(number: int, language: str = "de", **changes: object) -> PartsItem:
     sample = Sample(
         str(number), {}, languages=ItemLanguages(question=language, answer=language), metadata={"parts": references}
     )
-    text = get_format("xs-cot").write(dict(zip(PARTS, WRITTEN[number], strict=True)))
+    text = get_format("xs-cot").write_parts(dict(zip(PARTS, WRITTEN[number], strict=True)))
     values = {"sample": sample, "text": text, "output_format": "xs-cot", **changes}
     return PartsItem(**values)  # type: ignore[arg-type]
 

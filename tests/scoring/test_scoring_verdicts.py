@@ -15,7 +15,7 @@ def row(number: int, picked: int) -> Scored:
     """A question about a clip of its own, whose right option is at each position as often."""
     groups = {"skill": "many" if number >= 20 else "few"}
     sample = Sample(f"q{number}", {}, choices=OPTIONS, target=number % 4, gold=OPTIONS[number % 4], groups=groups)
-    parsed = catalogue().task("mmau").create().parse(sample, OPTIONS[picked])
+    parsed = catalogue().get_task("mmau").create().parse(sample, OPTIONS[picked])
     return Scored(sample, "ok", OPTIONS[picked], parsed, {"accuracy": float(picked == number % 4)})
 
 
@@ -24,7 +24,7 @@ def judged(clean: Sequence[int], noisy: Sequence[int], keeps_evidence: bool = Fa
     pairs = [
         ItemPair(row(n, (n + a) % 4), [row(n, (n + b) % 4)]) for n, (a, b) in enumerate(zip(clean, noisy, strict=True))
     ]
-    return compute_effects(catalogue().task("mmau").create(), pairs, keeps_evidence)
+    return compute_effects(catalogue().get_task("mmau").create(), pairs, keeps_evidence)
 
 
 def overall(clean: Sequence[int], noisy: Sequence[int], keeps_evidence: bool = False) -> Effect:

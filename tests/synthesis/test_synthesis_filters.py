@@ -309,9 +309,9 @@ def test_the_full_stops_of_af_reasoning_are_found_and_removed(
 def test_flags_of_a_text_only_model_agree_with_the_baselines(
     shared: Path, tmp_path: Path, task: str, file: str, strategy: str, percent: float
 ) -> None:
-    made = catalogue().task(task).create({"annotations": str(shared / "data" / file)} if task == "mmar" else {})
+    made = catalogue().get_task(task).create({"annotations": str(shared / "data" / file)} if task == "mmar" else {})
     samples = list(made.samples(LocalRoot(shared / "data"), made.card.splits[0]))
-    solver = catalogue().adapter("blind").create({"strategy": strategy}, Runtime())
+    solver = catalogue().get_adapter("blind").create({"strategy": strategy}, Runtime())
     rows = [from_sample(sample) for sample in samples]
     assert all(row.target is not None for row in rows)
     settings = FilterSettings(solver=ask_model(solver, tmp_path).ask_text, draws=1)

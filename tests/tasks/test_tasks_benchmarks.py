@@ -53,7 +53,7 @@ def run(root: Path, task: str, *arguments: object) -> Ran:
 
 
 def samples(root: Path, task: str) -> list[Sample]:
-    entry = catalogue().task(task)
+    entry = catalogue().get_task(task)
     return list(entry.create().samples(LocalRoot(root), entry.card.default_split))
 
 
@@ -98,7 +98,7 @@ def test_echo_hears_one_clip_per_file_name(name: str, written: Written, tmp_path
 
 
 def test_prompts_hold_the_question_and_its_options_alone(name: str, written: Written, tmp_path: Path) -> None:
-    prompts = catalogue().task(name).load_prompts()
+    prompts = catalogue().get_task(name).load_prompts()
     assert {"native", "letters", "bare"} <= set(prompts)
     for sample in samples(tmp_path / "data", name):
         for template in prompts.values():
@@ -158,7 +158,7 @@ def test_mmars_groups(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_json_list_is_read_as_json_lines_are(tmp_path: Path) -> None:
-    root = catalogue().task("mmar").load_demo().build(24)
+    root = catalogue().get_task("mmar").load_demo().build(24)
     rows = [json.loads(line) for line in root.files["mmar/MMAR-meta.jsonl"].splitlines()]
     for folder, text in (("a", "\n".join(map(json.dumps, rows))), ("b", json.dumps(rows))):
         file = tmp_path / folder / "mmar" / ("MMAR-meta.jsonl" if folder == "a" else "MMAR-meta.json")
@@ -171,11 +171,11 @@ def test_a_json_list_is_read_as_json_lines_are(tmp_path: Path) -> None:
 
 def test_a_shorter_file_is_a_part_and_has_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = catalogue().task("mmar").load_demo().build(24).files["mmar/MMAR-meta.jsonl"].splitlines()
+    lines = catalogue().get_task("mmar").load_demo().build(24).files["mmar/MMAR-meta.jsonl"].splitlines()
     for folder, count in (("whole", 24), ("part", 20)):
         (tmp_path / folder / "mmar").mkdir(parents=True)
         (tmp_path / folder / "mmar/MMAR-meta.jsonl").write_text("\n".join(lines[:count]))
-    entry = catalogue().task("mmar")
+    entry = catalogue().get_task("mmar")
     monkeypatch.setitem(catalogue().tasks, "mmar", replace(entry, card=replace(entry.card, items={"test": 24})))
     common = ("run", "--tasks", "mmar", "--model", "blind", "--out", "runs", "--json", "--data")
     revisions = [alm(*common, folder).run["revision"] for folder in ("whole", "part")]
@@ -219,7 +219,7 @@ def bag_of_words(text: str, right: str, options: Sequence[str]) -> bool:
 def test_mmars_bag_of_words_on_letters_texts_and_negations(shared: Path, tmp_path: Path) -> None:
     """As in the column of MMAU's string match: letters earn almost nothing, negations almost everything."""
     REAL["mmar"](tmp_path, shared)
-    task = catalogue().task("mmar").create()
+    task = catalogue().get_task("mmar").create()
     forms = {
         "letter": lambda s: "ABCDEFGH"[s.target],
         "(A) text": lambda s: f"({'ABCDEFGH'[s.target]}) {s.choices[s.target]}",
@@ -240,7 +240,7 @@ def test_mmars_bag_of_words_on_letters_texts_and_negations(shared: Path, tmp_pat
 
 
 def test_mmar_wants_a_word() -> None:
-    task = catalogue().task("mmar").create()
+    task = catalogue().get_task("mmar").create()
     sample = Sample("1", {}, choices=("?", "!"), target=0, gold="?")
     assert is_officially_correct("...", "?", sample.choices)
     assert not task.is_officially_correct(sample, "...")
@@ -280,7 +280,7 @@ def test_mmsus_rule_on_one_right_two_empty_one_refusal(tmp_path: Path) -> None:
 def test_the_letter_is_the_first_or_the_second_last_character(text: str, right: bool) -> None:
     sample = Sample("1", {}, choices=("Rain", "Thunder"), target=1, gold="Thunder")
     for task in ("mmsu", "air-bench-foundation"):
-        assert catalogue().task(task).create().is_officially_correct(sample, text) is right
+        assert catalogue().get_task(task).create().is_officially_correct(sample, text) is right
 
 
 def test_options_keep_their_letters(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_options_keep_their_letters(tmp_path: Path) -> None:
     (tmp_path / "mmsu/mmsu.jsonl").write_text(json.dumps(row))
     (sample,) = samples(tmp_path, "mmsu")
     assert (sample.choices, sample.target) == (("Rain", "", "Hail"), 2)
-    assert catalogue().task("mmsu").create().is_officially_correct(sample, "C")
+    assert catalogue().get_task("mmsu").create().is_officially_correct(sample, "C")
 
 
 def test_air_benchs_script_leaves_out_what_has_no_letter(tmp_path: Path) -> None:
@@ -393,7 +393,7 @@ def test_trea_warns_of_the_spelling_that_gives_answers_away(tmp_path: Path) -> N
     ran = run(tmp_path, "trea", "--model", "blind")
     assert "7 items have one option in raw form" in ran.err
     order = [row for row in samples(tmp_path, "trea") if row.groups["part"] == "order"]
-    spelled = catalogue().task("trea").create().blind_scores(ran_rows(tmp_path))["option in raw form"]
+    spelled = catalogue().get_task("trea").create().blind_scores(ran_rows(tmp_path))["option in raw form"]
     assert spelled[: len(order)] == [1.0] * len(order)
     plain = run(tmp_path, "trea-normalised", "--model", "blind")
     assert "raw form" not in plain.err

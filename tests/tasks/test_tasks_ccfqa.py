@@ -41,7 +41,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def samples(root: Path, **options: str) -> list[Sample]:
-    return list(catalogue().task("ccfqa").create(options).samples(LocalRoot(root), "test"))
+    return list(catalogue().get_task("ccfqa").create(options).samples(LocalRoot(root), "test"))
 
 
 def test_questions_are_spoken_in_one_language_and_answered_in_another(data: Path) -> None:
@@ -60,7 +60,7 @@ def test_all_pairs_of_languages_in_one_run(data: Path) -> None:
     assert len({sample.id for sample in every}) == 64 * ROWS
     few = samples(data, question_language="eng+spa")
     assert sorted({sample.groups["languages"] for sample in few}) == ["eng", "spa"]
-    card = catalogue().task("ccfqa").create({"question_language": "all", "answer_language": "all"}).card
+    card = catalogue().get_task("ccfqa").create({"question_language": "all", "answer_language": "all"}).card
     assert card.items["test"] == 64_000
 
 

@@ -47,7 +47,7 @@ def values(run: Any) -> list[float]:
 
 
 def test_questions_have_their_annotators_answers(data: Path) -> None:
-    samples = list(catalogue().task("clotho_aqa").create().samples(LocalRoot(data), "test"))
+    samples = list(catalogue().get_task("clotho_aqa").create().samples(LocalRoot(data), "test"))
     assert [sample.target for sample in samples] == [
         ["yes"] * 3,
         ["no", "no", "yes"],
@@ -155,7 +155,7 @@ def answered(sample: Sample, text: str | None) -> Scored:
     """A row as a run leaves it; a failed call has no scores."""
     if text is None:
         return Scored(sample, "error", None, None, {})
-    task = catalogue().task("clotho_aqa").create()
+    task = catalogue().get_task("clotho_aqa").create()
     parsed = task.parse(sample, text)
     return Scored(sample, "ok", text, parsed, task.grade(sample, text, parsed))
 
@@ -177,7 +177,7 @@ def test_noise_has_a_verdict_by_yes_and_no(noisy: str, verdict: str) -> None:
         said = {"always yes": "yes", "same": gold, "mostly right": wrong if n % 5 == 0 else gold}[noisy]
         found.append(ItemPair(answered(binary, gold), [answered(binary, said)]))
         found.append(ItemPair(answered(opened, None), [answered(opened, None)]))
-    effect = compute_effects(catalogue().task("clotho_aqa").create(), found)["all"]["all"]
+    effect = compute_effects(catalogue().get_task("clotho_aqa").create(), found)["all"]["all"]
     assert (effect.verdict, effect.score, effect.clean.n) == (verdict, "binary_accuracy", 40)
 
 
@@ -211,7 +211,7 @@ def translated(data: Path) -> Path:
 
 def read_samples(root: Path | LocalRoot, **options: str) -> list[Sample]:
     data = LocalRoot(root) if isinstance(root, Path) else root
-    return list(catalogue().task("clotho_aqa").create(options).samples(data, "test"))
+    return list(catalogue().get_task("clotho_aqa").create(options).samples(data, "test"))
 
 
 def test_questions_of_another_language_are_told_apart_by_their_rows(translated: Path) -> None:

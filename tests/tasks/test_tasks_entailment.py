@@ -36,7 +36,7 @@ def test_real_size_and_the_row_that_hears_nothing(
     shared: Path, tmp_path: Path, task: str, items: int, clips: int, floor: float
 ) -> None:
     data = real(shared, tmp_path)
-    entry = catalogue().task(task)
+    entry = catalogue().get_task(task)
     samples = list(entry.create().samples(LocalRoot(data), entry.card.default_split))
     assert len({sample.id for sample in samples}) == len(samples) == items
     assert len({sample.groups["clip"] for sample in samples}) == clips
@@ -61,7 +61,7 @@ def test_without_development_rows_the_row_says_why(tmp_path: Path) -> None:
 
 
 def scored(sample: Sample, text: str | None) -> Scored:
-    task = catalogue().task("cle").create()
+    task = catalogue().get_task("cle").create()
     if text is None:
         return Scored(sample, "error", None, None, {})
     parsed = task.parse(sample, text)
@@ -81,7 +81,7 @@ def item(number: int, label: str, choices: tuple[str, ...] = CHOICES) -> Sample:
 
 
 def counts(rows: list[Scored]) -> list[list[int]]:
-    table = catalogue().task("cle").create().score(rows).tables["confusion"]
+    table = catalogue().get_task("cle").create().score(rows).tables["confusion"]
     assert table["rows"] == list(LABELS)
     assert table["columns"] == [*LABELS, "none"]
     found: list[list[int]] = table["counts"]
@@ -107,7 +107,7 @@ def test_a_label_is_told_by_the_options_text(order: tuple[int, ...], label: str)
 def test_no_label_is_wrong_and_in_the_column_none(text: str | None) -> None:
     rows = [scored(item(i, label), text) for i, label in enumerate(LABELS)]
     assert counts(rows) == [[0, 0, 0, 1]] * 3
-    score = catalogue().task("cle").create().score(rows)
+    score = catalogue().get_task("cle").create().score(rows)
     assert {score.metrics[name].value for name in ("accuracy", "precision", "recall", "f1", "eacc")} == {0.0}
     assert score.metrics["answered"].value == float(text is not None and scored(rows[0].sample, text).status == "ok")
 
@@ -129,7 +129,7 @@ class CountedRows(list[Scored]):
 
 def test_the_most_frequent_label_is_counted_once_not_row_by_row() -> None:
     rows = CountedRows(scored(item(i, LABELS[i % 3]), TRUE) for i in range(60))
-    assert catalogue().task("cle").create().blind_scores(rows)["most frequent label"] == [1.0, 0.0, 0.0] * 20
+    assert catalogue().get_task("cle").create().blind_scores(rows)["most frequent label"] == [1.0, 0.0, 0.0] * 20
     assert rows.passes < 10
 
 
@@ -145,7 +145,7 @@ def test_figures_are_scikit_learns(seed: int) -> None:
     rows = [scored(item(i, gold), text) for i, (gold, text) in enumerate(zip(golds, texts, strict=True))]
     label_of = {text: label for label, text in TEXT.items()}
     said = [label_of.get(text, "none") for text in texts]
-    metrics = catalogue().task("cle").create().score(rows).metrics
+    metrics = catalogue().get_task("cle").create().score(rows).metrics
     p, r, f, _ = precision_recall_fscore_support(golds, said, labels=LABELS, average="macro", zero_division=0)
     recalls = recall_score(golds, said, labels=LABELS, average=None, zero_division=0)
     expected = dict(zip(("precision", "recall", "f1"), (p, r, f), strict=True))
@@ -207,7 +207,7 @@ def test_audiocaps_names_find_their_clips(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for file in ("Yaaaaaaaaaaa.wav", "bbbbbbbbbbb.wav", "ccccccccccc_30.wav"):
         (folder / file).write_bytes(b"RIFF")
-    samples = list(catalogue().task("ace").create().samples(LocalRoot(tmp_path), "test"))
+    samples = list(catalogue().get_task("ace").create().samples(LocalRoot(tmp_path), "test"))
     assert [sample.audio[0].path.name for sample in samples[::3]] == [
         "Yaaaaaaaaaaa.wav",
         "bbbbbbbbbbb.wav",
@@ -246,8 +246,8 @@ R1_AQA = (
 )
 def test_rendered_prompts_are_frozen(tmp_path: Path, task: str, name: str, expected: str, digest: str) -> None:
     """A changed wording needs a new version and new figures: change these lines only with both."""
-    template = catalogue().task(task).load_prompts()[name]
-    sample = next(iter(catalogue().task("cle").create().samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    assert {"native", "letters", "bare", "r1-aqa", "sari-free"} <= set(catalogue().task(task).load_prompts())
+    template = catalogue().get_task(task).load_prompts()[name]
+    sample = next(iter(catalogue().get_task("cle").create().samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
+    assert {"native", "letters", "bare", "r1-aqa", "sari-free"} <= set(catalogue().get_task(task).load_prompts())
     assert render(sample, template).prompt == expected
     assert (template.id, template.version, template.hash) == (f"{task}/{name}", 1, digest)

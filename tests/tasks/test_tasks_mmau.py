@@ -35,7 +35,7 @@ def percent(metric: dict[str, Any]) -> float:
 def official() -> Any:
     from alm_bench.plugins import catalogue
 
-    catalogue().task("mmau").create()  # the plug-in's module is known once its task was made
+    catalogue().get_task("mmau").create()  # the plug-in's module is known once its task was made
     import importlib
 
     return importlib.import_module("alm_bench.scoring.mmau_match").is_officially_correct
@@ -247,7 +247,7 @@ FINAL = "Then give the final answer in <answer> </answer>."
 )
 def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, digest: str) -> None:
     """A changed wording needs a new version and new figures: change these lines only with both."""
-    entry = catalogue().task("mmau")
+    entry = catalogue().get_task("mmau")
     root: DataRoot = LocalRoot(mmau(tmp_path, 2, clips=False))
     template = entry.load_prompts()[name]
     assert {"native", "letters", "bare", *REASONING_SETS} <= set(entry.load_prompts())
@@ -267,6 +267,6 @@ def test_scores_of_a_skipped_item_stay_out_of_our_figures(tmp_path: Path) -> Non
 
 def test_an_empty_run_has_no_figures() -> None:
     rows: list[Scored] = []
-    score = catalogue().task("mmau").create().score(rows)
+    score = catalogue().get_task("mmau").create().score(rows)
     assert score.metrics["accuracy"].value is None
     assert score.blind == {}

@@ -128,7 +128,7 @@ def write(root: Path, rows: Any, split: str = "test") -> Path:
 
 
 def samples(root: Path, task: str, split: str = "test") -> list[Any]:
-    return list(catalogue().task(task).create().samples(LocalRoot(root), split))
+    return list(catalogue().get_task(task).create().samples(LocalRoot(root), split))
 
 
 def test_each_task_takes_its_part(data: Path) -> None:
@@ -144,11 +144,11 @@ def test_each_task_takes_its_part(data: Path) -> None:
     assert (dog.choices, dog.target, dog.gold) == (("a dog", "a fox"), 0, "a dog")
     assert dog.groups == {"taskname": "audiocaps", "clip": "AudioCapsLarger/test/Y-dog.wav"}
     assert dog.audio[0].path.name == "-dog.wav"
-    native, letters = (catalogue().task("clotho-mcq").load_prompts()[name] for name in ("native", "letters"))
+    native, letters = (catalogue().get_task("clotho-mcq").load_prompts()[name] for name in ("native", "letters"))
     loud = found["clotho-mcq"][1]
     assert render(loud, native).prompt == "how loud is it? a) very b) not at all"
     assert "(B) not at all\nAnswer with the letter" in render(loud, letters).prompt
-    detail = catalogue().task("clotho-detail").load_prompts()
+    detail = catalogue().get_task("clotho-detail").load_prompts()
     assert render(found["clotho-detail"][0], detail["native"]).prompt == "describe the scene in detail."
     assert "whole sentences" in render(found["clotho-detail"][0], detail["letters"]).prompt
 
@@ -233,7 +233,7 @@ def test_metrics_are_an_option_of_details_alone(data: Path) -> None:
     assert ["cider" in run["metrics"] for run in runs] == [False, True, False, True]
     assert "none of clotho-mcq is a captioning or open-ended task" in refusal(alm(*asked, "--tasks", "clotho-mcq"))
     with pytest.raises(UsageError, match="task clotho-mcq has no option 'metrics'; known: none"):
-        catalogue().task("clotho-mcq").create({"metrics": "cider"})
+        catalogue().get_task("clotho-mcq").create({"metrics": "cider"})
 
 
 @pytest.mark.parametrize(
@@ -256,17 +256,17 @@ def test_other_layouts_are_refused(data: Path, rows: Any, reason: str) -> None:
 
 
 def test_the_demo_world_asks_in_the_words_of_its_training_rows(tmp_path: Path) -> None:
-    root = create_demo_root(catalogue().task("clotho-mcq").load_demo(), tmp_path, test=96, train=600, val=60)
+    root = create_demo_root(catalogue().get_task("clotho-mcq").load_demo(), tmp_path, test=96, train=600, val=60)
     test, train = (json.loads((root.path / f"reasonaqa/{split}.json").read_text()) for split in ("test", "train"))
     for task in TASKS:
-        entry = catalogue().task(task)
+        entry = catalogue().get_task(task)
         found = list(entry.create().samples(root, "test"))
         asked = [one["input"] for one in test if normalise_part_name(one["subtype"]) == normalise_part_name(task)]
         assert [render(sample, entry.load_prompts()["native"]).prompt for sample in found] == asked
         assert len(found) == 96
         assert all(sample.skip is None and sample.audio[0].read is not None for sample in found)
         assert {tuple(one) for one in test} == {tuple(train[0])}
-    golds = [sample.target for sample in catalogue().task("clotho-mcq").create().samples(root, "test")]
+    golds = [sample.target for sample in catalogue().get_task("clotho-mcq").create().samples(root, "test")]
     assert {golds.count(place) for place in (2, 3)} == {15}, "four options, each right as often"
     heard = {json.dumps(root.get_scene(one["filepath1"]).pack()) for one in test}
     trained = {json.dumps(root.get_scene(one["filepath1"]).pack()) for one in train}
@@ -276,9 +276,9 @@ def test_the_demo_world_asks_in_the_words_of_its_training_rows(tmp_path: Path) -
 
 
 def test_difference_tasks_read_their_own_files_before_those_of_reasonaqa(tmp_path: Path) -> None:
-    rows = create_demo_root(catalogue().task("clotho-mcq").load_demo(), tmp_path, test=4, train=80, val=60)
+    rows = create_demo_root(catalogue().get_task("clotho-mcq").load_demo(), tmp_path, test=4, train=80, val=60)
     for task in ("cld-1", "acd-3"):
-        entry = catalogue().task(task)
+        entry = catalogue().get_task(task)
         root = create_demo_root(entry.load_demo(), tmp_path, pairs=5, cle=4, ace=4, audiocaps=6)
         created, split = entry.create(), entry.card.default_split
         before = [*created.samples(root, split)]

@@ -189,7 +189,7 @@ def test_vectors_survive_their_text() -> None:
 def test_both_sources_have_five_captions_per_clip(shared: Path) -> None:
     from alm_bench.data import LocalRoot
 
-    found = list(catalogue().task("audiocaps-retrieval").create().samples(LocalRoot(shared / "data"), "test"))
+    found = list(catalogue().get_task("audiocaps-retrieval").create().samples(LocalRoot(shared / "data"), "test"))
     assert len(found) == 975 * 6
     assert {len(sample.target) for sample in found if sample.groups["kind"] == "clip"} == {5}
     assert json.dumps(found[1].target) == json.dumps([found[0].id])

@@ -19,7 +19,7 @@ def test_every_revision_of_the_upstream_histories_has_a_name_of_its_own(shared: 
     upstream = json.loads((shared / "data/mmau/revisions.json").read_text(encoding="utf-8"))
     assert [len(found["revisions"]) for found in upstream.values()] == [20, 1, 1]
     for name, found in upstream.items():
-        known = revisions(catalogue().task("mmau" if name.startswith("mmau") else "audiocaps").card)
+        known = revisions(catalogue().get_task("mmau" if name.startswith("mmau") else "audiocaps").card)
         assert found["revisions"].keys() <= known.keys()
         names = [known[sha] for sha in found["revisions"]]
         assert len(set(names)) == len(names)

@@ -42,7 +42,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def samples(root: Path) -> list[Sample]:
-    return list(catalogue().task("rul-muchomusic").create().samples(LocalRoot(root), "test"))
+    return list(catalogue().get_task("rul-muchomusic").create().samples(LocalRoot(root), "test"))
 
 
 def test_options_have_an_order_of_their_own_that_no_other_question_changes(data: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_caption_is_in_no_prompt_and_in_no_record(data: Path) -> None:
     assert ran.run["status"]["error"] == 0, "clips of another suffix are found"
     assert "secret" not in (only_run(Path("results/runs")) / "samples.jsonl").read_text()
     assert all("[[Letter]]" in record["prompt"] for record in stored(only_run(Path("results/runs"))))
-    for template in catalogue().task("rul-muchomusic").load_prompts().values():
+    for template in catalogue().get_task("rul-muchomusic").load_prompts().values():
         for sample in samples(data):
             assert "secret" not in template.render(sample.fields, sample.choices)
 
@@ -88,7 +88,7 @@ def test_weights_and_bands_are_those_of_a_plain_computation(data: Path) -> None:
 
 
 def test_the_longest_option_counts_if_it_is_longer_than_all_others(data: Path) -> None:
-    task: Any = catalogue().task("rul-muchomusic").create()
+    task: Any = catalogue().get_task("rul-muchomusic").create()
     rows = [Scored(sample, "ok", "", None, {}) for sample in samples(data)]
     assert task.score(rows).blind[LONGEST]["accuracy"].value == 0.25
     same = Sample("tie", {}, choices=("aa", "bb"), target=0)
@@ -132,7 +132,7 @@ def test_malformed_questions_are_refused_in_one_line(tmp_path: Path, row: dict[s
 
 
 def test_the_repositorys_file(shared: Path) -> None:
-    task: Any = catalogue().task("rul-muchomusic").create()
+    task: Any = catalogue().get_task("rul-muchomusic").create()
     rows = [Scored(sample, "ok", "", None, {}) for sample in task.samples(LocalRoot(shared / "data"), "test")]
     document = json.loads((shared / "data/rul/RUL-MuchoMusic.json").read_text(encoding="utf-8"))
     longest = [

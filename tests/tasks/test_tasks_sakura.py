@@ -60,7 +60,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def samples(root: Path, **options: str) -> list[Sample]:
-    return list(catalogue().task("sakura").create(options).samples(LocalRoot(root), "test"))
+    return list(catalogue().get_task("sakura").create(options).samples(LocalRoot(root), "test"))
 
 
 def test_every_layout_gives_the_same_questions(data: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_clips_that_have_no_file_come_from_the_hubs_copy(data: Path) -> None:
 
 
 def test_the_official_prompt_is_the_instruction(data: Path) -> None:
-    template = catalogue().task("sakura").load_prompts()["official"]
+    template = catalogue().get_task("sakura").load_prompts()["official"]
     for sample in samples(data):
         number, hop = sample.id.split("/")[1].removeprefix("clip"), sample.id.rsplit("/")[-1]
         assert template.render(sample.fields, sample.choices) == " ".join(
@@ -176,11 +176,11 @@ def test_the_repositorys_files(shared: Path) -> None:
     found = samples(shared / "data")
     assert len(found) == 4000
     assert not [sample.id for sample in found if sample.skip is not None]
-    template = catalogue().task("sakura").load_prompts()["official"]
+    template = catalogue().get_task("sakura").load_prompts()["official"]
     known = {key: value for path in sorted((shared / "data/sakura").glob("*/metadata.json"))
              for key, value in _read_instructions(path)}  # fmt: skip
     assert all(template.render(s.fields, s.choices) == known[s.id] for s in found)
-    task: Any = catalogue().task("sakura").create()
+    task: Any = catalogue().get_task("sakura").create()
     rows = [Scored(sample, "ok", "", None, {}) for sample in found if sample.groups["hop"] == "Animal, single"]
     baselines = task.score(rows).blind
     values = [baselines[name]["accuracy"].value for name in (UNIFORM, FIRST, LONGEST)]

@@ -107,7 +107,7 @@ def test_clothos_captions_from_either_file(tmp_path: Path) -> None:
     texts = [f"{SOUNDS[0]} {n} times" for n in range(5)]
     write_csv(own / "captions/clotho_captions_evaluation.csv", [["a.wav", *texts]], header)
     write_csv(other / "entailment/clotho_entailment_evaluation.csv", [["ClothoV2", "a.wav", str(texts), "x", "y", "z"]])
-    task = catalogue().task("clotho").create()
+    task = catalogue().get_task("clotho").create()
     found = [list(task.samples(LocalRoot(root), "evaluation")) for root in (own, other)]
     assert found[0][0].target == found[1][0].target == texts
     write_csv(other / "entailment/clotho_entailment_evaluation.csv", [["ClothoV2", "a.wav", "no list", "x", "y", "z"]])
@@ -117,7 +117,7 @@ def test_clothos_captions_from_either_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tier", INPUTS)
 def test_each_tier_is_asked_in_its_words(tier: str) -> None:
-    entry = catalogue().task(f"cld-{tier}")
+    entry = catalogue().get_task(f"cld-{tier}")
     samples = list(entry.create().samples(LocalRoot(cld(Path("data"), tier)), "evaluation"))
     assert [sample.id for sample in samples] == [f"{n}+{n + 1}#0" for n in range(5)]
     assert [ref.path.name for ref in samples[0].audio] == ["0.wav", "1.wav"]
@@ -136,9 +136,9 @@ def test_reasonaqas_rows_are_taken_by_tier_and_collection() -> None:
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(rows + others))
     for tier in INPUTS:
-        samples = list(catalogue().task(f"cld-{tier}").create().samples(LocalRoot(Path("data")), "evaluation"))
+        samples = list(catalogue().get_task(f"cld-{tier}").create().samples(LocalRoot(Path("data")), "evaluation"))
         assert len(samples) == 5
-    (only,) = catalogue().task("acd-1").create().samples(LocalRoot(Path("data")), "test")
+    (only,) = catalogue().get_task("acd-1").create().samples(LocalRoot(Path("data")), "test")
     assert only.target == [rows[0]["answer"]]
     file.write_text(json.dumps([{"input": "x"}]))
     said = refusal(alm("run", "--model", "blind", "--tasks", "cld-1", "--data", "data"))
@@ -160,7 +160,7 @@ def test_an_input_that_is_spelled_out_is_read_too() -> None:
     file = Path("data/reasonaqa/test.json")
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps([row]))
-    assert len(list(catalogue().task("cld-1").create().samples(LocalRoot(Path("data")), "evaluation"))) == 1
+    assert len(list(catalogue().get_task("cld-1").create().samples(LocalRoot(Path("data")), "evaluation"))) == 1
     file.write_text(json.dumps([{**row, "input": "how do they differ?"}]))
     said = refusal(alm("run", "--model", "blind", "--tasks", "cld-1", "--data", "data"))
     assert "'how do they differ?' asks for no tier" in said
@@ -340,7 +340,7 @@ def test_real_annotations_at_full_size(
     shared: Path, tmp_path: Path, task: str, split: str, source: str, folder: str, items: int
 ) -> None:
     shutil.copytree(shared / "data" / source, tmp_path / folder)
-    entry = catalogue().task(task)
+    entry = catalogue().get_task(task)
     samples = list(entry.create().samples(LocalRoot(tmp_path), split))
     assert len({sample.id for sample in samples}) == len(samples) == items
     assert {len(sample.target) for sample in samples} == ({5} if entry.card.kind == "captioning" else {1})
@@ -349,7 +349,7 @@ def test_real_annotations_at_full_size(
 
 def test_real_differences_are_scored_at_full_size(shared: Path, tmp_path: Path) -> None:
     shutil.copytree(shared / "data/difference", tmp_path / "difference")
-    samples = list(catalogue().task("cld-1").create().samples(LocalRoot(tmp_path), "evaluation"))
+    samples = list(catalogue().get_task("cld-1").create().samples(LocalRoot(tmp_path), "evaluation"))
     texts = {one.id: other.target[0] for one, other in zip(samples, [*samples[1:], samples[0]], strict=True)}
     run = asked("cld-1", tmp_path, texts)
     assert (run["n"], run["status"]["ok"]) == (5225, 5225)

@@ -20,7 +20,7 @@ from alm_bench.train import loop
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.report import TensorBoardWriter
-from alm_bench.train.setup import TrainingSetup, prepare
+from alm_bench.train.setup import TrainingSetup, prepare_training
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
 FOLDERS = ("state", "best", "last")
@@ -91,7 +91,7 @@ def main(recipe: str, cache: Path) -> None:
     loop.write_report = lambda *_: None  # pictures take a second each, and are no part of a save
     TensorBoardWriter.add = lambda *_: None  # type: ignore[method-assign]
     whole = replace(load_config(recipe), name="whole")
-    prepared = prepare(whole, cache, lambda *_: None)  # every child trains its own copy of it
+    prepared = prepare_training(whole, cache, lambda *_: None)  # every child trains its own copy of it
     names = whole.out / "points.json"
 
     def count() -> None:

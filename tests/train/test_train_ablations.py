@@ -21,7 +21,7 @@ from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import add_lora, list_lora_parameters, merge_lora
-from alm_bench.train.setup import build_network, build_network_config, prepare
+from alm_bench.train.setup import build_network, build_network_config, prepare_training
 
 FRONT_END = 1_083_456
 """Fixed STFT and mel weights, which the published figures count."""
@@ -138,7 +138,7 @@ def test_rows_differ_in_what_they_say_and_in_nothing_else() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_ablation_takes_two_steps(name: str, shrink: Callable[[str], TrainConfig], tmp_path: Path) -> None:
     config = shrink(name)
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     before = {key: value.clone() for key, value in merge_lora(prepared.model).state_dict().items()}
     folder = Trainer(config, prepared, lambda entry: None).run()
     after = load_folder(folder)[0]
@@ -161,7 +161,7 @@ def test_parts_that_are_not_there_cannot_be_left_out(shrink: Callable[[str], Tra
     config = shrink("ablation-data-type-1")
     data = (replace(config.data[0], without=("*music*", "*mcq*")),)
     with pytest.raises(DataError, match=r"no rows of \*music\*; parts there: audiocaps, audiocaps_mcq") as caught:
-        prepare(replace(config, data=data), tmp_path, lambda *_: None)
+        prepare_training(replace(config, data=data), tmp_path, lambda *_: None)
     assert "\n" not in str(caught.value)
 
 
@@ -244,10 +244,10 @@ def test_a_resumed_lora_run_takes_the_same_steps(shrink: Callable[[str], TrainCo
 
     whole = replace(shrink("ablation-lora-8-16"), save_every=1)
     parts = replace(whole, name="parts")
-    folder = Trainer(whole, prepare(whole, tmp_path, lambda *_: None), lambda entry: None).run()
+    folder = Trainer(whole, prepare_training(whole, tmp_path, lambda *_: None), lambda entry: None).run()
     with pytest.raises(StopError):
-        Trainer(parts, prepare(parts, tmp_path, lambda *_: None), stop).run()
-    again = Trainer(parts, prepare(parts, tmp_path, lambda *_: None), lambda entry: None).run()
+        Trainer(parts, prepare_training(parts, tmp_path, lambda *_: None), stop).run()
+    again = Trainer(parts, prepare_training(parts, tmp_path, lambda *_: None), lambda entry: None).run()
     assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
 

@@ -9,7 +9,7 @@ from alm_bench.data import LocalRoot
 from alm_bench.train.audioset import TagFile, read_tags
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 LISTEN = """
 [[stage]]
@@ -100,14 +100,14 @@ def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], r
     (tmp_path / "tags.csv").write_text(lines)
     data = f'[[data]]\nfile = "{tmp_path}/tags.csv"\nroot = "{reasonaqa}/AudioCapsLarger/train"\n'
     with pytest.raises(UsageError, match=r"tags\.csv has 4 classes, the encoder 68"):
-        prepare(recipe(stages=LISTEN, data=data), tmp_path, lambda *_: None)
+        prepare_training(recipe(stages=LISTEN, data=data), tmp_path, lambda *_: None)
     config = recipe(steps=200, stages=LISTEN, data=data, model__config="{encoder={classes=4}}")
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     Trainer(config, prepared, lambda entry: None).run()
     prepared.model.eval()
     with torch.inference_mode():
         encoded = prepared.model.encoder.encode(prepared.corpus.logmels[range(4)])
-    assert prepared.model.encoder.to_probabilities(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
+    assert prepared.model.encoder.compute_probabilities(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
 
 
 def test_tags_alone_are_nothing_to_answer(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_tags_alone_are_nothing_to_answer(recipe: Callable[..., TrainConfig], re
     data = f'[[data]]\nfile = "{tmp_path}/tags.csv"\nroot = "{reasonaqa}/AudioCapsLarger/train"\n'
     config = recipe(data=data, model__config="{encoder={classes=1}}")
     with pytest.raises(UsageError, match="stage answer: its data has tags only, and no rows to answer"):
-        Trainer(config, prepare(config, tmp_path, lambda *_: None), lambda entry: None).run()
+        Trainer(config, prepare_training(config, tmp_path, lambda *_: None), lambda entry: None).run()
 
 
 def test_missing_clips_of_a_tag_file_are_left_out(
@@ -125,8 +125,8 @@ def test_missing_clips_of_a_tag_file_are_left_out(
     data = f'[[data]]\nfile = "{tmp_path}/tags.csv"\nroot = "{reasonaqa}/AudioCapsLarger/train"\n'
     changes = {"stages": LISTEN, "data": data, "model__config": "{encoder={classes=2}}"}
     with pytest.raises(DataError, match="1 clips are missing"):
-        prepare(recipe(**changes), tmp_path, lambda *_: None)
-    prepared = prepare(recipe(missing_audio="skip", **changes), tmp_path, lambda *_: None)
+        prepare_training(recipe(**changes), tmp_path, lambda *_: None)
+    prepared = prepare_training(recipe(missing_audio="skip", **changes), tmp_path, lambda *_: None)
     assert [ref.id for ref in prepared.corpus.clips] == ["Y0.wav"]
     assert prepared.corpus.cues is not None
     assert prepared.corpus.cues.tolist() == [[1, 0]]

@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import CONFIGS, TrainConfig, load_config
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 WITHOUT_DATA = "own-clips"
 """The recipe on which people's own recipes are based: it names no data of its own."""
@@ -56,7 +56,7 @@ def test_an_objective_that_does_not_fit_is_one_line_before_anything_is_read(
 ) -> None:
     config = recipe(**{f"stage__0__{key}": value for key, value in changes.items()})
     with pytest.raises(UsageError) as error:
-        prepare(replace(config, data=(replace(config.data[0], file="absent.json"),)), tmp_path, lambda *_: None)
+        prepare_training(replace(config, data=(replace(config.data[0], file="absent.json"),)), tmp_path, lambda *_: None)
     assert str(error.value).startswith(message)
 
 

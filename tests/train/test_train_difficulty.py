@@ -37,7 +37,7 @@ from alm_bench.train.difficulty import (
 from alm_bench.train.loop import Trainer
 from alm_bench.train.mixture import sample_mixture
 from alm_bench.train.pass_rates import build_histogram, describe_selection, get_pass_rates
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 from alm_bench.train.sources import Row, Source, read_source
 
 SAMPLING = Decoding("nucleus", 8, 1.0, 1.0)
@@ -230,7 +230,7 @@ def test_a_run_logs_and_draws_the_rows_of_its_stages(
     (tmp_path / "measured.json").write_text(json.dumps(rows))
     data = f'[[data]]\nfile = "{tmp_path}/measured.json"\nroot = "{reasonaqa}"\n'
     config = recipe(steps=2, data=data, stage__0__drop='["never"]', stage__0__order="easy_to_hard")
-    run = Trainer(config, prepare(config, tmp_path, lambda *_: None), lambda _: None).run().parent
+    run = Trainer(config, prepare_training(config, tmp_path, lambda *_: None), lambda _: None).run().parent
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [entry["pass_rate"] for entry in log] == [1.0, 0.5]
     assert log[0]["selection"].startswith("8 of 12 rows are used")

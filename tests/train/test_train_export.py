@@ -16,7 +16,7 @@ from alm_bench.train.config import TrainConfig
 from alm_bench.train.export import export_weights
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import merge_lora
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 Recipe = Callable[..., TrainConfig]
 
@@ -32,7 +32,7 @@ def interrupted(config: TrainConfig, cache: Path, step: int) -> Trainer:
         if entry["step"] == step:
             raise StopError
 
-    trainer = Trainer(config, prepare(config, cache, lambda *_: None), observe)
+    trainer = Trainer(config, prepare_training(config, cache, lambda *_: None), observe)
     with pytest.raises(StopError):
         trainer.run()
     return trainer
@@ -71,7 +71,7 @@ def test_a_run_is_found_by_its_name(recipe: Recipe, tmp_path: Path, monkeypatch:
 
 def test_a_finished_run_is_exported_as_its_last_weights(recipe: Recipe, tmp_path: Path) -> None:
     config = recipe(steps=2)
-    last = Trainer(config, prepare(config, tmp_path, lambda *_: None), lambda entry: None).run()
+    last = Trainer(config, prepare_training(config, tmp_path, lambda *_: None), lambda entry: None).run()
     folder, position = export_weights(config.out / config.name, tmp_path / "weights")
     assert position.stage == 1
     assert (folder / "model.safetensors").read_bytes() == (last / "model.safetensors").read_bytes()
@@ -132,5 +132,5 @@ def test_what_cannot_be_exported_is_one_line(recipe: Recipe, tmp_path: Path) -> 
     assert "describes a network of" in said(run), "larger than what was saved"
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "llama"}')
-    TrainingFolder(run).save(Position(0, 3), {"model": prepare(config, tmp_path, lambda *_: None).model.state_dict()})
+    TrainingFolder(run).save(Position(0, 3), {"model": prepare_training(config, tmp_path, lambda *_: None).model.state_dict()})
     assert "is no Mellow network, and it is not overwritten" in said(run, tmp_path / "other")

@@ -13,7 +13,7 @@ from alm_bench.core import AudioError, AudioRef
 from alm_bench.demo import build_training_rows, create_training_root
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels, build_audio_key
-from alm_bench.train.setup import TrainingSetup, prepare
+from alm_bench.train.setup import TrainingSetup, prepare_training
 from alm_bench.train.sources import build_clip_key
 
 Recipe = Callable[..., TrainConfig]
@@ -37,7 +37,7 @@ def table(file: Path, root: Path) -> str:
 
 
 def prepared(config: TrainConfig, cache: Path) -> TrainingSetup:
-    return prepare(config, cache, lambda *_: None)
+    return prepare_training(config, cache, lambda *_: None)
 
 
 def values(logmels: LogMels, count: int) -> torch.Tensor:
@@ -79,7 +79,7 @@ def test_a_changed_clip_is_heard_anew(recipe: Recipe, reasonaqa: Path, louder: P
 def test_the_cache_is_used_for_clips_that_stayed(recipe: Recipe, tmp_path: Path) -> None:
     prepared(recipe(), tmp_path / "cache")
     computed: list[int] = []
-    prepare(recipe(), tmp_path / "cache", lambda what, done, total: computed.append(done))
+    prepare_training(recipe(), tmp_path / "cache", lambda what, done, total: computed.append(done))
     assert not computed
     assert len(list((tmp_path / "cache").iterdir())) == 1
 

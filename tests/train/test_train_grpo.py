@@ -22,7 +22,7 @@ from alm_bench.train.log_probabilities import compute_log_probs
 from alm_bench.train.loop import Stage, Trainer
 from alm_bench.train.objectives.grpo import Grpo
 from alm_bench.train.rollouts import draw_groups
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 Recipe = Callable[..., TrainConfig]
 
@@ -44,7 +44,7 @@ max_new_tokens = 6
 
 
 def start(config: TrainConfig, cache: Path, observe: Callable[[dict[str, Any]], None] = lambda _: None) -> Trainer:
-    return Trainer(config, prepare(config, cache, lambda *_: None), observe)
+    return Trainer(config, prepare_training(config, cache, lambda *_: None), observe)
 
 
 def log(config: TrainConfig) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def test_packed_answers_have_the_log_probabilities_of_single_ones(
     contexts = build_contexts(model)
     found = compute_log_probs(model, contexts, ANSWERS, temperature=1.0)
     parts = iter(torch.split(found.values, [len(answer) for group in ANSWERS for answer in group]))
-    expected = Engine(model).log_likelihoods([Context(None, context) for context in contexts], ANSWERS)
+    expected = Engine(model).compute_answer_likelihoods([Context(None, context) for context in contexts], ANSWERS)
     for group in expected:
         for likelihood in group:
             assert float(next(parts).detach().sum()) == pytest.approx(likelihood.total, abs=1e-4)

@@ -16,7 +16,7 @@ from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels
 from alm_bench.train.loop import Trainer
 from alm_bench.train.objectives.answers import Answers
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 BOTH = """
 [[stage]]
@@ -46,7 +46,7 @@ def train(config: TrainConfig, cache: Path, stop_at: tuple[int, int] | None = No
         if (entry["stage"], entry["step"]) == stop_at:
             raise StopError
 
-    return Trainer(config, prepare(config, cache, lambda *_: None), observe, fresh).run()
+    return Trainer(config, prepare_training(config, cache, lambda *_: None), observe, fresh).run()
 
 
 def losses(config: TrainConfig) -> list[tuple[int, int, float]]:
@@ -56,7 +56,7 @@ def losses(config: TrainConfig) -> list[tuple[int, int, float]]:
 
 def test_the_loss_falls_and_only_what_trains_changes(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     config = recipe(steps=40)
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
     folder = Trainer(config, prepared, lambda entry: None).run()
     run = config.out / config.name
@@ -99,7 +99,7 @@ def test_a_resume_into_another_config_says_what_differs(recipe: Callable[..., Tr
 
 def test_a_loss_that_is_no_number_stops_with_the_rows_saved(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     config = recipe(steps=5)
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     with torch.no_grad():
         prepared.model.mapper.c2l.weight.fill_(float("nan"))
     with pytest.raises(AlmBenchError, match="the loss is nan at step 0 of stage answer"):
@@ -111,7 +111,7 @@ def test_a_loss_that_is_no_number_stops_with_the_rows_saved(recipe: Callable[...
 def test_accumulation_changes_no_loss(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     whole, parts = recipe(steps=4, name="whole"), recipe(steps=4, name="parts", stage__0__accumulate="2")
     for config in (whole, parts):
-        prepared = prepare(config, tmp_path, lambda *_: None)
+        prepared = prepare_training(config, tmp_path, lambda *_: None)
         prepared.model.mapper.projection.drop.p = 0.0
         Trainer(config, prepared, lambda entry: None).run()
     for ours, theirs in zip(losses(parts), losses(whole), strict=True):
@@ -133,7 +133,7 @@ def test_tags_need_data_with_tags(recipe: Callable[..., TrainConfig], tmp_path: 
 def test_the_text_only_ablation_hears_nothing(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """Silent training is training on clips of zeros: the same steps, taken without looking at any clip."""
     config = recipe(stages=BOTH, data=DEMO, stage__0__silent="true", stage__1__silent="true")
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     loud = prepared.corpus.logmels
     prepared.corpus.logmels = LogMels(np.full_like(loud.values, np.nan), loud.silent)
     Trainer(config, prepared, lambda entry: None).run()
@@ -187,7 +187,7 @@ def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], r
         soundfile.write(tmp_path / "long/AudioCapsLarger/train" / clip.name, chirp, 32_000)
     data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{tmp_path}/long"\n'
     config = recipe(data=data, stage__0__random_crop="true")
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     stage = Trainer(config, prepared, lambda entry: None).set_up_stage(0)
     batches = [Answers.collate(stage.data, [0], step) for step in (0, 0, 1)]
     first, again, other = (batch.logmel for batch in batches if batch.logmel is not None)
@@ -198,7 +198,7 @@ def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], r
 def test_held_out_clips_stay_whole(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """Masks are for training: validation hears the clip."""
     config = recipe(stage__0__spec_augment="true")
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     trainer = Trainer(config, prepared, lambda entry: None)
     masked = Answers.collate(trainer.set_up_stage(0).data, [2], 0).logmel
     heard = Answers.collate(trainer.load_validation_data(prepared.corpus, config.stage[0]), [2], 0).logmel
@@ -213,7 +213,7 @@ def test_running_out_of_memory_names_what_helps(
     recipe: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = recipe(steps=3)
-    trainer = Trainer(config, prepare(config, tmp_path, lambda *_: None), lambda entry: None)
+    trainer = Trainer(config, prepare_training(config, tmp_path, lambda *_: None), lambda entry: None)
 
     def greedy(*_: object) -> None:
         torch.empty(1 << 62, dtype=torch.uint8)  # more than any machine has

@@ -52,7 +52,7 @@ def _all_threads() -> Iterator[None]:
 def test_the_first_steps_are_those_of_the_committed_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "load_cached_logmels", OnDemand)
     config = replace(load_config("mellow-mini", {"validation": "[]", "precision": "no"}), out=tmp_path)
-    trainer = Trainer(config, setup.prepare(config, tmp_path, lambda *_: None), lambda entry: None)
+    trainer = Trainer(config, setup.prepare_training(config, tmp_path, lambda *_: None), lambda entry: None)
     stage = trainer.set_up_stage(0)
     expected = [json.loads(line)["loss"] for line in LOG.read_text().splitlines()]
     assert len(expected) == FIRST_STEPS_LOGGED

@@ -11,7 +11,7 @@ import pytest
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.mixture import list_groups, sample_mixture
-from alm_bench.train.setup import TrainingSetup, prepare
+from alm_bench.train.setup import TrainingSetup, prepare_training
 from alm_bench.train.sources import Row
 
 
@@ -26,7 +26,7 @@ def drawn(prepared: TrainingSetup, steps: Any, count: int) -> list[Row]:
 @pytest.fixture
 def prepared(recipe: Callable[..., TrainConfig], tmp_path: Path) -> TrainingSetup:
     """Twelve rows: two of part acd-1, ten of audiocaps_mcq."""
-    return prepare(recipe(), tmp_path, lambda *_: None)
+    return prepare_training(recipe(), tmp_path, lambda *_: None)
 
 
 def test_a_mix_gives_parts_their_shares(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
@@ -85,7 +85,7 @@ def test_a_curriculum_draws_easy_rows_first(
     (tmp_path / "graded.json").write_text(json.dumps(rows))
     data = f'[[data]]\nfile = "{tmp_path}/graded.json"\nroot = "{reasonaqa}"\n'
     config = recipe(steps=12, data=data, stage__0__curriculum="0.5")
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     steps = sample_mixture(prepared.corpus, config.stage[0], prepared.lengths, 0)
     graded = [row.difficulty for row in drawn(prepared, steps, 12)]
     assert set(graded[:12]) == {"easy"}

@@ -14,7 +14,7 @@ from alm_bench.plugins import catalogue
 from alm_bench.train.config import DataConfig, TrainConfig, load_config
 from alm_bench.train.holdout import divide_source, list_evaluated_questions
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare, read_training_sources
+from alm_bench.train.setup import prepare_training, read_training_sources
 from alm_bench.train.sources import Source, read_source
 
 LABELS = {"high_tone": 3, "low tone": 3, "noise": 2, "click": 1}
@@ -194,7 +194,7 @@ def test_a_run_logs_what_it_held_out_and_writes_it_as_a_file_of_questions(
     recipe: Callable[..., TrainConfig], clips: Path, tmp_path: Path
 ) -> None:
     config = recipe(steps=2, data=f'[[data]]\nfolder = "{clips}"\ndraws = 2\nfolds = 3\n')
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     run = Trainer(config, prepared, lambda _: None).run().parent
     (holdout,) = json.loads((run / "log.jsonl").read_text().splitlines()[0])["holdout"]
     assert holdout["clips"] + len(holdout["clips_held_out"]) == 9
@@ -207,7 +207,7 @@ def test_a_run_logs_what_it_held_out_and_writes_it_as_a_file_of_questions(
 
 def read_held_out(run: Path) -> set[tuple[Any, Any]]:
     """The clip and the answer of each held-out question, as evaluation reads them."""
-    task: Any = catalogue().task(str(run / "held_out.jsonl")).create()
+    task: Any = catalogue().get_task(str(run / "held_out.jsonl")).create()
     return {(sample.audio[0].path.resolve(), sample.gold) for sample in task.read("all").samples}
 
 

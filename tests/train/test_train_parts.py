@@ -12,7 +12,7 @@ from alm_bench.train.config import TrainConfig
 from alm_bench.train.loop import Trainer
 from alm_bench.train.objectives import check_objectives
 from alm_bench.train.objectives.parts import AnswersInParts
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 STAGES = """
 [[stage]]
@@ -48,18 +48,18 @@ def test_the_chain_of_a_row_is_shortened_in_the_course_of_training(
     recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
 ) -> None:
     form = get_format("xs-cot")
-    config = recipe(stages=STAGES, data=rows_file(tmp_path, reasonaqa, form.write(TEXTS)))
+    config = recipe(stages=STAGES, data=rows_file(tmp_path, reasonaqa, form.write_parts(TEXTS)))
     check_objectives(config)
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     stage = Trainer(config, prepared, lambda entry: None).set_up_stage(0)
     trained = {}
     for step in (0, 2, 3, 4, 9):
         batch = AnswersInParts.collate(stage.data, [0], step)
         trained[step] = prepared.tokenizer.decode(list(batch.answers[0]), skip_special_tokens=True)
-    assert form.read(trained[0]).texts == TEXTS, "the bundled vocabulary writes the format in English without loss"
+    assert form.split_into_parts(trained[0]).texts == TEXTS, "the bundled vocabulary writes the format in English without loss"
     assert trained[2] == trained[0]
-    assert form.read(trained[3]).texts == {**TEXTS, "transcript": "how high... listen to..."}, "two of four sentences"
-    last = form.read(trained[4])
+    assert form.split_into_parts(trained[3]).texts == {**TEXTS, "transcript": "how high... listen to..."}, "two of four sentences"
+    last = form.split_into_parts(trained[4])
     assert (last.form, trained[9]) == ("semi", trained[4])
     assert last.texts == {
         "transcript": "how high... listen to...",
@@ -75,7 +75,7 @@ def test_rows_and_schedules_that_do_not_fit_are_refused(
     recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
 ) -> None:
     config = recipe(stages=STAGES, data=rows_file(tmp_path, reasonaqa, "a tone"))
-    prepared = prepare(config, tmp_path, lambda *_: None)
+    prepared = prepare_training(config, tmp_path, lambda *_: None)
     with pytest.raises(UsageError, match=r"row 0: its answer is not in the format xs-cot \(direct\)"):
         Trainer(config, prepared, lambda entry: None).set_up_stage(0)
     for changes, reason in (

@@ -14,7 +14,7 @@ from alm_bench.core.device import MIN_SPEEDUP, Bfloat16Speed, measure_bfloat16
 from alm_bench.train import precision
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 FAST, SLOW = Bfloat16Speed("cpu", 4.0), Bfloat16Speed("cpu", 0.02)
 
@@ -41,7 +41,7 @@ def begin(config: TrainConfig, cache: Path, stop_at: int | None = None, fresh: b
         if entry["step"] == stop_at:
             raise StopError
 
-    trainer = Trainer(config, prepare(config, cache, lambda *_: None), observe, fresh)
+    trainer = Trainer(config, prepare_training(config, cache, lambda *_: None), observe, fresh)
     if stop_at is None:
         trainer.run()
     else:
@@ -67,7 +67,7 @@ def test_the_measurement_is_a_ratio_of_this_machine() -> None:
 def test_the_measurement_is_told_in_one_line(speedup: float, says: str) -> None:
     speed = Bfloat16Speed("cpu", speedup)
     assert speed.describe() == f"precision auto: {says}"
-    assert speed.fast == (speedup >= MIN_SPEEDUP)
+    assert speed.is_fast == (speedup >= MIN_SPEEDUP)
 
 
 @pytest.mark.parametrize(("speed", "chosen"), [(FAST, "bf16"), (SLOW, "no")])

@@ -27,7 +27,7 @@ from alm_bench.mellow.lm import find_packaged_gguf
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.config import load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +143,7 @@ def train(data: Path, work: Path) -> tuple[dict[str, str], list[float], Path]:
         "out": f"{work}/out",
     }
     config = load_config("mellow-v0", changes)
-    prepared = prepare(config, work / "features", lambda *_: None)
+    prepared = prepare_training(config, work / "features", lambda *_: None)
     before = digests(prepared.model)
     folder = Trainer(config, prepared, lambda _: None).run()
     log = (config.out / config.name / "log.jsonl").read_text().splitlines()

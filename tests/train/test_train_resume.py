@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from alm_bench.train import loop
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.loop import Trainer
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import prepare_training
 
 Recipe = Callable[..., TrainConfig]
 
@@ -44,7 +44,7 @@ def train(config: TrainConfig, cache: Path, stop_at: tuple[int, int] | None = No
         if (entry["stage"], entry["step"]) == stop_at:
             raise StopError
 
-    Trainer(config, prepare(config, cache, lambda *_: None), observe).run()
+    Trainer(config, prepare_training(config, cache, lambda *_: None), observe).run()
 
 
 def log(config: TrainConfig) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from alm_bench.data.outputs.captions import CaptionedItem, read_captions
 from alm_bench.data.outputs.formats import list_formats
-from alm_bench.data.outputs.matching import Match, check_references, match, pair_outputs, read_paired_outputs
+from alm_bench.data.outputs.matching import Match, check_references, match_outputs, pair_outputs, read_paired_outputs
 from alm_bench.data.outputs.stored import (
     Columns,
     Duplicates,
@@ -23,7 +23,7 @@ __all__ = [
     "check_references",
     "compute_questions_digest",
     "list_formats",
-    "match",
+    "match_outputs",
     "pair_outputs",
     "read_captions",
     "read_output_texts",

@@ -45,7 +45,7 @@ class Match:
         return self.common > 0 and not self.differing and not self.unknown
 
     @property
-    def alike(self) -> int:
+    def matching_count(self) -> int:
         """Number of outputs with the id of a question, and with no differing options or references. Of two revisions of
         the questions, the one with the higher number is the more likely source of the file."""
         return self.common - len(self.differing)
@@ -69,7 +69,7 @@ class Match:
         return f"{len(self.unknown):,} of its {total:,} ids (as {self.unknown[0]!r}) are not among these questions"
 
 
-def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
+def match_outputs(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
     """Compare outputs with questions by id, and by options and references if both sides give them."""
     by_id = {sample.id: sample for sample in samples}
     known = [(item, by_id[item.id_in_file]) for item in stored.items.values() if item.id_in_file in by_id]
@@ -115,7 +115,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
     asked = {item.id_in_file: item.question for item in stored.items.values()}
     if annotations is not None:
         asked = read_questions(annotations)
-        found = match(stored, [_create_sample(name, question) for name, question in asked.items()])
+        found = match_outputs(stored, [_create_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             problem = found.describe_problem(next(iter(stored.items)))

@@ -208,7 +208,7 @@ def find_row_id(row: RawRow) -> str | None:
     return next((name for name in found if name), None)
 
 
-def describe(row: Row) -> QuestionInfo:
+def parse_question(row: Row) -> QuestionInfo:
     """Parse the question of a row, its options without letters, and the index of the reference.
 
     If the row has no column of options, they are taken from a lettered list in the question's text. If the text repeats

@@ -25,7 +25,7 @@ from alm_bench.data.outputs.row import (
     RawRow,
     Row,
     StoredOutcome,
-    describe,
+    parse_question,
     find_row_id,
     get_first_value,
     look_up,
@@ -89,7 +89,7 @@ class StoredOutput:
         """Id of the item in the file, without a number for repeated ids."""
         return self.repeats or self.id
 
-    def sample(self, groups: Mapping[str, str]) -> Sample:
+    def convert_to_sample(self, groups: Mapping[str, str]) -> Sample:
         """Return the item as a sample without clips. `groups` are its values for score breakdowns."""
         asked = self.question
         again = {"clip": groups.get("clip", self.id_in_file)} if self.repeats else {}
@@ -230,7 +230,7 @@ def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Col
         text = parse_model_text(None if row.text is MISSING else row.text)
     except ValueError as error:
         raise DataError(f"{path}: the {where} of {name!r} {error}") from error
-    return StoredOutput(name, text, describe(row), row.fields, row.groups, row.outcome)
+    return StoredOutput(name, text, parse_question(row), row.fields, row.groups, row.outcome)
 
 
 def _index_by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:
@@ -283,5 +283,5 @@ def read_questions(path: Path) -> dict[str, QuestionInfo]:
         plain = read(row, number)
         if (name := parse_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")
-        found[name] = describe(plain)
+        found[name] = parse_question(plain)
     return found

@@ -58,7 +58,7 @@ class Layout:
     """Other columns, by role, that could have had the role."""
 
     @property
-    def used(self) -> set[str]:
+    def used_columns(self) -> set[str]:
         """Columns that have a role."""
         return {*self.audio, self.question, *self.choices, *self.distractors, *self.answer, *filter(None, [self.id])}
 
@@ -288,7 +288,7 @@ class _LayoutFinder:
             return declared[0] if declared else None
         for name in ID_NAMES:
             for column in self.columns:
-                if normalise_name(column) == name and column not in self.layout.used:
+                if normalise_name(column) == name and column not in self.layout.used_columns:
                     return column
         return None
 

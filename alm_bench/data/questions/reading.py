@@ -279,7 +279,7 @@ def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettin
             if all(get_cell(row, name) is None for row in table.rows):
                 raise DataError(f"{table.path}: no column {name!r} to group by")
         return settings.group_by
-    taken = layout.used | {name for names in layout.alternatives.values() for name in names}
+    taken = layout.used_columns | {name for names in layout.alternatives.values() for name in names}
     free = [name for name in table.columns if name not in taken and name not in RESERVED_GROUPS]
     return tuple(name for name in free if _is_grouping(table, name))
 

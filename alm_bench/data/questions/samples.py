@@ -81,7 +81,7 @@ class SampleBuilder:
         units = self._group_rows_by_question(open_rows)
         samples = [self._make_sample(members, several) for members in units]
         self.row_numbers = [self.drafts[members[0]].number for members in units]
-        self._describe(samples)
+        self._add_notes(samples)
         return samples
 
     @property
@@ -128,7 +128,7 @@ class SampleBuilder:
         count = self._used[name]
         return name if count == 1 else self._make_unique_id(f"{name}-{count}")
 
-    def _describe(self, samples: Sequence[Sample]) -> None:
+    def _add_notes(self, samples: Sequence[Sample]) -> None:
         """Add notes on repeated questions, numbers of options and kinds."""
         if self._renamed:
             one = self._renamed == 1
@@ -174,11 +174,11 @@ class SampleBuilder:
         accepted = accepted or (len(yes_no) == 2 and set(yes_no.values()) == {"yes", "no"})
         remaining = "number" if all(_NUMBER.fullmatch(word) for word in (rest if accepted else words)) else "open"
 
-        def decide(texts: Sequence[str]) -> str:
+        def decide_kind(texts: Sequence[str]) -> str:
             fits = accepted and bool(texts) and all(text.casefold() in yes_no for text in texts)
             return "yes_no" if fits else remaining
 
-        return {i: decide(self._references[i]) for i in open_rows}
+        return {i: decide_kind(self._references[i]) for i in open_rows}
 
     def _reject_ambiguous_references(self, words: Sequence[str]) -> None:
         """Raise DataError for ambiguous references: letters without options, or only 0 and 1."""

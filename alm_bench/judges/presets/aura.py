@@ -83,11 +83,11 @@ class Clap:
     @cached_property
     def adapter(self) -> BaseAdapter:
         """The model `clap`. Raises UsageError if it cannot be loaded."""
-        made = catalogue().adapter("clap").create({"path": str(self.folder)}, Runtime())
+        made = catalogue().get_adapter("clap").create({"path": str(self.folder)}, Runtime())
         assert isinstance(made, BaseAdapter)
         return made
 
-    def compute(self, statement: str, clip: AudioRef) -> float:
+    def compute_similarity(self, statement: str, clip: AudioRef) -> float:
         """Return the cosine similarity of a statement and a clip. Raises AudioError for a clip that cannot be used."""
         from alm_bench.audio import load
 
@@ -145,7 +145,7 @@ class Aura(JudgePreset):
         if not statement:
             return Verdict(problem=EMPTY)
         try:
-            entailment = score_entailment(self.clap.compute(statement, item.clips[0]))
+            entailment = score_entailment(self.clap.compute_similarity(statement, item.clips[0]))
         except AudioError as error:
             return Verdict(problem=f"the clip cannot be used: {error}")
         score = combine_scores(2 * first.score + 1, entailment)

@@ -165,11 +165,11 @@ def build_overview_table(runs: Sequence[ReportRun]) -> LinkedTable | None:
         for n, row in enumerate(table.rows)
     ]
 
-    def link(row: int, column: int) -> str:
+    def make_cell_address(row: int, column: int) -> str:
         extra = {"skipped": {"status": "skipped"}, "answered": {"status": "not ok"}, "accuracy": {"result": "wrong"}}
         return make_address("items", run=summaries[row].run, **extra.get(titles[column], {}))
 
-    return link_table(Table(table.columns, rows, table.notes), link)
+    return link_table(Table(table.columns, rows, table.notes), make_cell_address)
 
 
 def build_run_card(run: ReportRun) -> Entry:
@@ -195,7 +195,7 @@ def build_run_card(run: ReportRun) -> Entry:
     }
 
 
-def build_settings(runs: Sequence[ReportRun]) -> LinkedTable:
+def build_settings_table(runs: Sequence[ReportRun]) -> LinkedTable:
     """Return a table of the runs' settings, one column per run. Settings in which runs of one task differ are
     emphasised."""
     names = name_runs(runs)

@@ -10,8 +10,8 @@ from alm_bench.reports.comparison import (
     OVERALL,
     MetricComparison,
     build_comparison_report,
-    check,
-    compare,
+    check_comparability,
+    compare_runs,
     format_conclusion,
 )
 from alm_bench.reports.figures import build_difference_cell, get_title
@@ -52,12 +52,12 @@ def _build_pair(
     both = [paired[name] for name in ids]
     warnings = []
     try:
-        check(both)
+        check_comparability(both)
     except UsageError as error:
         warnings.append(shorten(str(error).replace("; pass --different to compare anyway", ""), 400))
     try:
-        check(both, different=True)
-        cells = compare(both, first.task)
+        check_comparability(both, different=True)
+        cells = compare_runs(both, first.task)
     except UsageError:
         return None
     blocks = build_comparison_report(both, cells)
@@ -99,11 +99,11 @@ def _build_links(ids: tuple[str, str], overall: MetricComparison | None) -> list
 def _link_rows(table: Table, cells: Sequence[MetricComparison], ids: tuple[str, str]) -> LinkedTable:
     """Return the table of a comparison; each row links to its items in both runs."""
 
-    def link(row: int, column: int) -> str:
+    def make_cell_address(row: int, column: int) -> str:
         cell = cells[row]
         return _make_versus_address(ids, **({} if cell.grouping == OVERALL else {f"g.{cell.grouping}": cell.key}))
 
-    return link_table(table, link)
+    return link_table(table, make_cell_address)
 
 
 def _build_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]) -> LinkedTable:

@@ -68,7 +68,7 @@ class _ColumnState:
         self.level = 0
 
     @property
-    def levels(self) -> int:
+    def form_count(self) -> int:
         """Number of forms, from long to short, that the cell with the most forms has."""
         return max((len(cell.forms) for cell in self.cells), default=1)
 
@@ -191,7 +191,7 @@ def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnStat
     kept = list(parts)
     for priority in sorted({part.column.priority for part in parts}, reverse=True):
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
-            while _sum_widths(kept) > width and part.level < part.levels - 1:
+            while _sum_widths(kept) > width and part.level < part.form_count - 1:
                 part.level += 1
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
             if priority and _sum_widths(kept) > width:

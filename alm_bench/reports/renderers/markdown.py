@@ -58,13 +58,13 @@ def _render_paragraphs(block: Block) -> list[str]:
 def _render_table(table: Table) -> list[str]:
     reasons: dict[str, int] = {}
 
-    def show(value: Cell | str | int) -> str:
+    def format_cell(value: Cell | str | int) -> str:
         cell = convert_to_cell(value)
         if cell.note is not None and len(cell.text) > LONG_NOTE:
             return f"{cell.forms[-1]} [{reasons.setdefault(cell.note, len(reasons) + 1)}]"
         return emphasise(cell.text, _MARKS[cell.style]) if cell.style in _MARKS else cell.text
 
-    rows = [[show(value) for value in row] for row in table.rows]
+    rows = [[format_cell(value) for value in row] for row in table.rows]
     title = [] if table.title is None else [f"### {escape_markdown(table.title)}"]
     notes = [f"[{number}] {escape_markdown(reason)}" for reason, number in reasons.items()]
     body = render_pipe_table([column.title for column in table.columns], rows)

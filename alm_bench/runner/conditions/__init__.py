@@ -28,7 +28,7 @@ def load_condition_classes() -> Registry[type[Condition]]:
     )
 
 
-def condition_version(name: str) -> str | None:
+def get_condition_version(name: str) -> str | None:
     """Return the version of the condition with a name such as `snr:20`; None for a built-in condition without a
     version."""
     return load_condition_classes().versions.get(name.partition(":")[0])

@@ -57,8 +57,8 @@ class ChainOfThought(Condition):
         if change == "truncate":
             return chain.truncate((_parse_percent(percent) or DEFAULT_PERCENT) / 100)
         if change == "filler":
-            return chain.change(build_filler)
-        return chain.change(lambda passage: "" if change == "none" else passage)
+            return chain.replace_passages(build_filler)
+        return chain.replace_passages(lambda passage: "" if change == "none" else passage)
 
     def _swap_chains(self, chains: Mapping[str, Chain]) -> dict[str, Beginning]:
         """Return beginnings of answers by item id, each with the chain of another item, at random. Raises UsageError if

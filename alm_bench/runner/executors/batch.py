@@ -124,7 +124,7 @@ def make_record(plan: Plan, answer: ItemResult) -> Record:
     if answer.output is None:
         status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
         reason = f"audio: {answer.audio_error}"
-        return item.record(status, reason=reason, unusable_clip=True, preprocessing=answer.touched)
+        return item.create_record(status, reason=reason, unusable_clip=True, preprocessing=answer.touched)
     seconds = round(answer.seconds, 4)
     output = count_tokens_before_answer(plan.adapter, answer.output, item.output_format)
     return complete_record(item, output, plan.task, preprocessing=answer.touched, seconds=seconds)

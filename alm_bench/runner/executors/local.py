@@ -30,7 +30,7 @@ class LocalExecutor:
     ) -> Iterator[list[Record]]:
         spec, asked = plan.spec, InferenceSettings.from_plan(plan)
         pipeline = AudioPipeline.from_adapter(plan.adapter, plan.condition)
-        batches = load_batches(plan.requests, todo, pipeline, sizer.size, spec.workers)
+        batches = load_batches(plan.requests, todo, pipeline, sizer.get_size, spec.workers)
         if plan.adapter.abilities.stream and spec.answer_by == "generate":
             yield from _stream_records(plan, plan.adapter, batches, budget)
             return

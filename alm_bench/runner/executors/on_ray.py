@@ -96,7 +96,7 @@ class RayExecutor:
         """
         self._connect_cluster()
         asked, fitted = InferenceSettings.from_plan(plan), self._upload_fitted(plan)
-        size = sizer.size()
+        size = sizer.get_size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
             while True:
@@ -104,7 +104,7 @@ class RayExecutor:
                     queue.clear()
                 self._start_workers(len(queue))
                 while queue and self._idle:
-                    self._send_batch(_take_next_batch(queue, sizer.size()), plan, asked, fitted)
+                    self._send_batch(_take_next_batch(queue, sizer.get_size()), plan, asked, fitted)
                 if not queue and not self._busy_count:
                     return
                 for ended in self._wait_for_calls():

@@ -40,9 +40,9 @@ class Recipe:
     prompts: str
     """Prompt set in whose words the strategy asks the model."""
 
-    def make(self) -> Adapter:
+    def build_adapter(self) -> Adapter:
         """Load the model and apply the strategy. Raises UsageError if that is not possible."""
-        adapter = catalogue().adapter(self.model).create(self.options, self.runtime)
+        adapter = catalogue().get_adapter(self.model).create(self.options, self.runtime)
         return apply_strategy(adapter, self.strategy, self.prompts)
 
 
@@ -98,7 +98,7 @@ class Worker:
         """Load the model and return its identity. Raises UsageError if it cannot be loaded."""
         if self._folder.is_dir() and self._folder != Path.cwd():
             os.chdir(self._folder)
-        self._adapter = self._recipe.make()
+        self._adapter = self._recipe.build_adapter()
         return LoadedModel.from_adapter(self._adapter)
 
     def answer(

@@ -52,7 +52,7 @@ def is_refusal(answer: str) -> bool:
     if _UNKNOWN.search(answer) is not None:
         return True
     document = Document(answer)
-    return document.search("refusals") is not None
+    return document.search_phrase("refusals") is not None
 
 
 FILTERS = (Refused,)

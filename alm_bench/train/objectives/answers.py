@@ -64,7 +64,7 @@ class Answers(Objective):
     def collate(cls, data: StageData, rows: Sequence[int], step: int) -> AnswerBatch:
         """Build the batch of some rows. `step` seeds the paraphrases of prompts and, in the fixed layout, random second
         clips."""
-        texts = [source.paraphrase(index, step) for source, index in map(data.corpus.locate_row, rows)]
+        texts = [source.paraphrase_row(index, step) for source, index in map(data.corpus.locate_row, rows)]
         return AnswerBatch(
             **collate_prompts(data, rows, step, [prompt for prompt, _ in texts]),
             answers=[_encode_answer(data, cls.write_answer(data, answer, step)) for _, answer in texts],
@@ -76,10 +76,10 @@ class Answers(Objective):
         return answer
 
     def forward(self, batch: AnswerBatch) -> Tensor:
-        loss, _ = self.model.compute_answer_loss(self.sequences(batch), batch.answers)
+        loss, _ = self.model.compute_answer_loss(self.build_answer_contexts(batch), batch.answers)
         return loss
 
-    def sequences(self, batch: AnswerBatch) -> list[Tensor]:
+    def build_answer_contexts(self, batch: AnswerBatch) -> list[Tensor]:
         """Return the embeddings that precede the answer of each row, (n, D)."""
         return build_contexts(self.model, batch)
 
@@ -95,7 +95,7 @@ class Answers(Objective):
             part = rows[start : start + 64]
             batch = self.collate(data, part, 0).to(device)
             with autocast:
-                sequences = merged_objective.sequences(batch)
+                sequences = merged_objective.build_answer_contexts(batch)
             written = generate(model, sequences, list(map(str, part)), decoding)
             for number, row, answer in zip(part, written, batch.answers, strict=True):
                 source, index = corpus.locate_row(number)

@@ -90,7 +90,7 @@ class Grpo(Objective):
     def collate(cls, data: StageData, rows: Sequence[int], step: int) -> GrpoBatch:
         settings = get_grpo_settings(data.stage)
         rollout = step // settings.updates
-        texts = [source.paraphrase(index, rollout) for source, index in map(data.corpus.locate_row, rows)]
+        texts = [source.paraphrase_row(index, rollout) for source, index in map(data.corpus.locate_row, rows)]
         questions = [build_question(prompt, answer) for prompt, answer in texts]
         prompts = [
             format_prompt(settings.prompt, prompt, question)
@@ -333,7 +333,7 @@ def prepare_rewards(settings: GrpoConfig, corpus: Corpus) -> dict[str, Reward]:
     rewards = create_rewards(settings)
     if any(type(reward).prepare is not Reward.prepare for reward in rewards.values()):
         questions = [
-            build_question(*source.paraphrase(index, 0))
+            build_question(*source.paraphrase_row(index, 0))
             for source in corpus.sources
             for index in range(len(source.rows))
         ]

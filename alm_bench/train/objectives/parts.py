@@ -47,7 +47,7 @@ class AnswersInParts(Answers):
         form = get_format(_get_parts_config(stage).format)
         for source in corpus.sources:
             for number, row in enumerate(source.rows):
-                if (status := form.read(row.answer).status) != "ok":
+                if (status := form.split_into_parts(row.answer).status) != "ok":
                     raise UsageError(
                         f"training data {source.config.file}: row {number}: its answer is not in the format "
                         f"{form.name} ({status.replace('_', ' ')}), found {row.answer[:60]!r}"
@@ -59,9 +59,9 @@ class AnswersInParts(Answers):
         """Return the answer with as many shortened sentences as the step demands."""
         config = _get_parts_config(data.stage)
         form = get_format(config.format)
-        texts = form.read(answer).texts
+        texts = form.split_into_parts(answer).texts
         count = round(config.compute_shortened_share(step) * form.count_sentences(texts))
-        return form.write(form.shorten(texts, count, config.groups))
+        return form.write_parts(form.shorten_chain(texts, count, config.groups))
 
 
 def _get_parts_config(stage: StageConfig) -> PartsConfig:
