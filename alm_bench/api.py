@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from alm_bench.core import Parsed, UsageError
 from alm_bench.core.device import make_runtime
 from alm_bench.core.errors import format_similar_names
-from alm_bench.core.options import parse_answer_tags, check_choice
+from alm_bench.core.options import check_choice, parse_answer_tags
 from alm_bench.evaluation import Outcome, run_evaluations
 from alm_bench.judges.jury import check_judge_options, open_jury
 from alm_bench.models import Model, resolve_model

@@ -222,7 +222,10 @@ def _check_members(members: Sequence[RunOptions], faults: _ErrorList) -> None:
 
 def _check_names(tables: _Tables, faults: _ErrorList) -> None:
     """Report unknown models and tasks even if the suite has other errors, so that all errors are reported together."""
-    for kind, table, find in (("model", tables.models, catalogue().get_adapter), ("task", tables.tasks, catalogue().get_task)):
+    for kind, table, find in (
+        ("model", tables.models, catalogue().get_adapter),
+        ("task", tables.tasks, catalogue().get_task),
+    ):
         for name, own in table.items():
             try:
                 for each in [own.get(kind, name)] if kind == "model" else catalogue().expand([own.get(kind, name)]):

@@ -49,7 +49,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = load_config("mellow-mini", {"data.0.rows": str(asked.rows), "validation": "[]"})
         trainer = Trainer(
-            replace(config, out=Path(folder)), prepare_training(config, Path(folder), lambda *_: None), lambda entry: None
+            replace(config, out=Path(folder)),
+            prepare_training(config, Path(folder), lambda *_: None),
+            lambda entry: None,
         )
         trainer.folder.open(config, fresh=False)
         print("| stage | bare, samples/s | loop, samples/s | ratio (median) |\n|---|---|---|---|")

@@ -137,7 +137,9 @@ class HFAdapter(BaseAdapter):
         """
         from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.prepare_rows(batch)])
+        return free_memory_on_error(
+            lambda: [self._score_row(row, len(batch)) for row in self.encoder.prepare_rows(batch)]
+        )
 
     def _generate_batch(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         from alm_bench.adapters.hf.generate import generate_answers

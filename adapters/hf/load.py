@@ -12,7 +12,13 @@ import transformers
 from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
 from alm_bench.adapters._shared.loading import translate_load_errors
-from alm_bench.adapters.hf.families import Family, get_family_settings, has_own_model_types, is_transcriber, resolve_model_types
+from alm_bench.adapters.hf.families import (
+    Family,
+    get_family_settings,
+    has_own_model_types,
+    is_transcriber,
+    resolve_model_types,
+)
 from alm_bench.adapters.hf.source import Source, find_source
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype

@@ -16,7 +16,7 @@ import aiohttp
 from alm_bench.adapters.openai.client import HttpClient, Reply
 from alm_bench.adapters.openai.concurrency import ConcurrencyLimit
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.adapters.openai.reply import build_failure_output, list_error_codes, parse_reply, build_usage_extra
+from alm_bench.adapters.openai.reply import build_failure_output, build_usage_extra, list_error_codes, parse_reply
 from alm_bench.adapters.openai.retries import choose_wait, is_busy, should_retry
 from alm_bench.adapters.openai.session import QUOTA, Session, find_remedy
 from alm_bench.adapters.openai.streamed import NoReplyError
@@ -197,7 +197,9 @@ class CallLoop:
                     return self._build_failure(reply)
             except NoReplyError as none:
                 found = Output(
-                    None, error=f"{none}{self._describe_retries()}", extra=build_usage_extra(None, self._options, estimate)
+                    None,
+                    error=f"{none}{self._describe_retries()}",
+                    extra=build_usage_extra(None, self._options, estimate),
                 )
             except _ConnectionFailedError as lost:
                 self.limit.record_busy(epoch)

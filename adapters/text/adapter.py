@@ -52,7 +52,7 @@ class TextAdapter(BaseAdapter):
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:
-        from alm_bench.adapters.text.causal import LoadSettings, load, find_model_files
+        from alm_bench.adapters.text.causal import LoadSettings, find_model_files, load
 
         where = find_model_files(options.path)
         device = pick_device(runtime.device)

@@ -191,7 +191,9 @@ class CausalModel:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def generate_texts(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
+    def generate_texts(
+        self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding
+    ) -> list[GeneratedText]:
         """Generate an answer to each prompt, a list of token ids, as one batch; return the answers in order.
 
         `items` are the ids of the items, one per prompt; they seed the sampling.

@@ -58,7 +58,9 @@ def leaderboard(
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     find = catalogue().find_task
 
-    def create_installed_task(name: str) -> "Task | None":  # runs of a task that is no longer installed have their summaries
+    def create_installed_task(
+        name: str,
+    ) -> "Task | None":  # runs of a task that is no longer installed have their summaries
         return None if (entry := find(name)) is None else entry.create()
 
     sections = build_sections(found, create_installed_task)

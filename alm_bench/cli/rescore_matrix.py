@@ -8,7 +8,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
-from alm_bench.core.options import parse_answer_tags, check_choice
+from alm_bench.core.options import check_choice, parse_answer_tags
 
 
 def rescore_matrix(

@@ -33,7 +33,7 @@ from alm_bench.data.readers import (
     read_text,
 )
 from alm_bench.data.root import LocalRoot
-from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect_task_data, inspect_clips, inspect_file
+from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect_clips, inspect_file, inspect_task_data
 
 __all__ = [
     "CaptionedItem",
@@ -59,9 +59,9 @@ __all__ = [
     "fetch_hub_root",
     "get_clip_size",
     "hash_manifest",
-    "inspect_task_data",
     "inspect_clips",
     "inspect_file",
+    "inspect_task_data",
     "list_parquet_files",
     "lock_folder",
     "match_outputs",

@@ -145,7 +145,9 @@ class Jury:
         ]
         return forecast_calls(task, asked, len(records))
 
-    def _build_judge_notes(self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe) -> JudgeNotes:
+    def _build_judge_notes(
+        self, judge: Judge, records: Sequence[Record], budget: Budget, observe: Observe
+    ) -> JudgeNotes:
         """Return the notes on a judge: its agreement with people, and people's labels of items of this run.
 
         With a file of labels, the judge first judges the labelled answers, and its agreement is stored. Without one,

@@ -7,7 +7,7 @@ from functools import cache
 
 from num2words import num2words
 
-from alm_bench.parsing.answer_words import AnswerWords, load_answer_words, detect_main_language
+from alm_bench.parsing.answer_words import AnswerWords, detect_main_language, load_answer_words
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, fold, split_words
 

@@ -87,7 +87,9 @@ def _find_last_bullets(document: Document, options: Options) -> Span | None:
 def _select_options(document: Document, options: Options, span: Span) -> set[int]:
     """Return the indices of the options that a statement selects; an empty set if it selects none."""
     plain = document.plain[slice(*span)]
-    if document.search_phrase("none", *span) or (document.search_phrase("refusals", *span) and len(split_words(plain)) > 3):
+    if document.search_phrase("none", *span) or (
+        document.search_phrase("refusals", *span) and len(split_words(plain)) > 3
+    ):
         return set()
     if glued := _GLUED.fullmatch(document.original, *span):
         found = {options.find_option_by_letter(letter.lower()) for letter in glued[1]}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from alm_bench.parsing.answer_words import AnswerWords, load_answer_words, detect_main_language
+from alm_bench.parsing.answer_words import AnswerWords, detect_main_language, load_answer_words
 from alm_bench.parsing.document import split_sentences
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, blank_out_spans

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from alm_bench.audio.probes import SOUNDS, build_probe_sequence, build_probe
+from alm_bench.audio.probes import SOUNDS, build_probe, build_probe_sequence
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
 from alm_bench.runner.inference import build_predict, predict_bisecting
 from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, compare_clip_lengths

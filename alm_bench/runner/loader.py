@@ -320,7 +320,8 @@ def _collect_clips(
     for pending in (pending for _, _, own in waiting for pending in own):
         pending.decode_if_idle()
     return [
-        pipeline.attach_clips(index, request, [pending.get_clip() for pending in own]) for index, request, own in waiting
+        pipeline.attach_clips(index, request, [pending.get_clip() for pending in own])
+        for index, request, own in waiting
     ]
 
 

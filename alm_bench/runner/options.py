@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from alm_bench.core import CACHE_MB, AnswerBy, Decoding, DecodingMethod, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
-from alm_bench.core.options import parse_answer_tags, check_choice, parse_pairs
+from alm_bench.core.options import check_choice, parse_answer_tags, parse_pairs
 from alm_bench.plugins import AdapterEntry, catalogue
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.runner.batch_size import parse_batch_size

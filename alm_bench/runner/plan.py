@@ -47,7 +47,7 @@ from alm_bench.records.models import (
     to_json,
 )
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
-from alm_bench.runner.conditions import CLEAN, Condition, get_condition_version, create_condition
+from alm_bench.runner.conditions import CLEAN, Condition, create_condition, get_condition_version
 from alm_bench.runner.fitting import FittedAdapter, fit_adapter
 from alm_bench.runner.items import Items, describe_revision, load_task_items
 from alm_bench.runner.loader import list_clips

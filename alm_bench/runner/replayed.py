@@ -78,7 +78,8 @@ def _build_items_from_outputs(task: Task, stored: StoredOutputs) -> Items:
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
     )
     samples = [
-        item.convert_to_sample(groups_of(item.fields) if item.groups is None else item.groups) for item in stored.items.values()
+        item.convert_to_sample(groups_of(item.fields) if item.groups is None else item.groups)
+        for item in stored.items.values()
     ]
     asked = {item.id_in_file: item.question for item in stored.items.values()}
     digest = compute_questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
@@ -125,7 +126,9 @@ def _find_better_match(
     any."""
     if match.exact:
         return None
-    ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.matching_count, one.revision))
+    ranked = sorted(
+        _find_candidates(spec, task, data, stored), key=lambda one: (one.match.matching_count, one.revision)
+    )
     return ranked[-1] if ranked and ranked[-1].match.matching_count > match.matching_count else None
 
 

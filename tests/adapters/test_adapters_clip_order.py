@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alm_bench.adapters.hf.families import get_family_settings, find_clip_order, list_checkpoints
+from alm_bench.adapters.hf.families import find_clip_order, get_family_settings, list_checkpoints
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Runtime
 from alm_bench.plugins import catalogue

@@ -116,7 +116,9 @@ def test_dtypes_and_attention(tiny: Path) -> None:
     model = adapter(tiny, dtype="bfloat16", attn="eager")
     assert (model.identity.dtype, model.identity.settings["attn"]) == ("bfloat16", "eager")
     assert all(output.error is None for output in model.generate(batch(), SHORT))
-    assert catalogue().get_adapter("hf").create({"path": str(tiny)}, Runtime(dtype="float16")).identity.dtype == "float16"
+    assert (
+        catalogue().get_adapter("hf").create({"path": str(tiny)}, Runtime(dtype="float16")).identity.dtype == "float16"
+    )
     with pytest.raises(UsageError, match="--dtype float16 and --model-arg dtype=bfloat16 do not go together"):
         catalogue().get_adapter("hf").create({"path": str(tiny), "dtype": "bfloat16"}, Runtime(dtype="float16"))
 

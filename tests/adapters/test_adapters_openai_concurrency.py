@@ -235,6 +235,8 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
     with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
         find_proxy("https://other.example/v1")
-    model = catalogue().get_adapter("openai").create({"base_url": "https://other.example/v1", "model": MODEL}, Runtime())
+    model = (
+        catalogue().get_adapter("openai").create({"base_url": "https://other.example/v1", "model": MODEL}, Runtime())
+    )
     with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
         model.generate(requests(1), Decoding())

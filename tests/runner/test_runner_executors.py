@@ -48,7 +48,8 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
     one = worker("hears.py:Model", tmp_path)
     loaded = one.start()
     assert (
-        loaded.describe_difference(LoadedModel.from_adapter(catalogue().get_adapter(named).create({}, Runtime()))) is None
+        loaded.describe_difference(LoadedModel.from_adapter(catalogue().get_adapter(named).create({}, Runtime())))
+        is None
     )
     answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch))).answers
     texts = [answer.output.text for answer in answers if answer.output is not None]

@@ -56,7 +56,9 @@ def test_an_objective_that_does_not_fit_is_one_line_before_anything_is_read(
 ) -> None:
     config = recipe(**{f"stage__0__{key}": value for key, value in changes.items()})
     with pytest.raises(UsageError) as error:
-        prepare_training(replace(config, data=(replace(config.data[0], file="absent.json"),)), tmp_path, lambda *_: None)
+        prepare_training(
+            replace(config, data=(replace(config.data[0], file="absent.json"),)), tmp_path, lambda *_: None
+        )
     assert str(error.value).startswith(message)
 
 

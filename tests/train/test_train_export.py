@@ -132,5 +132,7 @@ def test_what_cannot_be_exported_is_one_line(recipe: Recipe, tmp_path: Path) -> 
     assert "describes a network of" in said(run), "larger than what was saved"
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "llama"}')
-    TrainingFolder(run).save(Position(0, 3), {"model": prepare_training(config, tmp_path, lambda *_: None).model.state_dict()})
+    TrainingFolder(run).save(
+        Position(0, 3), {"model": prepare_training(config, tmp_path, lambda *_: None).model.state_dict()}
+    )
     assert "is no Mellow network, and it is not overwritten" in said(run, tmp_path / "other")

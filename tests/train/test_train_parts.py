@@ -56,9 +56,13 @@ def test_the_chain_of_a_row_is_shortened_in_the_course_of_training(
     for step in (0, 2, 3, 4, 9):
         batch = AnswersInParts.collate(stage.data, [0], step)
         trained[step] = prepared.tokenizer.decode(list(batch.answers[0]), skip_special_tokens=True)
-    assert form.split_into_parts(trained[0]).texts == TEXTS, "the bundled vocabulary writes the format in English without loss"
+    assert form.split_into_parts(trained[0]).texts == TEXTS, (
+        "the bundled vocabulary writes the format in English without loss"
+    )
     assert trained[2] == trained[0]
-    assert form.split_into_parts(trained[3]).texts == {**TEXTS, "transcript": "how high... listen to..."}, "two of four sentences"
+    assert form.split_into_parts(trained[3]).texts == {**TEXTS, "transcript": "how high... listen to..."}, (
+        "two of four sentences"
+    )
     last = form.split_into_parts(trained[4])
     assert (last.form, trained[9]) == ("semi", trained[4])
     assert last.texts == {

@@ -25,12 +25,12 @@ from alm_bench.data.outputs.row import (
     RawRow,
     Row,
     StoredOutcome,
-    parse_question,
     find_row_id,
     get_first_value,
     look_up,
     parse_id,
     parse_model_text,
+    parse_question,
 )
 
 Duplicates = Literal["error", "first", "last", "each"]
