@@ -23,7 +23,7 @@ _LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative 
 _PEAK = 0.98
 
 _SOUNDS: dict[str, Callable[[Rendering], Wave]] = {
-    key: getattr({"sound": sound, "music": music, "speech": speech}[kind.domain], key)
+    key: getattr({"sound": sound, "music": music, "speech": speech}[kind.domain], f"render_{key}")
     for key, kind in EVENT_TYPES.items()
 }
 

@@ -1,6 +1,6 @@
 """Synthesis of musical instruments: sustained, struck and percussive ones, and keyboards.
 
-Each public function renders the event type of its name.
+A function `render_KEY` renders the event type KEY of `vocabulary.EVENT_TYPES`.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def _draw_pitches(rendering: Rendering, base: float) -> list[float]:
     return [base * 2.0 ** (int(step) / 12) for step in rendering.rng.choice(_MELODY, len(rendering.starts))]
 
 
-def violin(rendering: Rendering) -> Wave:
+def render_violin(rendering: Rendering) -> Wave:
     base, depth, rate = (
         rendering.draw_around(490 * rendering.pitch),
         rendering.draw_around(0.012, 0.3),
@@ -44,7 +44,7 @@ def violin(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def flute(rendering: Rendering) -> Wave:
+def render_flute(rendering: Rendering) -> Wave:
     base = rendering.draw_around(880 * rendering.pitch)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -55,7 +55,7 @@ def flute(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def trumpet(rendering: Rendering) -> Wave:
+def render_trumpet(rendering: Rendering) -> Wave:
     base = rendering.draw_around(330 * rendering.pitch)
     bright, mellow = (0.5, 0.7, 0.9, 1.0, 1.0, 0.9, 0.75, 0.6, 0.45, 0.3, 0.2), (1.0, 0.6, 0.2)
     units = []
@@ -68,7 +68,7 @@ def trumpet(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def guitar(rendering: Rendering) -> Wave:
+def render_guitar(rendering: Rendering) -> Wave:
     base, brightness = rendering.draw_around(165 * rendering.pitch), rendering.draw_around(0.9, 0.15)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -79,7 +79,7 @@ def guitar(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def xylophone(rendering: Rendering) -> Wave:
+def render_xylophone(rendering: Rendering) -> Wave:
     base = rendering.draw_around(1250 * rendering.pitch)
     partials = ((1.0, 1.0, 0.075), (3.93, 0.5, 0.03), (6.5, 0.15, 0.01))
     units = []
@@ -90,7 +90,7 @@ def xylophone(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def bell(rendering: Rendering) -> Wave:
+def render_bell(rendering: Rendering) -> Wave:
     base = rendering.draw_around(440 * rendering.pitch)
     partials = (
         (0.5, 0.6, 0.9),
@@ -104,7 +104,7 @@ def bell(rendering: Rendering) -> Wave:
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def drums(rendering: Rendering) -> Wave:
+def render_drums(rendering: Rendering) -> Wave:
     n = count_samples(0.28)
     low = rendering.draw_around(58, 0.1)
     kick = make_tone(make_glide(low * 2.6, low, n), n) * make_decay(n, 0.09)
@@ -119,7 +119,7 @@ def drums(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def maracas(rendering: Rendering) -> Wave:
+def render_maracas(rendering: Rendering) -> Wave:
     low = rendering.draw_around(5200, 0.1)
     units = []
     for _ in rendering.starts:
@@ -129,7 +129,7 @@ def maracas(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def bongo(rendering: Rendering) -> Wave:
+def render_bongo(rendering: Rendering) -> Wave:
     base = rendering.draw_around(300 * rendering.pitch)
     units = []
     for pitch in _draw_pitches(rendering, base):
@@ -140,7 +140,7 @@ def bongo(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def organ(rendering: Rendering) -> Wave:
+def render_organ(rendering: Rendering) -> Wave:
     base = rendering.draw_around(262 * rendering.pitch)
     pipes = (1.0, 0.7, 0.0, 0.6, 0.0, 0.0, 0.0, 0.45)
     units = []
@@ -152,7 +152,7 @@ def organ(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def piano(rendering: Rendering) -> Wave:
+def render_piano(rendering: Rendering) -> Wave:
     base, start = rendering.draw_around(392 * rendering.pitch), int(rendering.rng.integers(0, 2))
     units = []
     for i, _ in enumerate(rendering.starts):

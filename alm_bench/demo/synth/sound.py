@@ -1,6 +1,6 @@
 """Synthesis of everyday sounds: animals, weather, alarms, impacts and machines.
 
-Each public function renders the event type of its name.
+A function `render_KEY` renders the event type KEY of `vocabulary.EVENT_TYPES`.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ from alm_bench.demo.synth.dsp import (
 )
 
 
-def dog(rendering: Rendering) -> Wave:
+def render_dog(rendering: Rendering) -> Wave:
     base = rendering.draw_around(520 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -39,7 +39,7 @@ def dog(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def bird(rendering: Rendering) -> Wave:
+def render_bird(rendering: Rendering) -> Wave:
     base = rendering.draw_around(3400 * rendering.pitch)
     rise = rendering.draw_around(1.35, 0.08)
     units = []
@@ -51,7 +51,7 @@ def bird(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def frog(rendering: Rendering) -> Wave:
+def render_frog(rendering: Rendering) -> Wave:
     base, pulses = rendering.draw_around(300 * rendering.pitch), rendering.draw_around(38, 0.1)
     units = []
     for _ in rendering.starts:
@@ -61,7 +61,7 @@ def frog(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def rain(rendering: Rendering) -> Wave:
+def render_rain(rendering: Rendering) -> Wave:
     hiss = filter_band(make_noise(rendering.rng, rendering.n), rendering.draw_around(1800, 0.15), None)
     drops = np.zeros(rendering.n, np.float32)
     hits = rendering.rng.integers(0, rendering.n, max(1, int(rendering.n / 32_000 * rendering.draw_around(90, 0.3))))
@@ -70,7 +70,7 @@ def rain(rendering: Rendering) -> Wave:
     return both * make_fade(rendering.n, 0.15, 0.15)
 
 
-def wind(rendering: Rendering) -> Wave:
+def render_wind(rendering: Rendering) -> Wave:
     raw = make_noise(rendering.rng, rendering.n)
     gusts = np.float32(0.25) + draw_random_curve(rendering, rendering.n, 1.1)
     howl = filter_band(raw, rendering.draw_around(380, 0.15), rendering.draw_around(560, 0.1)) * draw_random_curve(
@@ -80,7 +80,7 @@ def wind(rendering: Rendering) -> Wave:
     return both * gusts * make_fade(rendering.n, 0.25, 0.25)
 
 
-def drip(rendering: Rendering) -> Wave:
+def render_drip(rendering: Rendering) -> Wave:
     base = rendering.draw_around(850 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -90,7 +90,7 @@ def drip(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def siren(rendering: Rendering) -> Wave:
+def render_siren(rendering: Rendering) -> Wave:
     base, rate = rendering.draw_around(760 * rendering.pitch), rendering.draw_around(0.55 * rendering.tempo, 0.08)
     swing = np.abs(2 * ((make_time_axis(rendering.n) * rate + float(rendering.rng.random())) % 1) - 1)
     return make_tone(base * 2 ** (0.95 * swing), rendering.n, (1.0, 0.5, 0.3, 0.15)) * make_fade(
@@ -98,14 +98,14 @@ def siren(rendering: Rendering) -> Wave:
     )
 
 
-def beep(rendering: Rendering) -> Wave:
+def render_beep(rendering: Rendering) -> Wave:
     base = rendering.draw_around(2050 * rendering.pitch, 0.04)
     n = count_samples(rendering.draw_around(0.13, 0.1))
     unit = make_tone(base, n, (1.0, 0.0, 0.4, 0.0, 0.2)) * make_fade(n, 0.004, 0.004)
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def phone(rendering: Rendering) -> Wave:
+def render_phone(rendering: Rendering) -> Wave:
     n = min(count_samples(0.6), int(0.68 * rendering.gap))
     base, warble = rendering.draw_around(1050, 0.04), rendering.draw_around(21, 0.08)
     high = np.sin(2 * np.pi * warble * make_time_axis(n)) > 0
@@ -114,7 +114,7 @@ def phone(rendering: Rendering) -> Wave:
     return rendering.add_units([unit] * len(rendering.starts))
 
 
-def knock(rendering: Rendering) -> Wave:
+def render_knock(rendering: Rendering) -> Wave:
     body = rendering.draw_around(190, 0.15)
     units = []
     for _ in rendering.starts:
@@ -125,7 +125,7 @@ def knock(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def steps(rendering: Rendering) -> Wave:
+def render_steps(rendering: Rendering) -> Wave:
     low, high = rendering.draw_around(900, 0.15), rendering.draw_around(4200, 0.12)
     units = []
     for _ in rendering.starts:
@@ -138,7 +138,7 @@ def steps(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def hammer(rendering: Rendering) -> Wave:
+def render_hammer(rendering: Rendering) -> Wave:
     base = rendering.draw_around(1350, 0.1)
     ratios = ((1.0, 0.6), (1.72, 1.0), (2.41, 0.8), (3.37, 0.7), (4.6, 0.4))
     units = []
@@ -149,7 +149,7 @@ def hammer(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def engine(rendering: Rendering) -> Wave:
+def render_engine(rendering: Rendering) -> Wave:
     base = rendering.draw_around(42 * rendering.pitch)
     drift = base * (1 + 0.05 * (draw_random_curve(rendering, rendering.n, 1.5) - 0.5))
     cylinders = make_tone(drift, rendering.n, (0.4, 1.0, 0.5, 0.8, 0.4, 0.6, 0.3, 0.3, 0.2, 0.15))
@@ -158,7 +158,7 @@ def engine(rendering: Rendering) -> Wave:
     )
 
 
-def drill(rendering: Rendering) -> Wave:
+def render_drill(rendering: Rendering) -> Wave:
     base = rendering.draw_around(215 * rendering.pitch)
     drift = base * (1 + 0.06 * (draw_random_curve(rendering, rendering.n, 3) - 0.5))
     grind = filter_band(make_noise(rendering.rng, rendering.n), 2500, 7000) * (
@@ -169,7 +169,7 @@ def drill(rendering: Rendering) -> Wave:
     )
 
 
-def helicopter(rendering: Rendering) -> Wave:
+def render_helicopter(rendering: Rendering) -> Wave:
     chop = rendering.draw_around(11 * rendering.tempo, 0.06)
     blades = np.exp(-((make_time_axis(rendering.n) * chop + float(rendering.rng.random())) % 1) * 5).astype(np.float32)
     rotor = filter_band(make_noise(rendering.rng, rendering.n), 70, 1300) * blades

@@ -1,5 +1,5 @@
 """Synthesis of voices: formant filters on a glottal wave or on noise. There are no words, but the tempo, pitch and
-vowels are similar to speech. Each public function renders the event type of its name."""
+vowels are similar to speech. A function `render_KEY` renders the event type KEY of `vocabulary.EVENT_TYPES`."""
 
 import math
 
@@ -74,19 +74,19 @@ def _render_syllables(rendering: Rendering, base: float, size: float) -> Wave:
     return rendering.add_units(units)
 
 
-def man(rendering: Rendering) -> Wave:
+def render_man(rendering: Rendering) -> Wave:
     return _render_syllables(
         rendering, rendering.draw_around(108 * rendering.pitch), _draw_formant_factor(rendering, 0.96)
     )
 
 
-def woman(rendering: Rendering) -> Wave:
+def render_woman(rendering: Rendering) -> Wave:
     return _render_syllables(
         rendering, rendering.draw_around(225 * rendering.pitch), _draw_formant_factor(rendering, 1.17)
     )
 
 
-def whisper(rendering: Rendering) -> Wave:
+def render_whisper(rendering: Rendering) -> Wave:
     units = []
     for _ in rendering.starts:
         n = int(rendering.gap * rendering.rng.uniform(0.65, 0.9))
@@ -97,7 +97,7 @@ def whisper(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def counting(rendering: Rendering) -> Wave:
+def render_counting(rendering: Rendering) -> Wave:
     """Synthesise counting: evenly spaced words of two vowels, each with the same falling pitch."""
     base, size = rendering.draw_around(155 * rendering.pitch), _draw_formant_factor(rendering, 1.03)
     units = []
@@ -113,7 +113,7 @@ def counting(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def laugh(rendering: Rendering) -> Wave:
+def render_laugh(rendering: Rendering) -> Wave:
     base, size = rendering.draw_around(285 * rendering.pitch), _draw_formant_factor(rendering, 1.1)
     units = []
     for i, _ in enumerate(rendering.starts):
@@ -127,7 +127,7 @@ def laugh(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def cry(rendering: Rendering) -> Wave:
+def render_cry(rendering: Rendering) -> Wave:
     base = rendering.draw_around(470 * rendering.pitch)
     units = []
     for _ in rendering.starts:
@@ -138,7 +138,7 @@ def cry(rendering: Rendering) -> Wave:
     return rendering.add_units(units)
 
 
-def singer(rendering: Rendering) -> Wave:
+def render_singer(rendering: Rendering) -> Wave:
     """Synthesise singing: long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
     base, rate, size = (
         rendering.draw_around(262 * rendering.pitch),
