@@ -96,17 +96,17 @@ class CascadeAdapter(DescribingAdapter):
 
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return Request(
-            request.id, self._describer.render(request, texts), choices=request.choices, prefix=request.prefix
+            request.id, self._describer.render_prompt(request, texts), choices=request.choices, prefix=request.prefix
         )
 
     def extract_description(self, text: str) -> str:
-        return self._describer.clean(text)
+        return self._describer.extract_description(text)
 
     def build_extra_fields(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
         return {self._describer.extra: list(texts)}
 
     def build_failed_output(self, request: Request, output: Output) -> Output:
-        return self._describer.describe_failure(request, output)
+        return self._describer.build_failed_output(request, output)
 
 
 def _build_part(part: str, plugin: PluginOption, runtime: Runtime) -> Adapter:

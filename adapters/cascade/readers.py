@@ -91,14 +91,14 @@ class ClipDescriber(ABC):
         """Return one request to the describing model per clip."""
 
     @abstractmethod
-    def render(self, request: Request, texts: Sequence[str]) -> str:
+    def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
         """Return the language model's prompt, which contains `texts`."""
 
     @abstractmethod
-    def clean(self, text: str) -> str:
+    def extract_description(self, text: str) -> str:
         """Extract the description from the describing model's answer."""
 
-    def describe_failure(self, request: Request, output: Output) -> Output:
+    def build_failed_output(self, request: Request, output: Output) -> Output:
         """Return the item's output, with an error, if the describing model's `output` contains no description."""
         refused = None if output.refusal is None else f"refused: {output.refusal}"
         reason = output.error or refused or "it wrote no caption"
@@ -138,7 +138,7 @@ class CaptionDescriber(ClipDescriber):
             requests.append(_select_clips(request, self.description_prompt.prompt, first, second, clips))
         return requests
 
-    def render(self, request: Request, texts: Sequence[str]) -> str:
+    def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
         fields = {"first": texts[0], "question": request.prompt, "options": self.answer_prompt.format_options(request)}
         return (
             self.answer_prompt.one.format(**fields)
@@ -146,7 +146,7 @@ class CaptionDescriber(ClipDescriber):
             else self.answer_prompt.two.format(**fields, second=texts[1])
         )
 
-    def clean(self, text: str) -> str:
+    def extract_description(self, text: str) -> str:
         caption = text.strip()
         for opening in self.description_prompt.openings:
             if caption.lower().startswith(opening):
@@ -173,13 +173,13 @@ class TranscriptDescriber(ClipDescriber):
         indices = spoken or range(len(request.audio))
         return [_select_clips(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
 
-    def render(self, request: Request, texts: Sequence[str]) -> str:
+    def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
         spoken = any(ref.is_question for ref in request.audio)
         template = self.answer_prompt.two if spoken else self.answer_prompt.one
         options = self.answer_prompt.format_options(request)
         return template.format(transcript="\n".join(texts), question=request.prompt, options=options).strip()
 
-    def clean(self, text: str) -> str:
+    def extract_description(self, text: str) -> str:
         return text.strip() or NO_SPEECH
 
 

@@ -240,7 +240,7 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(render_json(value))
 
 
-def print_skipped_folders(left_out: "Sequence[SkippedFolder]") -> None:
+def print_skipped_folders(skipped_folders: "Sequence[SkippedFolder]") -> None:
     """Print one line on standard error for each skipped run folder, with the reason."""
-    for one in left_out:
+    for one in skipped_folders:
         print_notice(f"{one.folder.name}: left out: {one.reason}")

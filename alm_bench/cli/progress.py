@@ -301,11 +301,11 @@ class DownloadProgress(_DisplayContext):
 class ConsoleProgress:
     """Creates the progress displays of runs on standard error; implements `alm_bench.progress.Watch`."""
 
-    def count_items(self, title: str, total: int) -> Progress:
+    def track_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)
 
-    def count_captions(self) -> CountProgress:
+    def track_captions(self) -> CountProgress:
         return CountProgress("SPICE")
 
-    def count_verdicts(self) -> CountProgress:
+    def track_verdicts(self) -> CountProgress:
         return CountProgress("judge")

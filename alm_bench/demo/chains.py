@@ -99,33 +99,33 @@ def _get_event_name(event: Event) -> str:
     return EVENT_TYPES[event.type].label
 
 
-def _explain_presence(item: Question, ordered: list[Event]) -> str:
+def _explain_presence(item: Question, events: list[Event]) -> str:
     return f"of the options only {item.choices[item.gold].lower()} is heard"
 
 
-def _explain_first_or_last(item: Question, ordered: list[Event]) -> str:
-    edge, event = ("last", ordered[-1]) if "last" in item.question.lower() else ("first", ordered[0])
+def _explain_first_or_last(item: Question, events: list[Event]) -> str:
+    edge, event = ("last", events[-1]) if "last" in item.question.lower() else ("first", events[0])
     return f"the {edge} sound is {_get_event_name(event)}"
 
 
-def _explain_order(item: Question, ordered: list[Event]) -> str:
+def _explain_order(item: Question, events: list[Event]) -> str:
     first, second = next(
         (a, b)
-        for a, b in combinations(ordered, 2)
+        for a, b in combinations(events, 2)
         for one, other in ((EVENT_TYPES[a.type], EVENT_TYPES[b.type]), (EVENT_TYPES[b.type], EVENT_TYPES[a.type]))
         if format_order_question(one, other) == item.question
     )
     return f"{_get_event_name(first)} comes first, {_get_event_name(second)} comes later"
 
 
-def _explain_count(item: Question, ordered: list[Event]) -> str:
-    counted = next(event for event in ordered if f"many {EVENT_TYPES[event.type].units} are" in item.question)
+def _explain_count(item: Question, events: list[Event]) -> str:
+    counted = next(event for event in events if f"many {EVENT_TYPES[event.type].units} are" in item.question)
     return f"{EVENT_TYPES[counted.type].units}: {counted.repeats}"
 
 
-def _explain_loudness(item: Question, ordered: list[Event]) -> str:
-    loudest = max(ordered, key=lambda event: event.gain)
-    others = list(dict.fromkeys(_get_event_name(event) for event in ordered if event is not loudest))
+def _explain_loudness(item: Question, events: list[Event]) -> str:
+    loudest = max(events, key=lambda event: event.gain)
+    others = list(dict.fromkeys(_get_event_name(event) for event in events if event is not loudest))
     return f"{_get_event_name(loudest)} is louder than {' and '.join(others)}"
 
 
@@ -137,16 +137,16 @@ def _explain_comparison(item: Question, ordered: list[Event], attribute: str, le
     return f"the first one is {less if rising else more}, the second one is {more if rising else less}"
 
 
-def _explain_pitch(item: Question, ordered: list[Event]) -> str:
-    return _explain_comparison(item, ordered, "pitch", "low", "high")
+def _explain_pitch(item: Question, events: list[Event]) -> str:
+    return _explain_comparison(item, events, "pitch", "low", "high")
 
 
-def _explain_tempo(item: Question, ordered: list[Event]) -> str:
-    return _explain_comparison(item, ordered, "tempo", "slow", "fast")
+def _explain_tempo(item: Question, events: list[Event]) -> str:
+    return _explain_comparison(item, events, "tempo", "slow", "fast")
 
 
-def _explain_source(item: Question, ordered: list[Event]) -> str:
-    return f"{_get_event_name(ordered[0])} belongs to {item.choices[item.gold].lower()}"
+def _explain_source(item: Question, events: list[Event]) -> str:
+    return f"{_get_event_name(events[0])} belongs to {item.choices[item.gold].lower()}"
 
 
 _REASONERS: Mapping[str, Callable[[Question, list[Event]], str]] = {

@@ -187,13 +187,13 @@ def _measure_agreement(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
 
 def _build_outcome(
     judge: Judge,
-    texts: Sequence[JudgeItem],
+    items: Sequence[JudgeItem],
     judgements: Sequence[Judgement],
     agreement: AnswerAgreement | PairAgreement | None,
 ) -> JudgeOutcome:
-    """Summarise a judge's judgements of `texts`, in the same order; `agreement` is its agreement with people."""
-    scores, clusters = [one.score for one in judgements], [text.cluster for text in texts]
-    repeated = [(len(set(one.repeats)) == 1, text.cluster) for one, text in zip(judgements, texts, strict=True)
+    """Summarise a judge's judgements of `items`, in the same order; `agreement` is its agreement with people."""
+    scores, clusters = [one.score for one in judgements], [text.cluster for text in items]
+    repeated = [(len(set(one.repeats)) == 1, text.cluster) for one, text in zip(judgements, items, strict=True)
                 if one.repeats]  # fmt: skip
     return JudgeOutcome(
         judge=judge,
@@ -210,7 +210,7 @@ def _build_outcome(
 
 
 def _compare_judge_pairs(
-    texts: Sequence[JudgeItem], judged: Mapping[str, Sequence[Judgement]]
+    items: Sequence[JudgeItem], judged: Mapping[str, Sequence[Judgement]]
 ) -> dict[tuple[str, str], Metric]:
     """Return the kappa of each pair of judges, by their names, on the texts for which both have a verdict.
 
@@ -220,7 +220,7 @@ def _compare_judge_pairs(
     for first, second in combinations(judged, 2):
         both = [
             (one.score, two.score, text.cluster)
-            for one, two, text in zip(judged[first], judged[second], texts, strict=True)
+            for one, two, text in zip(judged[first], judged[second], items, strict=True)
             if one.score is not None and two.score is not None
         ]
         found[first, second] = (

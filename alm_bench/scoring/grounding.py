@@ -264,12 +264,12 @@ class _ClipVerdictFinder:
     keeps_evidence: bool
     """True if the changed clips may still contain the information that the answer needs."""
 
-    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
-        clean, noise = found.margins
+    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+        clean, noise = measurement.margins
         if clean is None or noise is None:
             return None, "no text-only baseline is known item by item"
-        effect = found.effect
-        evidence = Evidence(effect.drop, found.lower_retention, effect.changed.value or 0.0, clean, noise)
+        effect = measurement.effect
+        evidence = Evidence(effect.drop, measurement.lower_retention, effect.changed.value or 0.0, clean, noise)
         return judge(evidence, self.keeps_evidence)
 
 
@@ -294,14 +294,14 @@ class _ChainVerdictFinder:
         values = zip(kept, scored.changed, scored.noise, strict=True)
         return _ChainVerdictFinder({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
 
-    def __call__(self, found: Measurement) -> tuple[Verdict | None, str | None]:
-        ids = [row.sample.id for row in found.rows]
+    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+        ids = [row.sample.id for row in measurement.rows]
         if not self.control or not self.control.keys() >= set(ids):
-            return judge_reasoning(found.effect.changed, found.effect.drop)
-        clips, weights = list_clusters(found.rows), compute_weights(found.rows)
-        excess = [value - self.control[item][0] for value, item in zip(found.changed, ids, strict=True)]
+            return judge_reasoning(measurement.effect.changed, measurement.effect.drop)
+        clips, weights = list_clusters(measurement.rows), compute_weights(measurement.rows)
+        excess = [value - self.control[item][0] for value, item in zip(measurement.changed, ids, strict=True)]
         compute = compute_mean_interval if min(excess) < 0 else compute_share
-        drop = compare_paired_scores(found.noise, [self.control[item][1] for item in ids], clips, weights)
+        drop = compare_paired_scores(measurement.noise, [self.control[item][1] for item in ids], clips, weights)
         return judge_reasoning(compute(excess, clips, weights), drop.difference)
 
 

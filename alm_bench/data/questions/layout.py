@@ -217,9 +217,9 @@ class _LayoutFinder:
             return named
         return embedded
 
-    def _list_unassigned_columns(self, *taken: str) -> list[str]:
-        """Return the columns that are neither in `taken` nor declared for a role."""
-        return [name for name in self.columns if name not in taken and name not in self.declared]
+    def _list_unassigned_columns(self, *assigned: str) -> list[str]:
+        """Return the columns that are neither in `assigned` nor declared for a role."""
+        return [name for name in self.columns if name not in assigned and name not in self.declared]
 
     def _has_exact_clip_name(self, name: str) -> bool:
         """Return True if a column has a usual name of clips, alone or with the prefix of a declared column."""

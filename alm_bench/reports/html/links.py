@@ -118,26 +118,26 @@ def _link_group_table(summary: RunSummary, grouping: str) -> LinkedTable:
 def _link_confusion_table(summary: RunSummary) -> LinkedTable:
     matrix: Mapping[str, Any] = summary.tables["confusion"]
 
-    def link(row: int, column: int) -> str:
+    def make_cell_address(row: int, column: int) -> str:
         filters = {"g.label": str(matrix["rows"][row])}
         if column:
             filters["label"] = str(matrix["columns"][column - 1])
         return make_address("items", run=summary.run, **filters)
 
-    return link_table(build_confusion_table(matrix), link, "confusion matrix")
+    return link_table(build_confusion_table(matrix), make_cell_address, "confusion matrix")
 
 
 def _link_position_table(summary: RunSummary) -> LinkedTable:
     positions = convert(summary.tables["positions"], PositionBias)
 
-    def link(row: int, column: int) -> str:
+    def make_cell_address(row: int, column: int) -> str:
         where = "answer" if column == 2 else "reference"
         filters = {"options": str(positions.options), where: positions.positions[row].letter}
         if column == 3:
             filters["result"] = "wrong"
         return make_address("items", run=summary.run, **filters)
 
-    return link_table(build_position_table(positions), link, "option positions")
+    return link_table(build_position_table(positions), make_cell_address, "option positions")
 
 
 def _link_reason_table(summary: RunSummary) -> LinkedTable:
