@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricValue:
     """Value of one metric of one run: over all its items, or over one group of items."""
 
     run: str
@@ -134,7 +134,7 @@ class Results(_Printable):
         return build_results([run.summary for run in self.runs], form, out=out)
 
     @property
-    def metrics(self) -> list[Figure]:
+    def metrics(self) -> list[MetricValue]:
         """Metrics of all runs. For each run, the metrics over all items come before those of the breakdowns."""
         return [figure for run in self.runs for figure in _list_metric_values(run.summary)]
 
@@ -167,7 +167,7 @@ class Results(_Printable):
         import pandas
 
         if of == "metrics":
-            columns = list(Figure.__dataclass_fields__)
+            columns = list(MetricValue.__dataclass_fields__)
             return pandas.DataFrame([asdict(figure) for figure in self.metrics], columns=columns)
         rows = [flatten_item(item) for item in self.items]
         return pandas.DataFrame(rows, columns=list_columns(rows))
@@ -223,13 +223,13 @@ def _find_run_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return find_demo_clips(summary.task, summary.data, summary.split)
 
 
-def _list_metric_values(summary: "RunSummary") -> Iterator[Figure]:
+def _list_metric_values(summary: "RunSummary") -> Iterator[MetricValue]:
     """Yield the metrics of a run's summary."""
     parts = {"all": {"all": summary.metrics}, **summary.groups}
     for grouping, keys in parts.items():
         for key, metrics in keys.items():
             for name, metric in metrics.items():
-                yield Figure(
+                yield MetricValue(
                     summary.run,
                     summary.task,
                     summary.model,

@@ -23,7 +23,7 @@ from alm_bench.core.foreign import parse_json, parse_whole_number
 if TYPE_CHECKING:
     import requests
 
-Tell = Callable[[str, int, int | None], None]
+ProgressCallback = Callable[[str, int, int | None], None]
 """Progress callback: name of the download, bytes received so far, and total bytes (None: unknown)."""
 
 MAX_TRIES = 5
@@ -102,7 +102,7 @@ class Fetcher:
     mirrors: Mapping[str, str] = field(default_factory=dict)
     """Mirrors: replacement URL prefix by URL prefix."""
 
-    tell: Tell = lambda name, done, total: None
+    tell: ProgressCallback = lambda name, done, total: None
     """Progress callback."""
 
     pause: Callable[[float], None] = time.sleep

@@ -16,7 +16,7 @@ from typing import IO, Any
 from alm_bench.core import FetchError
 from alm_bench.core.errors import get_first_line
 from alm_bench.core.files import translate_write_errors
-from alm_bench.data.fetch import OPTION, Tell, check_free_space
+from alm_bench.data.fetch import OPTION, ProgressCallback, check_free_space
 
 PIECE = 1 << 20
 
@@ -48,7 +48,7 @@ def check_can_unpack(name: str) -> None:
             raise FetchError(f"{name} needs py7zr: pip install 'alm-bench[data]', then run the same command") from error
 
 
-def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, int]:
+def unpack(archive: Path, folder: Path, members: str, tell: ProgressCallback) -> dict[str, int]:
     """Unpack the members whose base names match the glob pattern `members` into `folder`. Returns their sizes in bytes
     by base name.
 
@@ -122,7 +122,7 @@ def _get_base_name(name: str) -> str:
 class _Progress:
     """Counter of unpacked bytes. It reports every change to a callback."""
 
-    def __init__(self, name: str, total: int, tell: Tell) -> None:
+    def __init__(self, name: str, total: int, tell: ProgressCallback) -> None:
         self.done = 0
         self.name, self.total, self.tell = name, total, tell
 
@@ -144,7 +144,7 @@ def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _P
     return todo
 
 
-def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a zip archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
@@ -157,7 +157,7 @@ def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[s
     return {member.base: member.size for member in selected}
 
 
-def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a tar archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with gzip.open(archive) as stream, _convert_gzip_errors(), tarfile.open(fileobj=stream) as file:
         found = [Member(info.name, _get_base_name(info.name), info.size) for info in file.getmembers() if info.isfile()]
@@ -238,7 +238,7 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
     return MemberWriterFactory()
 
 
-def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a 7z archive. Returns their sizes in bytes by base name, as `unpack` does."""
     import py7zr
 
@@ -259,7 +259,7 @@ def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[st
     return {member.base: member.size for member in selected}
 
 
-_UNPACKERS: dict[str, Callable[[Path, Path, str, Tell], dict[str, int]]] = {
+_UNPACKERS: dict[str, Callable[[Path, Path, str, ProgressCallback], dict[str, int]]] = {
     ".zip": _unpack_zip,
     ".7z": _unpack_7z,
     ".tar.gz": _unpack_tar,

@@ -25,10 +25,10 @@ Prepare = Callable[[RunSpec, FittedAdapter | None], Plan]
 """Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
 fitting is fitted once; it is None for the clean run itself."""
 
-Answer = Callable[[Plan], Sequence[Record]]
+ExecuteRun = Callable[[Plan], Sequence[Record]]
 """Function that answers the items of a run that have no stored answer, and returns all records of the run."""
 
-Failure = Callable[[Sequence[Record]], str | None]
+FindFailure = Callable[[Sequence[Record]], str | None]
 """Function that returns the reason why a run cannot be used (too many items failed), or None."""
 
 
@@ -95,7 +95,7 @@ def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepar
     return Ablation(clean, changed)
 
 
-def run_ablation(ablation: Ablation, execute_run: Answer, find_failure: Failure) -> AblationResult:
+def run_ablation(ablation: Ablation, execute_run: ExecuteRun, find_failure: FindFailure) -> AblationResult:
     """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
 
     `execute_run` executes a run and returns its records. `find_failure` returns the reason why records cannot be used,

@@ -17,7 +17,7 @@ from alm_bench.runner.inference import build_predict, predict_bisecting
 BATCH = 8
 """Default number of requests that a model without a stream gets at once."""
 
-Watch = Callable[[int, int], None]
+StepCallback = Callable[[int, int], None]
 """Function that is called with the number of answered requests and the number of all."""
 
 
@@ -173,7 +173,7 @@ class TextModel:
             total = total + self._adapter.estimate(request, 0.0, self._decoding)
         return total
 
-    def ask(self, requests: Sequence[Request], watch: Watch | None = None) -> dict[str, Output]:
+    def ask(self, requests: Sequence[Request], watch: StepCallback | None = None) -> dict[str, Output]:
         """Return the answers by the requests' ids. Failed calls, and calls beyond the cost limit, have no entry.
 
         Stored answers are returned without a call. `watch` is called with the progress.

@@ -9,7 +9,7 @@ from typing import Any
 from alm_bench.core import Adapter, Decoding, UsageError
 from alm_bench.core.files import lock_folder
 from alm_bench.runner.dryrun import Forecast
-from alm_bench.synthesis.calls import BATCH, CallStore, Spending, TextModel, Watch
+from alm_bench.synthesis.calls import BATCH, CallStore, Spending, StepCallback, TextModel
 from alm_bench.synthesis.captions import Caption, read_captions
 from alm_bench.synthesis.card import build_card
 from alm_bench.synthesis.filters import FilterSettings
@@ -121,7 +121,7 @@ class CaptionSource:
 
 
 def synthesize(
-    source: CaptionSource, models: Models, options: SynthesisOptions, watch: Watch | None = None
+    source: CaptionSource, models: Models, options: SynthesisOptions, watch: StepCallback | None = None
 ) -> SynthesisResult:
     """Write questions about captions, filter them and write the files of a data set.
 
