@@ -179,6 +179,7 @@ def _measure_text_lengths(request: Request) -> tuple[float, int]:
 
 
 def _list_clip_ids(request: Request) -> tuple[str, ...]:
+    """Return the ids of the clips that the network gets: those of the request, and its spare clip if it has one."""
     return tuple(ref.id for ref in (*request.audio, request.spare) if ref is not None)
 
 
@@ -192,7 +193,9 @@ def _format_letters(choices: Sequence[str]) -> list[str]:
 
 
 def _build_option_scores(options: Sequence["Likelihood"]) -> OptionScores:
-    """Return likelihoods as option scores: the first half are of the options' texts, the second of their letters."""
+    """Return option scores from likelihoods: the first half of the list belongs to the options' texts, the second half
+    to their letters.
+    """
     pairs = tuple((option.total, option.tokens) for option in options)
     return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})
 

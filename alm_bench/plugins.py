@@ -50,7 +50,7 @@ class TaskEntry:
     module: str
     """Package that contains the task's `plugin.py`."""
 
-    preset: Mapping[str, str] = field(default_factory=dict)
+    implied_options: Mapping[str, str] = field(default_factory=dict)
     """Options that the name implies, such as the path of a file."""
 
     folder: Path | None = None
@@ -62,7 +62,8 @@ class TaskEntry:
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
         """Create the task. `answer_tags` are names of answer tags, in addition to the ones on its card."""
-        parsed = fill_options(self._get_options_class(), {**(options or {}), **self.preset}, f"task {self.card.name}")
+        given = {**(options or {}), **self.implied_options}
+        parsed = fill_options(self._get_options_class(), given, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._load_plugin().create(card, parsed)
         return task
@@ -101,14 +102,14 @@ class AdapterEntry:
     cls: type[Any]
     """The adapter class."""
 
-    source: str | None = None
+    file_hash: str | None = None
     """Sha256 of the Python file, if the class was named by the path of its file."""
 
-    preset: Mapping[str, str] = field(default_factory=dict)
+    implied_options: Mapping[str, str] = field(default_factory=dict)
     """Options that the name implies, such as the repository of a hub name."""
 
-    made: Adapter | None = None
-    """The adapter, if it was given as an object."""
+    instance: Adapter | None = None
+    """The adapter itself, if the user passed an object in place of a name."""
 
     @property
     def options(self) -> type[Any]:
@@ -124,22 +125,24 @@ class AdapterEntry:
     @property
     def prompts(self) -> str:
         """Name of the adapter's default prompt set."""
-        return str(getattr(self.cls, "prompts", BaseAdapter.prompts)) if self.made is None else self.made.prompts
+        if self.instance is not None:
+            return self.instance.prompts
+        return str(getattr(self.cls, "prompts", BaseAdapter.prompts))
 
     @property
     def abilities(self) -> Abilities:
-        """Abilities of the adapter, if it was given as an object; else abilities that objects of the class may have."""
-        return read_abilities(self.cls) if self.made is None else self.made.abilities
+        """Abilities of `instance`, if there is one; else the abilities that objects of the class may have."""
+        return read_abilities(self.cls) if self.instance is None else self.instance.abilities
 
     def complete_options(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Return `options` together with the options that the entry's name implies (`preset`).
+        """Return `options` together with the options that the entry's name implies (`implied_options`).
 
         Raises UsageError if they contradict each other.
         """
-        for key, value in self.preset.items():
+        for key, value in self.implied_options.items():
             if options.get(key, value) != value:
                 raise UsageError(f"--model {value} stands for {key}={value}, found --model-arg {key}={options[key]}")
-        return {**self.preset, **options}
+        return {**self.implied_options, **options}
 
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
         """Create the adapter. Raises UsageError for invalid options or an incomplete adapter."""
@@ -148,8 +151,8 @@ class AdapterEntry:
         if (missing := find_missing_attribute(made)) is not None:
             raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
         adapter = wrap_as_adapter(made)
-        if self.source is not None and adapter.identity.weights is None:
-            adapter.identity = replace(adapter.identity, weights=self.source)
+        if self.file_hash is not None and adapter.identity.weights is None:
+            adapter.identity = replace(adapter.identity, weights=self.file_hash)
         return adapter
 
 
@@ -233,7 +236,7 @@ class Catalogue:
             return _load_adapter_class(name)
         if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._find_hub_adapter()) is not None:
             entry, option = hub
-            return replace(entry, preset={option: name})
+            return replace(entry, implied_options={option: name})
         if name not in self.adapters:
             raise UsageError(
                 f"unknown model {name!r}{self._describe_broken(name)}; known: "
@@ -299,7 +302,10 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
 
 
 def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> DownloadSource | None:
-    """Convert the table `fetch` of a task card. `folder` is the target path (`to`) if the table has none."""
+    """Convert a table `fetch` of a task card to a download source; None without a table.
+
+    `folder` is the target path (`to`) if the table names none.
+    """
     return None if entry is None else DownloadSource(**({} if folder is None else {"to": folder}) | dict(entry))
 
 

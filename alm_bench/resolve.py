@@ -151,7 +151,7 @@ def pick_split(entry: "TaskEntry", split: str | None) -> str:
 
     Raises UsageError for an unknown split, and for None if the task reads a file with several splits.
     """
-    if split is None and "path" in entry.preset and len(entry.card.splits) > 1:
+    if split is None and "path" in entry.implied_options and len(entry.card.splits) > 1:
         raise UsageError(f"{entry.card.source} has the splits {', '.join(entry.card.splits)}: name one with --split")
     return (
         entry.card.default_split

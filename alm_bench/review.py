@@ -44,7 +44,7 @@ class ReviewedMark:
 
     @property
     def is_solved(self) -> bool:
-        """True if the mark says how a text should be parsed, and the current parser now parses it like this."""
+        """True if the mark corrects how a text was parsed, and the current parser returns the corrected value."""
         if self.mark.kind != "parsed-wrongly" or self.parsed is None:
             return False
         value = self.parsed.value
@@ -167,6 +167,7 @@ def relabel_run(
 ) -> RelabelledRun:
     """Score the stored texts of a run with the labels of the data and with corrected ones. Writes nothing.
 
+    `metrics` and `tags` replace the metrics and answer tags of the run; `watch` displays the progress.
     Raises StoreError, and UsageError for marks that cannot be applied or if none concerns the run.
     """
     from alm_bench.scoring.spice import report_progress_to

@@ -105,6 +105,7 @@ class Probe:
         return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
 
     def compute_log_likelihoods(self, features: Matrix) -> dict[str, float]:
+        """Return the probability of each class of the probe, for one row: `features` has shape (1, width)."""
         (found,) = self.pipeline.predict_proba(features)
         return {label: round(float(share), 4) for label, share in zip(self.labels, found, strict=True)}
 
@@ -128,21 +129,21 @@ def _fit_pipeline(features: Matrix, labels: Any, c: float) -> Any:
 class Features:
     """Fitted feature functions: one for a probe with audio, one for a text-only probe."""
 
-    related: Callable[[Sequence[Any], Sequence[str]], Matrix]
+    from_both: Callable[[Sequence[Any], Sequence[str]], Matrix]
     """Function from clip vectors and texts, one of each per row, to the probe's features, shape (rows, width)."""
 
-    read: Callable[[Sequence[str]], Matrix]
+    from_text: Callable[[Sequence[str]], Matrix]
     """Function from texts alone to the features of the text-only probe, shape (rows, width)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Functions that give a probe its inputs: embedding by a frozen network, and fitting of features on embeddings."""
+    """Functions that compute the inputs of a probe: one embeds clips, one fits the feature functions on embeddings."""
 
     embed: Callable[[Wave], Any]
     """Function from a waveform to its embedding."""
 
-    features: Callable[[Sequence[Any], Sequence[str]], Features]
+    fit_features: Callable[[Sequence[Any], Sequence[str]], Features]
     """Function that fits the feature functions on the development rows and returns them. It gets the rows' clip vectors
     (empty for a text-only probe) and texts."""
 
@@ -187,10 +188,10 @@ class ProbeAdapter(BaseAdapter):
             raise UsageError(f"{name} takes tasks whose items have the same options, the development rows have several")
         clips, texts, answers, groups = (list(column) for column in zip(*used_rows, strict=True))
         fitted = copy.copy(self)
-        features = fitted._features = self.network.features(clips if self.audio is not None else [], texts)
-        text_probe = Probe.fit(features.read(texts), answers, groups)
+        features = fitted._features = self.network.fit_features(clips if self.audio is not None else [], texts)
+        text_probe = Probe.fit(features.from_text(texts), answers, groups)
         fitted._text_probe = text_probe if self.audio is not None else None
-        fitted._probe = text_probe if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
+        fitted._probe = text_probe if self.audio is None else Probe.fit(features.from_both(clips, texts), answers, groups)
         settings = {**self.identity.settings, **_describe_probe("", fitted._probe)}
         if self.audio is not None:
             settings |= _describe_probe("text-only ", text_probe)
@@ -204,7 +205,7 @@ class ProbeAdapter(BaseAdapter):
         """
         if self._text_probe is None or self._features is None:
             return {}
-        said = {request.prompt: self._features.read([request.prompt]) for request in requests}
+        said = {request.prompt: self._features.from_text([request.prompt]) for request in requests}
         return {TEXT_ONLY_PROBE: [self._text_probe.pick(said[request.prompt], request.choices) for request in requests]}
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
@@ -219,7 +220,7 @@ class ProbeAdapter(BaseAdapter):
         texts = [request.prompt]
         alone = self.audio is None
         row_features = (
-            self._features.read(texts) if alone else self._features.related([self._embed_clip(request)], texts)
+            self._features.from_text(texts) if alone else self._features.from_both([self._embed_clip(request)], texts)
         )
         place = self._probe.pick(row_features, request.choices)
         if place is None:

@@ -137,7 +137,10 @@ def _select_description_prompt(
 
 
 def _build_identity(parts: Mapping[str, Adapter], prompt: str, settings: Mapping[str, str]) -> AdapterIdentity:
-    """Return the identity of a cascade. The first part is the model that gets the clips."""
+    """Return the identity of a cascade from its two models: first the one that gets the clips, then the reader.
+
+    `prompt` is the value of the option `prompt`.
+    """
     both = {name: part.identity for name, part in parts.items()}
     listener, llm = both.values()
     weights, sizes = [part.weights for part in both.values()], [part.parameters for part in both.values()]

@@ -97,6 +97,7 @@ class Clap:
 
     @property
     def rate(self) -> int:
+        """Sample rate of the clips that the network takes, in Hz."""
         return int(self.extractor.sampling_rate)
 
     def build_identity(self, family: str, **settings: str) -> AdapterIdentity:

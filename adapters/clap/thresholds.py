@@ -56,6 +56,7 @@ class Thresholds:
         edges = (-np.inf, *self.borders, np.inf)
 
         def compute_distance(index: int) -> float:
+            """Return the distance of `value` from the range of the label at `index`; 0 inside the range."""
             low, high = edges[index], edges[index + 1]
             return float(max(low - value, value - high, 0.0))
 

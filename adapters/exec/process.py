@@ -179,9 +179,11 @@ class Process:
 
     @property
     def is_stopped(self) -> bool:
+        """True if alm-bench has ended the process with `stop`."""
         return not self._finish.alive
 
     def has_ended(self) -> bool:
+        """Return True if the process has been stopped or has exited by itself."""
         return self.is_stopped or _has_exited(self._child)
 
     def stop(self, grace: float = 0.0) -> None:

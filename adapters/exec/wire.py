@@ -123,6 +123,7 @@ _TYPE_NAMES: Mapping[type, str] = {
 
 
 def _is_of_type(value: object, kind: type) -> bool:
+    """Return True if a value is of a type, where a bool does not count as an int."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
@@ -179,11 +180,15 @@ def _build_output(data: Mapping[str, Any]) -> Output:
 
 
 def _build_error_output(line: str) -> Output:
-    """Return an output whose error says that the worker's reply has the problem that `line` describes."""
+    """Return an output whose error says that the worker's reply has this problem."""
     return Output(None, error=f"the worker's reply has {line}")
 
 
 def _parse_worker_line(line: bytes, expected: str) -> dict[str, Any]:
+    """Parse a line as a JSON object. Raises WorkerFailure for anything else.
+
+    `expected` describes the expected content, for the message.
+    """
     try:
         value = json.loads(line.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):  # bad UTF-8 and JSON's own error are ValueErrors

@@ -88,11 +88,11 @@ class HFAdapter(BaseAdapter):
     Options = HFOptions
     abilities = Abilities(continuation=True, delivery="to be shown", decodings=get_args(DecodingMethod))
     hub_option = "path"
-    known: ClassVar[Checkpoint | None] = None
+    known_checkpoint: ClassVar[Checkpoint | None] = None
     """Checkpoint that a short name stands for; None in the class of the model `hf`."""
 
     def __init__(self, options: HFOptions, runtime: Runtime) -> None:
-        known = self.known or find_checkpoint(options.path or "")
+        known = self.known_checkpoint or find_checkpoint(options.path or "")
         path = options.path or (known.path if known else None)
         if path is None:
             raise UsageError("model hf needs the option path=ORG/NAME (a repository of the hub) or path=FOLDER")
@@ -206,7 +206,7 @@ class HFAdapter(BaseAdapter):
     def _check_context_length(self, encoded: "EncodedBatch", new: int) -> None:
         """Raise UsageError if prompt and answer do not fit into the language model's context.
 
-        transformers itself would exceed it without an error. `new` is the largest number of new tokens.
+        transformers itself would exceed it without an error.
         """
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
@@ -277,6 +277,7 @@ def _apply_options(family: Family, options: HFOptions) -> Family:
 
 
 def _format_label(name: str, options: HFOptions) -> str:
+    """Return the model's name in tables: `name`, with the LoRA adapter and the quantization in brackets, if any."""
     lora = None if options.lora is None else f"lora={options.lora.rstrip('/').rpartition('/')[2]}"
     more = [part for part in (lora, options.quantization) if part]
     return f"{name}[{','.join(more)}]" if more else name
@@ -284,7 +285,12 @@ def _format_label(name: str, options: HFOptions) -> str:
 
 def _build_class(checkpoint: Checkpoint) -> type[HFAdapter]:
     """Create the adapter class of a checkpoint with a short name."""
-    named = {"known": checkpoint, "prompts": checkpoint.prompts, "summary": checkpoint.summary, "hub_option": None}
+    named = {
+        "known_checkpoint": checkpoint,
+        "prompts": checkpoint.prompts,
+        "summary": checkpoint.summary,
+        "hub_option": None,
+    }
     return type("HFAdapter", (HFAdapter,), {"__module__": __name__, **named})
 
 

@@ -61,6 +61,7 @@ def _expand_clips(model: Any, copies: EncodedBatch) -> Iterator[None]:
     expand = model._expand_inputs_for_generation
 
     def expand_rows(**arguments: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the token ids and the network inputs with one row per beam."""
         ids, inputs = expand(**arguments)
         features = {name: value for name, value in copies.inputs.items() if name not in ("input_ids", "attention_mask")}
         return ids, inputs | {name: value for name, value in features.items() if name in inputs}

@@ -83,6 +83,7 @@ class LoadedCheckpoint:
 
     @property
     def rate(self) -> int:
+        """Sample rate of the clips that the processor takes, in Hz."""
         return int(_get_audio_part(self.processor).sampling_rate)
 
     @property
@@ -176,9 +177,9 @@ def load_processor(source: Source, settings: LoadSettings, model_family: Family,
 
 
 def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> Any:
-    """Build transformers' processor of a checkpoint whose processor files are for code of its own.
+    """Build transformers' processor for a checkpoint whose processor files only the checkpoint's own code can read.
 
-    `parts` maps parts of the processor to names of their classes in transformers. Features of clips have as many mel
+    `parts` maps each part of the processor to the name of its class in transformers. Features of clips have as many mel
     bands as the audio encoder takes; other settings are the classes' defaults. Tokenizer and chat template are the
     checkpoint's.
     """

@@ -109,7 +109,7 @@ class OpenAIAdapter(BaseAdapter):
         from alm_bench.adapters.openai.calls import CallLoop
 
         with CallLoop(self._options, self._key, self._session, self._limit) as calls:
-            if not self._session.met:
+            if not self._session.checked:
                 calls.check_connection()
             queue, more = CallQueue(calls), True
             while more or not queue.is_empty:

@@ -91,6 +91,7 @@ class CallQueue:
         return answers
 
     def _count_failure(self, output: Output) -> None:
+        """Count consecutive failures: one more for an output with an error, else none."""
         if output.error is None:
             self.failures = 0
         else:

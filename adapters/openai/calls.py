@@ -102,7 +102,7 @@ class CallLoop:
         Any reply will do. A timeout or another failure raises no error here, since later calls are retried.
         """
         self._run_coroutine(self._check_connection())
-        self._session.met = True
+        self._session.checked = True
 
     def _move_to_ended(self, task: "asyncio.Task[Output]") -> None:
         """Move the task of a call that has just ended from the open calls to the ended ones."""
@@ -209,7 +209,7 @@ class CallLoop:
         return found
 
     async def _send(self, body: Sequence[bytes]) -> Reply:
-        """Send a request and return the reply. Raises _NoConnectionError if none comes."""
+        """Send a request and return the reply. Raises _ConnectionFailedError if none comes."""
         assert self._client is not None, "used as a context manager"
         try:
             return await self._client.post("chat/completions", body)
@@ -231,6 +231,7 @@ class CallLoop:
         return output
 
     def _describe_retries(self) -> str:
+        """Return the part of an error message that says how often a request was sent; "" if it is never repeated."""
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _build_failure(self, reply: Reply) -> Output:

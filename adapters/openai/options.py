@@ -197,6 +197,6 @@ class OpenAIOptions:
 
 
 def _check_option(is_valid: bool, name: str, expected: str, found: object) -> None:
-    """Raise UsageError about the value `found` of the option `name` unless `is_valid` is True."""
+    """Raise UsageError unless `is_valid` is True; the message names the option, its value and the expected values."""
     if not is_valid:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")

@@ -44,6 +44,7 @@ def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None
 
 
 def _parse_completion(reply: Mapping[str, Any], text: str, options: OpenAIOptions, estimate: float | None) -> Output:
+    """Return the output of `reply`, parsed from the body `text`. `parse_reply` describes the rest."""
     if reply.get("error"):
         failed = build_failure_output(200, json.dumps(reply) if is_stream(text) else text)
         if failed.refusal is not None:

@@ -23,7 +23,7 @@ _AUDIO = re.compile(
 class Session:
     """State of the connection to a server, as far as the calls so far have shown it."""
 
-    met: bool = False
+    checked: bool = False
     """True once `CallLoop.check_connection` has passed."""
 
     answered: bool = False

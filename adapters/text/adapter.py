@@ -120,7 +120,7 @@ class TextAdapter(BaseAdapter):
     def _find_problem(self, prompt: Sequence[int], answer: int) -> str | None:
         """Return the reason why the model's context is too short for a prompt and its answer; None if both fit.
 
-        `prompt` holds token ids; `answer` is the largest number of tokens of the answer.
+        The prompt is given as token ids, the answer as its largest number of tokens.
         """
         positions = self._lm.context_length
         if positions is None or len(prompt) + answer <= positions:

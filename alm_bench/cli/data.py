@@ -82,11 +82,11 @@ def _build_reports(
     entries = select_tasks(task, what)
     if task is None and resolve_data_choice(choice) == "demo":  # of all tasks, those that have demo data
         entries = [entry for entry in entries if entry.load_demo() is not None]
-    if file_options and not any("path" in entry.preset for entry in entries):
+    if file_options and not any("path" in entry.implied_options for entry in entries):
         raise UsageError(f"--{next(iter(file_options)).replace('_', '-')} goes with a file, such as ./birds.csv")
     return [
         build_file_report(entry, split, decodes_headers, file_options)
-        if "path" in entry.preset
+        if "path" in entry.implied_options
         else _build_task_report(entry, choice, split, decodes_headers)
         for entry in entries
     ]

@@ -117,9 +117,9 @@ def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
             }
             for key, one in found.outcomes.items()
         }
-        common.print_json(build_judge_check_json(found.check, found.outcomes, found.kappa, notes, str(path)))
+        common.print_json(build_judge_check_json(found.agreement, found.outcomes, found.kappa, notes, str(path)))
     else:
-        print_blocks(build_judge_check(found.check, found.outcomes, found.kappa, path.name, details))
+        print_blocks(build_judge_check(found.agreement, found.outcomes, found.kappa, path.name, details))
     if found.failures is not None:
         print_error(f"alm-bench: {found.failures}")
         raise typer.Exit(1)

@@ -87,7 +87,7 @@ def ask(
     """Send the prompts of `calls` to a judge model, and return one reply per call, by the call's key.
 
     Cached replies are used, and calls with the same key are made once. Each reply is cached as soon as it arrives. A
-    failed call has a reply with an error. If the judge cannot be reached, so do all calls that had no reply yet.
+    failed call has a reply with an error; so has every call without a reply if the judge cannot be reached.
     `observe` is called with the number of replies that have arrived since it was called last.
     """
     cache, budget = open_cache(), Budget() if budget is None else budget

@@ -51,16 +51,16 @@ class JudgeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCheck:
-    """Result of `judge-check`: agreement of each judge with people, its outcome, and agreement between judges."""
+    """Result of `judge-check`: agreement of each judge with people, its statistics, and agreement between judges."""
 
-    check: MetricCheck
+    agreement: MetricCheck
     """Agreement with people by judge, named by its label, or by `Judge.key` if two judges have the same label."""
 
     outcomes: Mapping[str, JudgeOutcome]
-    """Outcome of each judge, by the same names."""
+    """Statistics of each judge, by the same names."""
 
     kappa: Mapping[tuple[str, str], Metric] = field(default_factory=dict)
-    """Cohen's kappa of right and wrong of each pair of judges."""
+    """Cohen's kappa of two judges' verdicts (right or wrong), by the names of both judges."""
 
     @property
     def failures(self) -> str | None:

@@ -60,7 +60,10 @@ class Judge:
     def judge(
         self, items: Sequence[JudgeItem], budget: Budget | None = None, observe: Observe = lambda done, total: None
     ) -> list[Judgement]:
-        """Return one judgement per item. A failed call raises no error: its item gets the status `error`."""
+        """Return one judgement per item. A failed call raises no error: its item gets the status `error`.
+
+        `observe` is called with the number of calls that have a reply, and the number of all calls.
+        """
         asked = [self._build_calls(item) for item in items]
         calls = [call for each in asked for repeat in each for call in repeat]
         total, done = len({call.key for call in calls}), 0
@@ -116,6 +119,7 @@ class Judge:
         return self.preset.combine(item, verdicts, [reply.text or "" for reply in replies])
 
     def _read(self, reply: "Reply") -> Verdict:
+        """Return the verdict in a reply. A refusal, or a cut-off reply that cannot be read, gives one with a problem."""
         if reply.text is None:
             return Verdict(problem=REFUSED, reason=reply.refusal)
         verdict = self.preset.read(reply.text)

@@ -1,4 +1,4 @@
-"""People's labels of answers: a labelled file of any program, or marks that people set in a report."""
+"""Reading of people's labels of answers: from a labelled file, or from marks that people set in a report."""
 
 from pathlib import Path
 

@@ -87,7 +87,7 @@ def _add_judge_defaults(name: str, pairs: dict[str, str]) -> dict[str, str]:
 
 
 class ModelIdentity(Protocol):
-    """Identity of a model, loaded or stored."""
+    """Identity of a loaded model, or of a model in a stored run. `core.AdapterIdentity` describes the properties."""
 
     @property
     def label(self) -> str: ...

@@ -91,7 +91,7 @@ def judge_records(
 
 
 def _replace_judgement(before: Sequence[Judgement], new: Judgement) -> tuple[Judgement, ...]:
-    """Return the judgements with a new one, at the position of an earlier one of the same judge and prompt."""
+    """Return the judgements with `new` in place of an earlier one of the same judge and prompt, or else at the end."""
     if all(one.key != new.key for one in before):
         return (*before, new)
     return tuple(new if one.key == new.key else one for one in before)
@@ -105,7 +105,7 @@ def describe_unsuitable(records: Sequence[Record], preset: JudgePreset, task: st
 
 
 def count_failures_by_reason(records: Sequence[Record], key: str) -> Mapping[str, int]:
-    """Return the numbers of items whose call to the judge failed, by reason."""
+    """Return the numbers of items whose call to a judge failed, by reason. `key` is the judge's `Judge.key`."""
     reasons: dict[str, Any] = {}
     for record in records:
         for one in record.judgements:

@@ -142,7 +142,7 @@ class RunOptions:
     def entry(self) -> AdapterEntry:
         """Entry of the model in the catalogue. Raises UsageError for an unknown name."""
         if self.adapter is not None:
-            return AdapterEntry(self.model, type(self.adapter), made=self.adapter)
+            return AdapterEntry(self.model, type(self.adapter), instance=self.adapter)
         return catalogue().get_adapter(self.model)
 
     @property

@@ -140,7 +140,7 @@ def test_a_checkpoint_that_hears_by_a_lora_in_its_folder(
     shutil.copytree(tiny, folder)
     shutil.copytree(lora, folder / "speech-lora")
     cls = catalogue().get_adapter("phi-4-multimodal").cls
-    assert cls.known.lora_folder == "speech-lora"
+    assert cls.known_checkpoint.lora_folder == "speech-lora"
     model = catalogue().get_adapter("phi-4-multimodal").create({"path": str(folder)}, Runtime())
     assert model.identity.settings["lora"] == "whole/speech-lora"
     assert texts(model.generate(batch(), SHORT)) == texts(adapter(tiny, lora=str(lora)).generate(batch(), SHORT))

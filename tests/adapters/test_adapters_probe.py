@@ -75,10 +75,10 @@ def test_clip_and_text_are_related_and_a_text_alone_is_not() -> None:
     answers = [("no", "yes")[int(kind == word)] for kind, word in zip(kinds, words, strict=True)]
     features = fit_features(clips[:120], texts[:120])
     groups = [str(i) for i in range(120)]
-    heard = Probe.fit(features.related(clips[:120], texts[:120]), answers[:120], groups)
-    read = Probe.fit(features.read(texts[:120]), answers[:120], groups)
-    assert np.mean(heard.pipeline.predict(features.related(clips[120:], texts[120:])) == answers[120:]) > 0.9
-    assert np.mean(read.pipeline.predict(features.read(texts[120:])) == answers[120:]) < 0.7
+    heard = Probe.fit(features.from_both(clips[:120], texts[:120]), answers[:120], groups)
+    read = Probe.fit(features.from_text(texts[:120]), answers[:120], groups)
+    assert np.mean(heard.pipeline.predict(features.from_both(clips[120:], texts[120:])) == answers[120:]) > 0.9
+    assert np.mean(read.pipeline.predict(features.from_text(texts[120:])) == answers[120:]) < 0.7
 
 
 def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, monkeypatch: Any) -> None:

@@ -101,7 +101,7 @@ def _list_criteria(item: JudgeItem) -> list[Mapping[str, Any]]:
 
 
 def _list_points(criterion: Mapping[str, Any]) -> list[float]:
-    """Return the points that a criterion may earn, 0 or 1 if it names none."""
+    """Return the points that a rater may give for a criterion: the criterion's `choices`, or else 0 and 1."""
     given = criterion.get("choices")
     points = [float(one) for one in given if isinstance(one, int | float)] if isinstance(given, list) else []
     return points or [0.0, 1.0]
