@@ -279,7 +279,7 @@ def run_plan(
             try:
                 with watch.track_verdicts() as counting:
                     judged = jury.judge(records, plan.spec.task, budget, counting.update)
-                records, failures = judged.records, judged.failures
+                records, failures = judged.records, judged.failure_note
                 store.rewrite(records)
                 store.update_header(judges={**store.header.judges, **judged.notes})
             except KeyboardInterrupt:  # replies are cached: the same command makes only the missing calls

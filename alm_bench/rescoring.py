@@ -69,7 +69,7 @@ def rescore_run(
             jury.refuse_model(header.identity)
             with watch.track_verdicts() as counting:
                 judged = jury.judge(records, header.task.name, budget or Budget(), counting.update)
-            records, failures = judged.records, judged.failures
+            records, failures = judged.records, judged.failure_note
             header = replace_fields(header, judges={**header.judges, **judged.notes})
         with watch.track_captions() as counting, report_progress_to(counting.update):
             summary = summarise_run(header, task, records, folder.name)

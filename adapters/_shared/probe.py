@@ -191,7 +191,9 @@ class ProbeAdapter(BaseAdapter):
         features = fitted._features = self.network.fit_features(clips if self.audio is not None else [], texts)
         text_probe = Probe.fit(features.from_text(texts), answers, groups)
         fitted._text_probe = text_probe if self.audio is not None else None
-        fitted._probe = text_probe if self.audio is None else Probe.fit(features.from_both(clips, texts), answers, groups)
+        fitted._probe = (
+            text_probe if self.audio is None else Probe.fit(features.from_both(clips, texts), answers, groups)
+        )
         settings = {**self.identity.settings, **_describe_probe("", fitted._probe)}
         if self.audio is not None:
             settings |= _describe_probe("text-only ", text_probe)

@@ -195,9 +195,9 @@ class ExecAdapter(BaseAdapter):
     ) -> Iterator[tuple[Request, Output]]:
         """Stop the failed worker, and decide which of the pending requests get an error or are sent again.
 
-        If a single request was pending, it is yielded with an error, because it caused the failure. If several were
-        pending, they are queued in `unresolved`, to be sent again one by one. A single request is queued, too, if an
-        earlier one may have damaged the worker, that is, if the worker had answered before and did not hang.
+        If several requests were pending, they are queued in `unresolved`, to be sent again one by one. If a single
+        request was pending, it caused the failure and is yielded with an error. But if an earlier request may have
+        damaged the worker, that is, if the worker had answered before and did not hang, it is queued as well.
         """
         self._process.stop()
         self._reason = replace_secrets(
@@ -287,7 +287,10 @@ def _split_command(text: str, option: str) -> list[str]:
 
 
 def _parse_variables(text: str) -> dict[str, str]:
-    """Parse variables into a dict; a name without a value is read from the environment. Raises UsageError."""
+    """Parse the option `env` into names and values of environment variables. Raises UsageError.
+
+    A name without a value gets its value from alm-bench's own environment.
+    """
     variables = {}
     for part in _split_command(text, "env"):
         key, equals, value = part.partition("=")

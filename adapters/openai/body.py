@@ -73,7 +73,7 @@ def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
 
 @lru_cache(maxsize=8)
 def _encode_fields(decoding: Decoding, options: OpenAIOptions, continues: bool) -> bytes:
-    """Return the fields of the body besides the messages as a JSON object. There is at least the model's name.
+    """Return a JSON object with all fields of the body but the messages. It is never empty: it names the model.
 
     `continues` is True if the last message is the beginning of the answer.
     """

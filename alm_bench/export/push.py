@@ -75,6 +75,7 @@ def prepare_upload(run: "Run", repository: str, kind: Kind, public: bool, target
 
 
 def _write_result(run: "Run", folder: Path, target: HubTarget) -> None:
+    """Write the run's main metric as a file of `.eval_results`, named after the task."""
     write_eval_results(run, folder / ".eval_results" / f"{run.summary.task}.yaml", target)
 
 

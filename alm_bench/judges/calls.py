@@ -37,7 +37,7 @@ class JudgeCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Result of one call."""
+    """Reply of a judge model to one prompt, or the reason why there is none."""
 
     text: str | None
     """Raw text; None after a refusal or a failed call."""

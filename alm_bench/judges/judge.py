@@ -119,7 +119,7 @@ class Judge:
         return self.preset.combine(item, verdicts, [reply.text or "" for reply in replies])
 
     def _read(self, reply: "Reply") -> Verdict:
-        """Return the verdict in a reply. A refusal, or a cut-off reply that cannot be read, gives one with a problem."""
+        """Return the verdict in a reply. A refusal or an unreadable reply gives a verdict with a `problem`."""
         if reply.text is None:
             return Verdict(problem=REFUSED, reason=reply.refusal)
         verdict = self.preset.read(reply.text)

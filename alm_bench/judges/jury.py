@@ -46,7 +46,7 @@ class JudgedRun:
     notes: dict[str, JudgeNotes] = field(default_factory=dict)
     """Notes on each judge, by its key."""
 
-    failures: str | None = None
+    failure_note: str | None = None
     """One line about calls that failed; None if none did."""
 
 
@@ -100,7 +100,7 @@ class Jury:
             failures += [f"{count} by {judge.label}: {reason}" for reason, count in failed.items()]
         if failures:
             shown = "; ".join(failures[:3])
-            run.failures = f"verdicts missing on {task}: {shown}; the same command asks for these alone"
+            run.failure_note = f"verdicts missing on {task}: {shown}; the same command asks for these alone"
         return run
 
     def select_plans(self, plans: Sequence[Plan]) -> set[str]:

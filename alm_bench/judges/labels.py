@@ -35,7 +35,8 @@ def holds_marks(path: Path) -> bool:
 
 
 def _read_marked_answers(path: Path, out: Path) -> list[LabelledAnswer]:
-    """Return the answers that people have labelled by marks in reports of runs.
+    """Return the answers that people have labelled by marks in reports of runs. `path` is the file of marks, `out` the
+    folder with the runs.
 
     Raises DataError if no mark labels an answer, and UsageError if a run does not have the marked item.
     """
