@@ -46,7 +46,7 @@ def rescore_run(
 
     Returns the run, the differences to the earlier parsing, and a line about failed calls of judges, if any. By
     default, the answer tags and the metrics are those of the run. `solver` is the folder of the text-only run that
-    `--solvable-by` names. Raises StoreError and UsageError.
+    `--solvable-by` names. `watch` displays the progress. Raises StoreError and UsageError.
     """
     from msgspec.structs import replace as replace_fields
 

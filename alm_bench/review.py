@@ -56,7 +56,7 @@ class ReviewedMark:
 def review_marks(marks: Sequence[Mark], out: Path) -> list[ReviewedMark]:
     """Return each mark with its item, or with the reason why the item was not found.
 
-    Runs are searched in `out`; each is read once.
+    The runs are searched in the folder `out`; each run is read once.
     """
     runs: dict[str, _MarkedRun | str] = {}
     for mark in marks:

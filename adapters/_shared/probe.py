@@ -236,6 +236,7 @@ class ProbeAdapter(BaseAdapter):
         return None if self.audio is None else self.network.embed(request.waves[0])
 
     def _find_problem(self, request: Request) -> str | None:
+        """Return the reason why a request cannot be answered; None if it can."""
         if not request.choices:
             return f"{self.identity.family} picks among options, this item has none"
         if self.audio is not None and len(request.waves) != 1:

@@ -253,6 +253,7 @@ class ClapAdapter(BaseAdapter):
         return float(self.network.embed_clip(request.waves[0]) @ self.network.embed_text(text))
 
     def _find_problem(self, request: Request) -> str | None:
+        """Return the reason why a request cannot be answered; None if it can."""
         if not request.choices:
             return "clap picks among options, this item has none"
         if len(request.waves) != 1:

@@ -153,6 +153,7 @@ def is_transcriber(name: str) -> bool:
 
 @cache
 def list_checkpoints() -> Mapping[str, Checkpoint]:
+    """Return the known checkpoints by their short names."""
     return {name: Checkpoint(name, **_convert_lists(table)) for name, table in _load_document()["models"].items()}
 
 

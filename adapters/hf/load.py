@@ -268,12 +268,14 @@ def _pick_device_map(settings: LoadSettings) -> str:
 
 
 def _pick_dtype(settings: LoadSettings, device_map: str) -> torch.dtype | str:
+    """Return the precision to load the weights in, `auto` for the checkpoint's own."""
     if settings.dtype is None:
         return torch.float32 if device_map == "cpu" or pick_device("auto").type == "cpu" else "auto"
     return pick_dtype(settings.dtype, "hf")
 
 
 def _build_quantization(bits: str | None) -> Any:
+    """Return the configuration with which transformers quantises weights to `4bit` or `8bit`; None for None."""
     if bits is None:
         return None
     if importlib.util.find_spec("bitsandbytes") is None:

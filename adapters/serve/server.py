@@ -147,7 +147,7 @@ def _stop_server(child: "subprocess.Popen[bytes]", token: str, state_file: Path)
 
 
 def end_server_processes(token: str) -> None:
-    """End all processes of the server whose environment variable `TOKEN` has the value `token`.
+    """End all processes of the server that was started with `token` in the environment variable `ALM_BENCH_SERVER`.
 
     They are terminated; those that still run after `GRACE` seconds are killed.
     """
@@ -164,7 +164,7 @@ def end_server_processes(token: str) -> None:
 
 
 def _find_processes(token: str) -> list[psutil.Process]:
-    """Return all processes whose environment variable `TOKEN` has the value `token`."""
+    """Return all processes whose environment variable `ALM_BENCH_SERVER` has the value `token`."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -103,6 +103,7 @@ class TextAdapter(BaseAdapter):
         return [self._score_options(request) for request in batch]
 
     def _score_options(self, request: Request) -> OptionScores:
+        """Score the options of one request as in `loglikelihood`."""
         letters, texts = format_letters_and_options(request)
         blank = "" if self._uses_template else " "
         answers = [self._lm.encode_text(blank + text) for text in (*texts, *letters)]

@@ -102,7 +102,7 @@ def check_judges(
 
     The agreement of each judge on labelled answers is stored as its calibration, for tables of later runs.
 
-    Raises UsageError if the preset cannot judge them.
+    Raises UsageError if the preset cannot judge the texts of this file.
     """
     pairs = [item for item in items if isinstance(item, CaptionPair)]
     answers = [item for item in items if isinstance(item, LabelledAnswer)]

@@ -151,7 +151,7 @@ class Jury:
         """Return the notes on a judge: its agreement with people, and people's labels of items of this run.
 
         With a file of labels, the judge first judges the labelled answers, and its agreement is stored. Without one,
-        the agreement that was stored last is returned.
+        the notes contain the agreement that was stored last.
         """
         calibration, labels = find_calibration(judge.key), {}
         if self._source is not None:

@@ -76,7 +76,7 @@ def _find_dataset(summary: RunSummary) -> str:
 
 
 def describe_protocol(summary: RunSummary) -> str:
-    """Return one line on the metric, the number of items and the settings behind it."""
+    """Return one line that names the main metric, its interval, the number of items and the settings of the run."""
     main = summary.main
     interval = format_interval(summary.metrics[main], main).strip()
     measured = f"{get_spec(main).title}{get_unit(main)}" + (f", 95 % CI {interval}" if interval else "")
