@@ -194,8 +194,8 @@ def relabel_run(
 def _grade_relabelled(record: Record, task: "Task") -> Record:
     """Grade a record with a corrected label.
 
-    An item that the corrected label excludes from the metrics (`sample.skip`) gets the status `skipped`, even if its call
-    had failed.
+    If the corrected label excludes the item from the metrics (`sample.skip`), the record gets the status `skipped`,
+    even if its call had failed.
     """
     if record.sample.skip is not None and record.status == "error":
         return replace(record, status="skipped", reason=record.sample.skip)
