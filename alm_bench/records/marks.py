@@ -28,7 +28,7 @@ LABEL_KINDS: tuple[Kind, ...] = ("reference-wrong", "clip-broken")
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """A person's mark on one item of a run."""
+    """Note of a person on one item of a run: a fault of reference, clip or parsed answer, or a grade of the answer."""
 
     run: str
     """Name of the run's folder."""
@@ -152,7 +152,10 @@ def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
 
 
 def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
-    """Return the sample as the mark corrects it, and the change. Raises UsageError."""
+    """Return the sample with the reference that the mark gives it, or marked as skipped, and the change of its label.
+
+    Raises UsageError if the mark's answer cannot be the reference of this sample.
+    """
     before = sample.describe_reference()
     note = f": {mark.note}" if mark.note else ""
     if mark.kind == "clip-broken" or mark.answer is None:

@@ -140,7 +140,7 @@ def _build_score_table(summary: Summary, tables: Sequence[JudgedTable]) -> Table
 
 
 def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
-    """Return the notes below the scores of one judge."""
+    """Return the notes below the scores of one judge. `has_labels`: True if means by people's labels are shown."""
     notes = []
     if table.problems:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in table.problems.items())
