@@ -226,6 +226,7 @@ def _get_option_order(record: Record) -> tuple[int, ...] | None:
 
 
 def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparison]:
+    """Yield the comparisons of two runs by each metric, over all items and by group. No p-value is corrected yet."""
     pairs = pair_items(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")

@@ -238,7 +238,9 @@ class Section:
     parts: Sequence[str]
     """Parts of the title: task, split, data revision, items, and settings that deviate from the default."""
     ranked_by: str
+    """Name of the metric by which the runs are ranked."""
     rows: Sequence[Mapping[str, Cell]]
+    """Cells of each row by the name of their column."""
     members: Sequence[Run]
     """Ranked runs, in the order of the rows."""
     ties: Sequence[bool]
