@@ -189,5 +189,5 @@ def build_task_charts(runs: Sequence[ReportRun], address: Address = _make_items_
 
 
 def draw_picture(chart: Chart | None) -> dict[str, object] | None:
-    """Return the title and the SVG of a chart for the page's template."""
+    """Return the title and the SVG of a chart, for the page's template; None without a chart."""
     return None if chart is None else {"title": chart.title, "svg": Markup(draw_svg(chart))}

@@ -52,6 +52,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 class _MarksFile(Struct, frozen=True):
     alm_bench_marks: int
+    """Version of the file format."""
     marks: tuple[Mark, ...]
 
 
@@ -73,7 +74,7 @@ def read_marks(path: Path) -> tuple[Mark, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """Change of one question's label."""
+    """Change of the label (the reference answer) of one question."""
 
     id: str
     """Id of the question."""

@@ -62,6 +62,7 @@ class Collection:
 
     @property
     def tasks(self) -> list[str]:
+        """Names of the tasks in `sections`."""
         return [section.members[0].summary.task for section in self.sections]
 
     @property

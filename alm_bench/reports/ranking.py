@@ -60,6 +60,7 @@ def get_comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
 
 
 def _format_size(parameters: int | None) -> str:
+    """Return a model's number of parameters, such as `167.0M`; `-` if it is not known."""
     if parameters is None:
         return "-"
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
