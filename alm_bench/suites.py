@@ -136,8 +136,11 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _expand_members(tables: _Tables, out: Path, fresh: bool, faults: _ErrorList) -> list[RunOptions]:
-    """Return the options of every model on every task with every seed. Options of later tables replace those of earlier
-    ones."""
+    """Return the options of every model on every task with every seed.
+
+    Options are taken from the suite's defaults, the model's table, the task's table and matching overrides. Options of
+    later tables in this order replace those of earlier ones.
+    """
     members = []
     for model, own in tables.models.items():
         for task, theirs in tables.tasks.items():

@@ -84,14 +84,14 @@ def read_report_run(folder: Path) -> ReportRun:
 
 
 def write_report(folders: Sequence[Path], path: Path, options: ReportOptions | None = None) -> WrittenReport:
-    """Write the report of the finished runs in `folders` to `path`. Raises UsageError and StoreError."""
+    """Read the finished runs in `folders` and write their report to `path`. Raises UsageError and StoreError."""
     if not folders:
         raise UsageError("report takes at least one run, found none")
     return write_page([read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions())
 
 
 def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) -> WrittenReport:
-    """Write the report of runs to `path`. Raises UsageError and StoreError."""
+    """Write the report of runs that have been read to `path`. Raises UsageError and StoreError."""
     choice = ClipChoice.read(options.clips)
     library = ClipLibrary(options.data)
     checked = any(run.summary.audio_check is not None for run in runs)
@@ -189,5 +189,5 @@ def build_task_charts(runs: Sequence[ReportRun], address: Address = _make_items_
 
 
 def draw_picture(chart: Chart | None) -> dict[str, object] | None:
-    """Return the title and the SVG of a chart for the page's template."""
+    """Return the title and the SVG of a chart, for the page's template; None without a chart."""
     return None if chart is None else {"title": chart.title, "svg": Markup(draw_svg(chart))}

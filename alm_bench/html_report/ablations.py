@@ -49,6 +49,8 @@ def _get_settings(run: ReportRun) -> tuple[Any, ...]:
 def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
     """Return the data for the page's section on an ablation: its title, tables of effects, notes and chart, and the
     names of the runs whose clips are played side by side.
+
+    The runs under conditions are given by the condition's name, one run per repeat.
     """
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}

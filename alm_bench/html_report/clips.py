@@ -130,7 +130,10 @@ class ClipLibrary:
         return self._answers[run.summary.run, record.sample.id]
 
     def find_clips(self, runs: Sequence[ReportRun], items: Sequence[tuple[str, str]]) -> list[int]:
-        """Return the indices of the clips of some items, in all runs, in the order of the items."""
+        """Return the indices of the clips of some items in all runs, in the order of the items.
+
+        `items` are pairs of task and item id.
+        """
         names: dict[str, list[str]] = {}
         for run in runs:
             names.setdefault(run.summary.task, []).append(run.summary.run)
@@ -138,7 +141,7 @@ class ClipLibrary:
         return list(dict.fromkeys(index for indices in found for index in indices))
 
     def embed(self, chosen: Sequence[int], budget: int) -> None:
-        """Embed the clips with the indices `chosen`, in this order, until they take `budget` bytes of the page."""
+        """Embed the clips with the given indices, in this order, until they take `budget` bytes of the page."""
         used = 0
         for index, encoded in self._encode(chosen):
             entry = self.clips[index].entry

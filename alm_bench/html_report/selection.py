@@ -43,8 +43,8 @@ class ClipChoice:
 def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
     """Return the items whose clips are embedded, in the order in which they fill the budget.
 
-    Only clean runs of a task determine which items are wrong or changed, if there are any: under a condition that
-    removes the sound, most answers are wrong.
+    If a task has clean runs, only these determine which of its items are wrong or changed, since most answers are wrong
+    under a condition that removes the sound.
     """
     found: dict[Item, None] = {}
     tasks = dict.fromkeys(run.summary.task for run in runs)

@@ -9,7 +9,10 @@ from alm_bench.core.usage import COST, COUNTS, MOST, parse_count, parse_money
 
 
 def find_extra_problem(extra: Mapping[str, Any]) -> str | None:
-    """Return a short reason why `extra` cannot be stored as JSON or has an invalid count or cost; None if valid."""
+    """Return a short reason why an `Output.extra` is invalid; None if it is valid.
+
+    It is invalid if it cannot be stored as JSON, or has an invalid count or cost.
+    """
     for name in COUNTS:
         if extra.get(name) is not None and parse_count(extra[name]) is None:
             return f"{name} {_quote_value(extra[name])}, expected a whole number from 0 to 10^15"

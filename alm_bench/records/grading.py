@@ -22,7 +22,8 @@ def complete_record(
     """Return the record of an item after the model's call.
 
     An answer is parsed and graded; a failed call becomes an error. If the model continued a given beginning of its
-    answer, the text that leads to the answer is put before its output, and the beginning is stored as `prefix`.
+    answer (reasoning and a text that leads over to the answer), the second part of the beginning is put before the
+    output and parsed with it. The whole beginning is stored as `prefix` in the record's `extra`.
 
     An output is also an error if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
     failed call returned, such as an answer whose options could not be scored, is stored with the reason.

@@ -36,12 +36,14 @@ def list_judged_metrics(tables: Sequence[JudgedTable]) -> Metrics:
 
 
 def _get_cluster(record: Record) -> str:
+    """Return the key of the items that intervals resample together: the clip's, or else the question's."""
     return record.sample.groups.get("clip", record.sample.question)
 
 
 def _summarise_judge(
     rows: _Rows, notes: JudgeNotes, groupings: Sequence[str], others: Mapping[str, _Rows]
 ) -> JudgedTable:
+    """Return the results of one judge. `rows` are its judgements, `others` those of each other judge, by judge key."""
     first = rows[0][1]
     scores, clusters = [one.score for _, one in rows], [_get_cluster(record) for record, _ in rows]
     extra = dict.fromkeys(name for _, one in rows for name in one.scores)
@@ -73,18 +75,23 @@ def _summarise_judge(
 
 
 def _get_extra(one: Judgement, name: str) -> float | None:
-    """Return a further score of a judgement. An item without an answer has the score 0, as in the main score."""
+    """Return the score `name` that a judgement has beside its main score; None if it has none.
+
+    For an item without an answer it is 0, like the main score.
+    """
     return 0.0 if one.status == "no answer" else one.scores.get(name)
 
 
 def _compare_repeats(one: Judgement) -> bool | None:
-    """Return True if all repeats have the same score, None without repeats."""
+    """Return True if all repeats of a judgement have the same score, False if not, None if it was not repeated."""
     return len(set(one.repeats)) == 1 if one.repeats else None
 
 
 def _compute_agreement_share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
-    """Return the share of rows with True in `agreeing`. Rows with None are left out; the result is None if no row
-    remains."""
+    """Return the share of rows for which the sequence, with one entry per row, has True.
+
+    Rows with None are left out. Returns None if no row remains.
+    """
     known = [
         (float(value), _get_cluster(record))
         for (record, _), value in zip(rows, agreeing, strict=True)
@@ -107,6 +114,7 @@ def _estimate_mean_label(rows: _Rows, labels: Mapping[str, float]) -> Metric | N
     mean = sum(known) / len(known)
 
     def fill(part: _Rows) -> list[float]:
+        """Return the judge's score of each row, with the mean score in place of missing ones."""
         return [mean if one.score is None else one.score for _, one in part]
 
     rest = [(record, one) for record, one in rows if record.sample.id not in labels]

@@ -28,7 +28,7 @@ LABEL_KINDS: tuple[Kind, ...] = ("reference-wrong", "clip-broken")
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """A person's mark on one item of a run."""
+    """Note of a person on one item of a run: a fault of reference, clip or parsed answer, or a grade of the answer."""
 
     run: str
     """Name of the run's folder."""
@@ -52,6 +52,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 class _MarksFile(Struct, frozen=True):
     alm_bench_marks: int
+    """Version of the file format."""
     marks: tuple[Mark, ...]
 
 
@@ -73,7 +74,7 @@ def read_marks(path: Path) -> tuple[Mark, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """Change of one question's label."""
+    """Change of the label (the reference answer) of one question."""
 
     id: str
     """Id of the question."""
@@ -152,7 +153,10 @@ def _combine_marks(earlier: Mark | None, mark: Mark) -> Mark:
 
 
 def _relabel_sample(sample: Sample, mark: Mark) -> tuple[Sample, LabelChange]:
-    """Return the sample as the mark corrects it, and the change. Raises UsageError."""
+    """Return the sample with the reference that the mark gives it, or marked as skipped, and the change of its label.
+
+    Raises UsageError if the mark's answer cannot be the reference of this sample.
+    """
     before = sample.describe_reference()
     note = f": {mark.note}" if mark.note else ""
     if mark.kind == "clip-broken" or mark.answer is None:

@@ -529,7 +529,7 @@ class SummaryFile(Struct, frozen=True, kw_only=True):
 
 
 class Stamp(Struct, frozen=True, kw_only=True):
-    """Identifies the files that item scores were computed with. If the files have changed, the scores are ignored."""
+    """Hash and size of the files from which item scores were computed. If they have changed, the scores are ignored."""
 
     summary_sha256: str
     """SHA-256 of `summary.json`."""

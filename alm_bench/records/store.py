@@ -58,8 +58,9 @@ def read_records(folder: Path) -> tuple[list[Record], bool]:
 class RunStore:
     """Folder of one run, locked against other writers while it is open.
 
-    `kept` holds the records of earlier sessions. Opening the store removes an incomplete last line. It also removes
-    the records of failed items, which are to be retried, unless `keep_failures` is set (scoring retries nothing).
+    `kept` holds the records that earlier sessions have stored. Opening the store removes an incomplete last line. It
+    also removes the records of failed items, which are to be retried, unless `keep_failures` is set (scoring retries
+    nothing). With `fresh`, it removes all records.
 
     Methods raise StoreLostError once the files are no longer at their paths. All records are also held in memory: if no
     other file has taken the place of a lost file, the records are written there again before the error is raised.
@@ -181,7 +182,7 @@ class RunStore:
         write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
 
     def _is_in_place(self) -> bool:
-        """Return True if the file at the path is the open file."""
+        """Return True if the path of `samples.jsonl` still leads to the open file."""
         assert self._file is not None, "the store is not open"
         return not self._stable_inodes or os.path.samestat(os.fstat(self._file), (self.folder / SAMPLES).stat())
 
@@ -227,7 +228,7 @@ class RunStore:
         return read_header(self.folder)
 
     def update_header(self, **found: Any) -> None:
-        """Set fields of `run.json` while the run is in progress. Its other keys do not change."""
+        """Set the given fields of `run.json` while the run is in progress. The other keys of the file do not change."""
         self.check()
         assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"
         before = self._read_header()

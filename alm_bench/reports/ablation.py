@@ -36,8 +36,8 @@ def build_ablation_report(
 ) -> list[Block]:
     """Return a table of the effects of all conditions on one task, with notes.
 
-    With `details`, further tables show the effects by group, for the first condition with a verdict. `picked` maps each
-    condition that leaves no correct option to the share of items in which the model selects one anyway.
+    With `details`, further tables show the effects by group, for the first condition with a verdict. Each condition
+    that leaves no correct option is given with the share of items in which the model selects an option anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
     overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
@@ -129,7 +129,7 @@ def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, 
 def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
     """Return the entries of one task in the output of `--json`, one per condition.
 
-    `picked` maps each condition that leaves no correct option to the share of items in which the model selects one
+    Each condition that leaves no correct option is given with the share of items in which the model selects an option
     anyway.
     """
     entries = []

@@ -21,7 +21,7 @@ def keep_together(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Cell of a table."""
+    """Cell of a table: its text, with shorter texts to choose from if the table is too wide."""
 
     forms: tuple[str, ...]
     """Full text, followed by shorter forms for narrow terminals, such as a value without its interval."""

@@ -45,7 +45,10 @@ def order_metrics(summary: Summary) -> list[str]:
 
 
 def is_metric_shown(summary: Summary, name: str) -> bool:
-    """Return True unless the metric is an imputed one that equals the main metric because all items are answered."""
+    """Return False for a metric that is redundant in this run, else True.
+
+    A metric that gives a value to unanswered items (`imputes`) equals the main metric if all items are answered.
+    """
     answered = summary.metrics.get("answered")
     return not (get_metric_spec(name).imputes and answered is not None and answered.value == 1)
 

@@ -43,6 +43,7 @@ def build_correlation_cell(metric: Metric) -> Cell:
 
 
 def _build_agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
+    """Return the cells for the columns of `_list_agreement_columns`. The accuracy is shown for judges only."""
     return [
         *(build_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
         build_metric_cell(one.balanced_accuracy, SHARE),
@@ -160,7 +161,7 @@ def _build_model_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement
 
 
 def _build_type_table(check: MetricCheck, answers: Mapping[str, AnswerAgreement], key: str) -> Table:
-    """Return the table of agreement for the answers of one type, whose name is `key`."""
+    """Return the table of agreement on the answers to questions of the type `key`, with one row per metric or judge."""
     count = max(one.by_type[key].n for one in answers.values() if key in one.by_type)
     is_judge = bool(check.titles)
     rows: list[Row] = [

@@ -8,7 +8,7 @@ from alm_bench.scoring.known_agreement import describe_agreement
 
 
 def build_caption_metrics(items: str, found: CaptionMetrics) -> list[Block]:
-    """Return a table with one row per metric and a note. `items` describes the scored items."""
+    """Return a table with one row per metric, and a note that begins with a description of the scored items."""
     rows: list[Row] = [
         [
             get_metric_heading(name) + (f" ({found.weights[name]})" if name in found.weights else ""),

@@ -62,6 +62,7 @@ class Collection:
 
     @property
     def tasks(self) -> list[str]:
+        """Names of the tasks in `sections`."""
         return [section.members[0].summary.task for section in self.sections]
 
     @property
@@ -112,6 +113,11 @@ def _build_size_key(section: Section) -> tuple[int, int]:
 
 
 def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Section], task_of: TaskOf) -> Collection:
+    """Return the collection `name`: models with a run in every section are ranked, the others are `incomplete`.
+
+    The second argument lists all tasks of the collection, `sections` holds the runs of those tasks that have runs, one
+    section per task.
+    """
     best = [{run.summary.model: run for run in reversed(section.members)} for section in sections]
     models = list(dict.fromkeys(model for runs in best for model in runs))
     tasks = [section.members[0].summary.task for section in sections]
@@ -207,7 +213,7 @@ def _list_notes(collection: Collection) -> list[str]:
 
 
 def _build_against_best_cell(metric: Metric) -> Cell:
-    """Return a difference of macro means, marked as a tie unless its interval is below 0."""
+    """Return the cell of the difference to the best macro mean, marked as a tie unless its interval is below 0."""
     cell = build_difference_cell(metric, ACCURACY)
     if metric.high is not None and metric.high < 0:
         return cell

@@ -47,10 +47,10 @@ class MetricComparison:
 
 
 def check_comparability(runs: Sequence[Run], different: bool = False) -> None:
-    """Check that runs can be compared.
+    """Raise UsageError if runs cannot be compared: runs of different tasks, or without common items.
 
-    Raises UsageError for runs of different tasks or without common items. Unless `different` is set, also raises it for
-    different data revisions, prompts, parsers, conditions, option orders, answer modes, tokenizers or metric versions.
+    Unless different settings are allowed (`--different`), runs that differ in one of `SHARED_SETTINGS` or in the
+    version of a metric cannot be compared either.
     """
     first = runs[0]
     for run in runs[1:]:
@@ -171,7 +171,8 @@ def compare_runs(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
 
 
 def format_conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
-    """Return one sentence on the main metric over all items; None if the runs do not have it in common."""
+    """Return one sentence: the better one of the first run and `second` by the main metric over all items, or that no
+    difference was found. Returns None if the runs do not have the metric in common."""
     main = runs[0].summary.main
     cell = next(
         (cell for cell in cells if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
@@ -225,6 +226,7 @@ def _get_option_order(record: Record) -> tuple[int, ...] | None:
 
 
 def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparison]:
+    """Yield the comparisons of two runs by each metric, over all items and by group. No p-value is corrected yet."""
     pairs = pair_items(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
@@ -342,7 +344,8 @@ def _build_row(cell: MetricComparison) -> Row:
 def build_example(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
     """Return a block with one item that the runs answer differently: the reference and both answers.
 
-    `side` is the first word of the title: `won` or `lost` by the second run. `names` are the names of the runs.
+    `side` is `won` or `lost`, the outcome of the second run on this item. The records and `names` are those of the
+    first and of the second run.
     """
     sample = ours.sample
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]

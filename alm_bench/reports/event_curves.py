@@ -77,9 +77,9 @@ class TextPart:
 
 
 def build_event_curves(presence: EventPresence, count: int | None = CURVES) -> list[EventCurve]:
-    """Return the curves of the `count` sound events with the highest peaks, the highest first; of all for None.
+    """Return the curves of the `count` sound events with the highest peaks, the highest first.
 
-    Classes that are not sound events are left out.
+    If `count` is None, return the curves of all sound events. Classes that are not sound events are left out.
     """
     peaks = presence.probabilities.max(axis=0)
     names = list_class_names(presence)

@@ -78,7 +78,7 @@ class Explanation:
         return mark_event_words(self.answer, [clip.presence for clip in self.clips], self.threshold)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the curves of each clip as JSON values, without their points."""
+        """Return the sound events of each clip as JSON values: peak probability and times, but not the curve."""
         return [
             {
                 "clip": clip.name,
@@ -125,7 +125,7 @@ def _draw_picture(explanation: Explanation) -> bytes:
 
 
 def draw_clip(clip: ExplainedClip, explanation: Explanation) -> bytes:
-    """Return a PNG with the log-mel and the curves of one clip."""
+    """Return a PNG of one clip: its log-mel, and below it the curves of its sound events."""
     figure = _make_figure(4.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.6, 2.0])
     _draw_panels(upper, lower, clip, explanation)

@@ -40,7 +40,7 @@ class ItemFilter:
 
 
 def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) -> list[Record]:
-    """Return the records that `conditions` accept, in the given order.
+    """Return the records that the filter accepts, in the given order.
 
     `run` is the run's name, for messages. Raises UsageError if no item of the run has the required id, rule, grouping
     or key; the message lists the known values.

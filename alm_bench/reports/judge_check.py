@@ -33,7 +33,7 @@ class Outcome(Protocol):
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
-        """Mean scores if all texts without a verdict had the score 0, and 1."""
+        """Smallest and largest possible mean score, with 0 and with 1 as the score of all texts without a verdict."""
 
     @property
     def repeats_agree(self) -> Metric | None:

@@ -140,7 +140,7 @@ def _build_score_table(summary: Summary, tables: Sequence[JudgedTable]) -> Table
 
 
 def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
-    """Return the notes below the scores of one judge."""
+    """Return the notes below the scores of one judge. `has_labels`: True if means by people's labels are shown."""
     notes = []
     if table.problems:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in table.problems.items())
@@ -165,6 +165,7 @@ def _list_notes(table: JudgedTable, has_labels: bool) -> list[str]:
 
 
 def _build_bounds_cell(table: JudgedTable) -> Cell:
+    """Return the smallest and the largest possible mean score, with all missing verdicts as 0 and as 1."""
     if table.low is None or table.high is None:
         return convert_to_cell("-")
     return convert_to_cell(f"{format_value(table.low, SHARE)} to {format_value(table.high, SHARE)}")

@@ -109,6 +109,7 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
 
 
 def _is_first_or_tied(section: Section, index: int) -> bool:
+    """Return True if the run at rank `index` (0 is the best) is the best one, or tied with it."""
     return section.ties[index] or (index == 0 and get_metric_value(section.members[0], section.ranked_by) is not None)
 
 
@@ -154,7 +155,7 @@ def _shorten_titles(sections: Sequence[Section]) -> list[str]:
 
 
 def _select_distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
-    """Return the parts of a section's title that are not common to all sections of its task (`alike`)."""
+    """Return the parts of a section's title that are not common to all sections of its task."""
     shared = set.intersection(*(set(one.parts) for one in alike))
     return [part for part in section.parts if part not in shared]
 

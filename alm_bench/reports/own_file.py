@@ -29,8 +29,7 @@ def build_file_check(report: Mapping[str, Any]) -> list[Block]:
 
 
 def _build_list(title: str, lines: Sequence[tuple[str, str]], empty_text: str) -> Block:
-    """Return labelled lines under a title, or one sentence with the title and the last argument if there are no
-    lines."""
+    """Return labelled lines under a title; if there are none, the sentence `title: empty_text.`"""
     if not lines:
         return Text(f"{title}: {empty_text}.")
     shown = list(lines[:MOST_PROBLEMS])

@@ -28,8 +28,8 @@ MetricLocation = Mapping[str, str]
 class PublishedTable:
     """Published table. Its values are in percent, as printed in the source; "" stands for a dash.
 
-    `number` is the number of the table in the Mellow paper, None for a table from another source. `measure` maps
-    columns to the metrics of a run summary with the same meaning.
+    `number` is the number of the table in the Mellow paper, None for a table from another source. `measure` maps a
+    column to the metric of a run summary that is shown in this column for measured runs.
     """
 
     title: str
@@ -125,9 +125,9 @@ def _find_metric(run: RunSummary, measure: MetricLocation) -> Metric | None:
 
 
 def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
-    """Return one sentence on data, prompt, decoding and missing items of a measured row's runs.
+    """Return one sentence on the ways in which a measured row may differ from the published rows.
 
-    In these points a measured row may differ from the published rows.
+    It names data, prompt, decoding and missing items of the runs whose metrics the row shows.
     """
     parts_by_run = []
     for run in used:

@@ -24,7 +24,7 @@ AGAINST_BEST = "against the best"
 BEST = "best"
 
 TaskOf = Callable[[str], Task | None]
-"""Returns the task of a name; None if the plug-in that defines it is not installed."""
+"""Function that returns the task with a given name, or None if the plug-in that defines it is not installed."""
 
 
 def build_comparison_key(run: Run) -> tuple[Any, ...]:
@@ -60,6 +60,7 @@ def get_comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
 
 
 def _format_size(parameters: int | None) -> str:
+    """Return a model's number of parameters, such as `167.0M`; `-` if it is not known."""
     if parameters is None:
         return "-"
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
@@ -165,8 +166,8 @@ def mark_tie(cell: Cell) -> Cell:
 class _MarginCellBuilder:
     """Builder of margin cells: the margin of a run over the text-only baseline that is best on the run's items.
 
-    The best baseline is computed once per set of items. `blind` maps the name of each text-only baseline to its scores
-    by item id, `name` is the name of the metric.
+    The best baseline is computed once per set of items. The first argument maps the name of each text-only baseline to
+    its scores by item id, `name` is the name of the metric.
     """
 
     def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
@@ -238,7 +239,9 @@ class Section:
     parts: Sequence[str]
     """Parts of the title: task, split, data revision, items, and settings that deviate from the default."""
     ranked_by: str
+    """Name of the metric by which the runs are ranked."""
     rows: Sequence[Mapping[str, Cell]]
+    """Cells of each row by the name of their column."""
     members: Sequence[Run]
     """Ranked runs, in the order of the rows."""
     ties: Sequence[bool]
@@ -251,6 +254,10 @@ class Section:
 
 
 def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
+    """Group runs into sets of comparable runs, and return one section per set.
+
+    If several sections have the same title, the versions of condition and metric are added to their titles.
+    """
     sections = [_build_section(members, task_of(members[0].summary.task)) for members in group_runs(runs)]
     titles = Counter(section.title for section in sections)
     return [

@@ -15,13 +15,13 @@ from alm_bench.scoring.reasoning import ReasoningMetrics, compute_reasoning
 
 
 def read_reasoning(summary: RunSummary) -> ReasoningMetrics | None:
-    """Return the figures on a run's reasoning; None if it has none."""
+    """Return the metrics of a run's reasoning; None if the run has no reasoning."""
     table = summary.tables.get("reasoning")
     return None if table is None else msgspec.convert(table, ReasoningMetrics)
 
 
 def describe_reasoning(found: ReasoningMetrics) -> str:
-    """Return the figures in one line: `98.7 % of outputs, 45.3 words [42.1, 48.8]; form kept 97.0 % [95.8, 97.9]`."""
+    """Return the metrics in one line: `98.7 % of outputs, 45.3 words [42.1, 48.8]; form kept 97.0 % [95.8, 97.9]`."""
     parts = []
     if found.share.value:
         parts.append(f"{_format_share(found.share)} of outputs, {format_length(found.words, 'words')}")
@@ -47,7 +47,7 @@ def _format_share(share: Metric) -> str:
 
 
 def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningMetrics | None]:
-    """Return the figures of each run, over the items that all runs have; [] if no run has reasoning."""
+    """Return the reasoning metrics of each run, over the items that all runs have; [] if no run has reasoning."""
     common = set.intersection(*(set(run.records) for run in runs))
     found = []
     for run in runs:
@@ -60,7 +60,7 @@ def build_reasoning_comparison(names: Sequence[str], figures: Sequence[Reasoning
     """Return a table on reasoning with one row per run: share of outputs with reasoning, length, share of unfinished
     ones.
 
-    `names` are the names of the runs. A run without reasoning has None in `figures`, and `none` in its row.
+    `names` are the names of the runs. A run without reasoning has None as its metrics, and `none` in its row.
     """
     rows: list[Row] = []
     for name, found in zip(names, figures, strict=True):
@@ -82,5 +82,5 @@ def build_reasoning_comparison(names: Sequence[str], figures: Sequence[Reasoning
 
 
 def convert_reasoning_to_json(figures: Sequence[ReasoningMetrics | None]) -> list[Mapping[str, Any] | None]:
-    """Return the reasoning figures of each run as a JSON object, or None for a run without reasoning."""
+    """Return the reasoning metrics of each run as a JSON object; None for a run without reasoning."""
     return [None if found is None else asdict(found) for found in figures]

@@ -17,8 +17,8 @@ def build_mark_block(
 ) -> Block:
     """Return one mark with its item as labelled lines.
 
-    `record` is the marked item, None if it was not found, for the reason `problem`. `parsed` is the result of the
-    current parser, and `is_solved` is True if it agrees with the mark.
+    `record` is the marked item. If it was not found, `record` is None and `problem` is the reason. `parsed` is the
+    result of the current parser; `is_solved` is True if that result agrees with the mark.
     """
     lines: list[tuple[str, str]] = [("kind", mark.kind)]
     if mark.note:

@@ -14,7 +14,7 @@ TRAINING_PROJECT = "alm-bench-training"
 
 
 class Log(Protocol):
-    """Function that logs numbers by name."""
+    """Function that logs a dict of numbers by name at a step of the training; runs have no steps."""
 
     def __call__(self, values: Mapping[str, float], step: int | None = None) -> None: ...
 

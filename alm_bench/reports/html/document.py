@@ -57,7 +57,7 @@ class ReportRun:
 
     @property
     def is_clean(self) -> bool:
-        """True for ordinary runs, without a condition that changes clips or options."""
+        """True for runs under the condition `clean`, which changes neither clips nor options."""
         return self.summary.condition == "clean"
 
 

@@ -28,7 +28,8 @@ def build_comparisons(
 ) -> tuple[list[Entry], list[LinkedTable]]:
     """Return the comparisons of the runs of each task, and a matrix for each task with at least three runs.
 
-    `paired` holds the same runs by folder, in the type that `compare` takes. `names` holds their names on the page.
+    The second argument holds the same runs by the name of their folder, in the type that `compare` takes. `names` holds
+    their names on the page, by the name of their folder, too.
     """
     entries: list[Entry] = []
     matrices = []
@@ -45,7 +46,7 @@ def build_comparisons(
 def _build_pair(
     first: ReportRun, second: ReportRun, paired: Mapping[str, Run], names: Mapping[str, str]
 ) -> Entry | None:
-    """Return the comparison of two runs; None if they have no item or no score in common."""
+    """Return the comparison of two runs as a JSON object; None if they have no item or no score in common."""
     if first.task is None:
         return None
     ids = first.summary.run, second.summary.run
@@ -76,7 +77,7 @@ def _build_pair(
 
 
 def _make_versus_address(ids: tuple[str, str], **filters: str) -> str:
-    """Return the address of the items of two runs side by side, with filters."""
+    """Return the address of the items of two runs, given by their folders' names, side by side, with filters."""
     return make_address("items", run=ids[1], versus=ids[0], sort="change", **filters)
 
 
@@ -107,7 +108,10 @@ def _link_rows(table: Table, cells: Sequence[MetricComparison], ids: tuple[str, 
 
 
 def _build_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]) -> LinkedTable:
-    """Return the differences of the main metric, row minus column, with links to the comparisons."""
+    """Return a table of the differences of the main metric between all runs, row minus column, with links to `entries`.
+
+    `names` maps the runs' folders to their names on the page.
+    """
     main = runs[0].summary.main
     found = {entry["ids"]: entry for entry in entries}
     rows: list[Row] = []

@@ -58,8 +58,10 @@ def list_ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _list_logarithmic_ticks(low: float, high: float) -> list[float]:
-    """Return powers of ten between two values, with 2 and 5 times these if the values span few decades; round values
-    of a linear scale if fewer than two of them are in between."""
+    """Return the powers of ten between two values, with 2 and 5 times each power if the values span few decades.
+
+    If fewer than two such ticks lie between the values, return the round values of a linear scale instead.
+    """
     factors = (1.0, 2.0, 5.0) if math.log10(high / low) <= _FEW_DECADES else (1.0,)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]

@@ -67,9 +67,13 @@ class HeatMap:
     rows: Sequence[str]
     columns: Sequence[str]
     counts: Sequence[Sequence[int]]
+    """Counts by row, then by column."""
     links: Sequence[Sequence[str | None]]
+    """Address of the items behind each count, in the same order."""
     row_axis: str = ""
+    """Title of the axis of rows."""
     column_axis: str = ""
+    """Title of the axis of columns."""
 
 
 @dataclass(frozen=True, slots=True)

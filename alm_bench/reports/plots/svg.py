@@ -113,7 +113,8 @@ def _escape_text(text: str, longest: int = 300) -> str:
 
 
 def _draw_label(x: float, y: float, text: str, anchor: str = "start", kind: str = "", width: float = 0) -> str:
-    """Return an SVG text element at a position. `width` is the space in pixels to which the text is cut off."""
+    """Return an SVG text element at a position, cut off at `width` pixels (0: at 90 characters). `anchor` is the SVG
+    attribute `text-anchor`."""
     longest = int(width / _CHARACTER) if width else 90
     name = f' class="{kind}"' if kind else ""
     whole = f"<title>{_escape_text(text)}</title>" if len(text) > longest else ""
@@ -205,8 +206,10 @@ def _draw_dots(chart: DotChart) -> tuple[str, float]:
 
 
 def _draw_point(x: Position, y: float, number: int, series: Series, point: Point, category: str) -> str:
-    """Draw a value and its interval at the height `y`. `x` maps values to pixels; `number` is the index of the
-    series."""
+    """Return a value of a dot chart and its interval as SVG elements, with a tooltip and a link.
+
+    `x` maps values to pixels, `y` is the vertical position in pixels, `number` is the index of the series.
+    """
     kind = _get_style_class(number, series)
     body = ""
     if point.low is not None and point.high is not None:

@@ -19,7 +19,7 @@ def render(
     """Return blocks as text, without a trailing newline.
 
     The other arguments apply to terminals. `width` is the largest number of columns of a line (default: no limit),
-    `styled` enables escape sequences for bold and italics, `ascii_only` replaces all other characters.
+    `styled` enables escape sequences for bold and italics, `ascii_only` replaces characters that are not ASCII.
     """
     if form == "markdown":
         from alm_bench.reports.renderers.markdown import render_markdown

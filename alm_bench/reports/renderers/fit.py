@@ -39,7 +39,7 @@ class FittedColumn:
     overflow: Literal["never", "middle", "end", "wrap"]
     """Treatment of longer texts: shortened in the middle or at the end, wrapped, or never cut."""
 
-    right: bool
+    is_right_aligned: bool
     """True if cells are aligned to the right, as numbers are."""
 
 
@@ -54,12 +54,12 @@ class FittedTable:
     """Cells with a single form each."""
     dropped: Sequence[str]
     """Titles of columns that do not fit."""
-    reasons: dict[str, int]
-    """Reasons for missing values, with the number that refers to them in cells."""
+    note_numbers: dict[str, int]
+    """Notes of cells (reasons for missing values), each with the number that stands for it in the cells."""
 
 
 class _ColumnState:
-    """State of one column while a table is fitted."""
+    """Column of a table whose width is being chosen. `level` selects the form of its cells: 0 for the longest."""
 
     def __init__(self, column: Column, title: str, cells: Sequence[Cell]) -> None:
         self.column = column
@@ -107,9 +107,8 @@ class _ColumnState:
 def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> FittedTable:
     """Choose the columns, the full or short text of each cell, and the widths for a terminal of `width` columns.
 
-    Without `width`, choose all columns with full texts.
-
-    `plain` is a function that converts a text to printable characters.
+    Without `width`, choose all columns with full texts. The last argument is a function that converts a text to
+    printable characters.
     """
     reasons: dict[str, int] = {}
     rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, reasons) for value in row] for row in table.rows]
@@ -136,7 +135,7 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
 def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
     """Split a table into tables that fit `width` columns of a terminal; each repeats the first column.
 
-    `plain` is a function that converts a text to printable characters.
+    The last argument is a function that converts a text to printable characters.
     """
     if width is None:
         return [table]
@@ -163,9 +162,10 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
 
 
 def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
-    """Return the cell as it is printed: forms converted by `plain`, or the shortest form with the number of its note.
+    """Return the cell as it is printed: with all forms in printable characters or, if it has a note, with its shortest
+    form and the note's number, such as `n/a [1]`.
 
-    A new note is added to `reasons`, which maps notes to their numbers.
+    The last argument maps notes to their numbers. If it lacks the cell's note, the note is added to it.
     """
     if cell.note is not None:
         number = reasons.setdefault(cell.note, len(reasons) + 1)
@@ -175,6 +175,7 @@ def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dic
 
 
 def _has_numbers(column: _ColumnState) -> bool:
+    """Return True if each cell of the column holds a number, or a text that stands for a missing one."""
     return bool(column.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in column.list_texts())
 
 

@@ -158,7 +158,7 @@ class _TerminalRenderer:
                 yield ""
             fitted = fit_table(piece, self._width, self._make_printable)
             yield from self._render_rows(fitted)
-            notes += [f"[{number}] {reason}" for reason, number in fitted.reasons.items()]
+            notes += [f"[{number}] {reason}" for reason, number in fitted.note_numbers.items()]
             if fitted.dropped:
                 notes.append(f"Not shown at this width: {'; '.join(fitted.dropped)}.")
         notes += table.notes
@@ -198,5 +198,5 @@ class _TerminalRenderer:
             fill = " " * (column.width - cell_len(text))
             painted = self._paint(text, style)
             last = number == len(cells) - 1
-            parts.append(fill + painted if column.right else painted + ("" if last else fill))
+            parts.append(fill + painted if column.is_right_aligned else painted + ("" if last else fill))
         return (" " * GAP).join(parts).rstrip(" ")
