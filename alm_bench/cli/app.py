@@ -91,7 +91,7 @@ def _handle_global_options(
 
 
 def _complete_commands(group: typer.Typer) -> None:
-    """Give every command of a group the global options and a plain help text."""
+    """Add the global options to every command of a group, and show arguments in its help text by their metavar only."""
     for one in (*group.registered_commands, group.registered_callback):
         if one is not None and one.callback is not None:
             one.callback = add_global_options(one.callback)

@@ -20,7 +20,7 @@ def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _complete_last_name(names: Iterable[str], incomplete: str) -> list[str]:
-    """Complete the last name of a comma-separated list, except with names that the list already contains."""
+    """Complete the last entry of the comma-separated list `incomplete`, with `names` that are not yet in it."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
     return [f"{before}{comma}{name}" for name in _select_matching(names, last) if name not in taken]
@@ -136,7 +136,7 @@ def complete_export_formats(incomplete: str) -> list[str]:
 
 
 def build_choices_completer(*known: str) -> Complete:
-    """Return a function that completes the given values."""
+    """Return a completion function for an option whose only values are `known`."""
     return lambda incomplete: _select_matching(known, incomplete)
 
 

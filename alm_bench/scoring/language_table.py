@@ -205,6 +205,6 @@ def _compare_with_reference(
 
 
 def _get_question(row: Scored) -> str:
-    """Return the id that the question has in common with its translations."""
+    """Return the question id of an item, which translations of one question share."""
     languages = row.sample.languages
     return row.sample.id if languages is None or languages.question_id is None else languages.question_id

@@ -27,7 +27,7 @@ class Leak:
     """Accuracy of one cue, such as "the longest option", on the questions in which it selects an option."""
 
     cue: str
-    """Description of the option that the cue selects."""
+    """Description of the option that the cue selects, such as "the longest option"."""
 
     items: int
     """Number of questions in which the cue selects an option."""

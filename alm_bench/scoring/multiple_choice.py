@@ -132,7 +132,7 @@ def compute_chance(sample: Sample) -> float:
 def _count_correct_sets(sample: Sample) -> int:
     """Return the number of option sets that are correct.
 
-    A correct option may be represented by any non-empty set of its duplicates.
+    There are several if a correct option has duplicates: any of them, or several of them, may then be selected for it.
     """
     copies = Counter(normalise_choice(sample, index) for index in range(len(sample.choices)))
     right = {normalise_choice(sample, index) for index in sample.targets or ()}

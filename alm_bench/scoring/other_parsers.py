@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleAccuracy:
-    """Accuracy of a model's answers by one rule, and the accuracy of empty texts and of refusals by the same rule."""
+    """Accuracy of a model's answers by one rule, compared with the accuracy that empty texts and refusals get by it."""
 
     rule: Rule
     """The rule."""

@@ -43,7 +43,7 @@ class PartsItem:
     """Number of tokens of the output; None if the model does not report it."""
 
     tokens_before: int | None = None
-    """Number of tokens before the answer, as the model's tokenizer counts them; None if it did not."""
+    """Number of tokens before the answer, counted by the model's tokenizer; None if it counted none."""
 
     seconds: float | None = None
     """Duration of the model's answer in seconds."""
@@ -57,7 +57,7 @@ class PartsItem:
 
 @dataclass(frozen=True, slots=True)
 class PartsTable:
-    """Number of outputs by the status, the form and the shortened parts that were found in reading their parts."""
+    """Counts of outputs after they were split into parts: by status, by form, and by shortened part."""
 
     status: Mapping[str, int]
     """Number of items by status (`parsing.parts.PartsStatus`)."""
@@ -69,8 +69,8 @@ class PartsTable:
     """Number of items in which a part is shortened, by part."""
 
     counted: int
-    """Number of items whose tokens before the answer the model's tokenizer counted; of the others they are estimated
-    from the share of characters."""
+    """Number of items for which the model's tokenizer counted the tokens before the answer. For the other items, the
+    tokens are estimated from the share of characters."""
 
 
 def read_parts(text: str, output_format: str) -> Parts:
@@ -100,7 +100,7 @@ def score_parts(items: Sequence[PartsItem]) -> tuple[Metrics, dict[str, Any]]:
 
 
 Read = Sequence[tuple[PartsItem, Parts]]
-"""Items with their parts."""
+"""Pairs of an item and the parts of its output."""
 
 
 def _compute_complete_share(read: Read) -> Metric:
@@ -110,7 +110,10 @@ def _compute_complete_share(read: Read) -> Metric:
 
 
 def _list_part_texts(read: Read, name: str) -> list[tuple[PartsItem, str, str]]:
-    """Return (item, text, reference) of the part `name` for each item that has the whole part and its reference."""
+    """Return one tuple (item, text, reference) of the part `name` per item that has a reference for it.
+
+    Items whose output lacks this part, or has it shortened, are left out.
+    """
     return [
         (item, parts.texts[name], item.references[name])
         for item, parts in read

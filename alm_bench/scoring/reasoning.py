@@ -74,7 +74,7 @@ def compute_reasoning(
 
 
 def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], missing: str) -> Metric:
-    """Return the mean of the lengths that are known, or the reason `missing` if none is."""
+    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason `missing`."""
     known = [(row, float(length)) for row, length in zip(rows, lengths, strict=True) if length]
     if not known:
         return Metric.missing(missing)
@@ -93,7 +93,7 @@ def keeps_format(text: str, format: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _compile_format(format: str) -> re.Pattern[str]:
-    """Return the pattern of the whole outputs for which `keeps_format` is True."""
+    """Return a pattern that matches a whole output if its tags are those of `format` (see `keeps_format`)."""
     tags = list(_TAG.finditer(format))
     names = "|".join(sorted({re.escape(tag[2]) for tag in tags}))
     parts = []

@@ -51,7 +51,7 @@ class Evidence:
     """Lower bound of the changed score divided by the clean score; None without an interval."""
 
     changed: float
-    """Share of items whose answer differs, 0..1."""
+    """Share of items whose answer differs between clean and changed clips, 0..1."""
 
     clean: Margin
     """Margin of the clean score over the best text-only baseline."""
@@ -66,7 +66,7 @@ class Evidence:
 
     @property
     def keeps_score(self) -> bool:
-        """True if at least 90 % of the clean score remain on changed clips."""
+        """True if at least 90 % of the clean score remains on changed clips, by the lower bound of the interval."""
         return self.lower_retention is not None and self.lower_retention >= KEPT
 
 
