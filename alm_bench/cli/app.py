@@ -158,6 +158,7 @@ def _run() -> NoReturn:
 
 
 def _fail(message: str, status: int) -> NoReturn:
+    """Print an error message in one line, and exit with this status."""
     if (VERBOSITY.verbose or VERBOSITY.log is not None) and sys.exc_info()[0] is not None:
         for line in hide_secrets_in_text(traceback.format_exc()).splitlines():
             print_detail(line)

@@ -168,7 +168,7 @@ def _classify(text: str, candidates: tuple[str, ...]) -> str | None:
 
 @cache
 def _load_identifier(candidates: tuple[str, ...]) -> "LanguageIdentifier":
-    """Return the classifier of texts in one of the candidate languages."""
+    """Return py3langid's classifier, limited to the candidate languages; with no candidates, for all its languages."""
     if candidates:
         identifier = copy(_load_identifier(()))  # a copy shares the arrays of the model
         identifier.set_languages(candidates)

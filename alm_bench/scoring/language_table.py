@@ -90,7 +90,10 @@ def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable 
 
 
 def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
-    """Return the metric `ANSWER_LANGUAGE`; {} if no item declares the language of its answer."""
+    """Return the metric `ANSWER_LANGUAGE`, the share of answers in the declared language, by its name.
+
+    Answers whose language is not certain are left out. Returns {} if no item declares the language of its answer.
+    """
     declared = [row for row in drop_skipped_rows(rows) if _get_declared_answer_language(row) is not None]
     if not declared:
         return {}
@@ -109,7 +112,10 @@ def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
 
 
 def check_answer_language(row: Scored) -> Verdict | None:
-    """Return the verdict on the language of an item's answer; None without a text or an expected language."""
+    """Return the verdict on the language of an answer: `expected`, `other` or `unsure`.
+
+    Returns None without a text or an expected language.
+    """
     expected = _get_declared_answer_language(row)
     return None if expected is None or not (row.text or "").strip() else check_language(row.text or "", expected)
 
