@@ -12,7 +12,7 @@ import typer
 from alm_bench.core import AlmBenchError
 from alm_bench.records.find import LATEST, RUNS
 
-Complete = Callable[[str], list[str]]
+Completer = Callable[[str], list[str]]
 
 
 def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
@@ -135,7 +135,7 @@ def complete_export_formats(incomplete: str) -> list[str]:
     return _select_matching(list_formats(), incomplete)
 
 
-def build_choices_completer(*known: str) -> Complete:
+def build_choices_completer(*known: str) -> Completer:
     """Return a completion function for an option whose only values are `known`."""
     return lambda incomplete: _select_matching(known, incomplete)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERSION = "language@1"
 """Name and version of the rules. The version is raised with every change that can change a result."""
 
-Verdict = Literal["expected", "other", "unsure"]
+LanguageVerdict = Literal["expected", "other", "unsure"]
 """The answer is in the expected language, in another one, or its language cannot be determined."""
 
 MIN_PROBABILITY = 0.8
@@ -94,7 +94,7 @@ def detect_language(text: str) -> DetectedLanguage:
     return DetectedLanguage(found, possible)
 
 
-def check_language(text: str, expected: str) -> Verdict:
+def check_language(text: str, expected: str) -> LanguageVerdict:
     """Compare the language of a text with the expected one, given by its code.
 
     Return `expected` if they are the same, `other` if the text cannot be in the expected language, else `unsure`.

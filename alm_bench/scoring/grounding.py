@@ -15,7 +15,7 @@ from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split_by_group
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, GroundingVerdict, judge, judge_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Effect:
     changed: Metric
     """Share of items whose answer differs between clean and changed clips."""
 
-    verdict: Verdict | None
+    verdict: GroundingVerdict | None
     """Verdict on whether the model uses the audio; None if none could be given, for the reason in `reason`."""
 
     reason: str | None = None
@@ -254,7 +254,7 @@ class Measurement:
     """Share of repeats whose answer differs, by item."""
 
 
-FindVerdict = Callable[[Measurement], tuple[Verdict | None, str | None]]
+FindVerdict = Callable[[Measurement], tuple[GroundingVerdict | None, str | None]]
 """Function that judges one group of items: returns a verdict, and the reason if there is none or it is "cannot
 tell"."""
 
@@ -266,7 +266,7 @@ class _ClipVerdictFinder:
     keeps_evidence: bool
     """True if the changed clips may still contain the information that the answer needs."""
 
-    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+    def __call__(self, measurement: Measurement) -> tuple[GroundingVerdict | None, str | None]:
         clean, noise = measurement.margins
         if clean is None or noise is None:
             return None, "no text-only baseline is known item by item"
@@ -296,7 +296,7 @@ class _ChainVerdictFinder:
         values = zip(kept, scored.changed, scored.noise, strict=True)
         return _ChainVerdictFinder({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
 
-    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+    def __call__(self, measurement: Measurement) -> tuple[GroundingVerdict | None, str | None]:
         ids = [row.sample.id for row in measurement.rows]
         if not self.control or not self.control.keys() >= set(ids):
             return judge_reasoning(measurement.effect.changed, measurement.effect.drop)

@@ -7,7 +7,7 @@ from typing import Any
 
 from alm_bench.core import Metric, MetricError, Metrics, Scored, Task
 from alm_bench.core.languages import ItemLanguages
-from alm_bench.scoring.answer_language import VERSION, Verdict, check_language
+from alm_bench.scoring.answer_language import VERSION, LanguageVerdict, check_language
 from alm_bench.scoring.intervals import compute_share
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.multiple_choice import compute_mean, drop_skipped_rows, list_clusters
@@ -19,7 +19,7 @@ ANSWER_LANGUAGE = "answer_language"
 REFERENCE = "en"
 """Language that the others are compared with."""
 
-Pair = tuple[str, str]
+LanguagePair = tuple[str, str]
 """Languages of question and answer."""
 
 
@@ -58,7 +58,7 @@ class LanguageCell:
     p: float | None = None
     """Two-sided p-value of the difference."""
 
-    reference: Pair | None = None
+    reference: LanguagePair | None = None
     """Pair of languages that `difference` refers to."""
 
 
@@ -78,7 +78,7 @@ class LanguageTable:
 
 def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable | None:
     """Return the results by languages; None if no item declares the languages of its question and its answer."""
-    by_pair: dict[Pair, list[Scored]] = {}
+    by_pair: dict[LanguagePair, list[Scored]] = {}
     for row in drop_skipped_rows(rows):
         if (pair := _get_language_pair(row)) is not None:
             by_pair.setdefault(pair, []).append(row)
@@ -111,7 +111,7 @@ def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
     return {} if table is None else {"languages": asdict(table)}
 
 
-def check_answer_language(row: Scored) -> Verdict | None:
+def check_answer_language(row: Scored) -> LanguageVerdict | None:
     """Return the verdict on the language of an answer: `expected`, `other` or `unsure`.
 
     Returns None without a text or an expected language.
@@ -125,7 +125,7 @@ def _get_declared_answer_language(row: Scored) -> str | None:
     return None if row.sample.languages is None else row.sample.languages.answer
 
 
-def _get_language_pair(row: Scored) -> Pair | None:
+def _get_language_pair(row: Scored) -> LanguagePair | None:
     """Return the declared languages of question and answer, or None if one of them is not declared.
 
     If the question has no written language, the language of the speech is taken as its language.
@@ -146,9 +146,9 @@ def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, f
 
 
 def _build_cell(
-    pair: Pair,
+    pair: LanguagePair,
     rows: Sequence[Scored],
-    rows_by_pair: Mapping[Pair, Sequence[Scored]],
+    rows_by_pair: Mapping[LanguagePair, Sequence[Scored]],
     score_by_row_id: Mapping[int, float],
 ) -> LanguageCell:
     """Return the results of `rows`, the items whose languages are `pair`.
@@ -179,7 +179,7 @@ def _build_cell(
     )
 
 
-def _find_reference_pair(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pair | None:
+def _find_reference_pair(pair: LanguagePair, by_pair: Mapping[LanguagePair, Sequence[Scored]]) -> LanguagePair | None:
     """Return the pair of languages that `pair` is compared with, or None.
 
     It is (English, English). If the run has no such items, it is English questions with answers in the same language.

@@ -12,7 +12,7 @@ from alm_bench.scoring.chains import find_chain, get_output_text
 from alm_bench.scoring.intervals import compute_mean_interval
 from alm_bench.scoring.multiple_choice import compute_mean, compute_weights, list_clusters
 
-Answered = tuple[Scored, Mapping[str, Any]]
+RowWithExtra = tuple[Scored, Mapping[str, Any]]
 """A row with the further values that the adapter returned with the answer (`Output.extra`)."""
 
 _TAG = re.compile(r"<(/?)(\w+)>")
@@ -42,7 +42,7 @@ class ReasoningMetrics:
 
 
 def compute_reasoning(
-    answered: Sequence[Answered], format: str | None, answer_tags: Sequence[str] = ()
+    answered: Sequence[RowWithExtra], format: str | None, answer_tags: Sequence[str] = ()
 ) -> ReasoningMetrics | None:
     """Return the metrics of the reasoning in outputs.
 
