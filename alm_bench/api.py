@@ -39,16 +39,16 @@ class Progress:
     """Unit of `done` and `total`: items, captions that SPICE parses, or calls of judges."""
 
     title: str
-    """Name of the run."""
+    """Name of the run for items, else `SPICE` or `judge`."""
 
     done: int
-    """Number of finished items or captions."""
+    """Number of finished items, captions or verdicts, as `stage` says."""
 
     total: int
-    """Number of all items or captions."""
+    """Number of all items, captions or verdicts."""
 
     statuses: Mapping[str, int]
-    """Number of finished items by status."""
+    """Number of finished items by status; empty for captions and verdicts."""
 
     def __str__(self) -> str:
         counts = "".join(f", {count} {status}" for status, count in self.statuses.items())

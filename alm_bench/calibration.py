@@ -40,10 +40,16 @@ class AnswerAgreement:
     """Agreement of one metric with people's labels of answers."""
 
     all: Agreement
+    """Agreement over all labelled answers."""
+
     by_type: Mapping[str, Agreement] = field(default_factory=dict)
+    """Agreement by type of answer; empty if the file has no types."""
+
     by_model: Mapping[str, ModelRates] = field(default_factory=dict)
+    """Mean scores by the model that wrote the answers; empty if the file has no models."""
+
     orders: Sequence[PairOrder] = ()
-    """Order of each pair of models by people and by the metric."""
+    """Comparison of each pair of models by people and by the metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class PairAgreement:
     """Share of pairs of captions in which one metric prefers the same caption as people."""
 
     all: Metric
+    """Share over all pairs."""
+
     by_kind: Mapping[str, Metric]
+    """Share by kind of pair (`CaptionPair.kind`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class MetricCheck:
     """Names and hashes of the weights by metric, for metrics that compute with weights."""
 
     titles: Mapping[str, str] = field(default_factory=dict)
-    """Names in tables of judges; empty for metrics, which have a title of their own."""
+    """Title in tables by name of the judge; empty for metrics, whose specifications have a title."""
 
     has_pairs: bool = False
     """True for pairs of captions, False for answers."""
@@ -220,7 +229,7 @@ def compute_caption_pair_agreement(
 def _compute_preference_agreement(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:
     """Compute the share of pairs in which the metric and people prefer the same caption.
 
-    A row is the difference of the metric between the two captions, and the pair."""
+    A row holds the score of the first caption minus the score of the second, and the pair."""
     return compute_pair_agreement(
         [gain for gain, _ in rows], [pair.votes for _, pair in rows], [pair.clip for _, pair in rows]
     )

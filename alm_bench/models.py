@@ -21,8 +21,8 @@ class FunctionAdapter(BaseAdapter):
     """Adapter that calls a plain function. Clips are decoded to `request.waves`, mono at 16 kHz.
 
     Its identity is the name of the function, with a hash of its source and of the plain values that it is bound to (see
-    `hash_function`). If the function is bound to other values, it has a new identity in every process, and its runs
-    cannot be resumed.
+    `hash_function`). A function without a hash, such as one that is bound to other objects, has a new identity in every
+    process, and its runs cannot be resumed.
 
     A function that continues a given beginning of its answer (`request.prefix`) declares it as an adapter does:
     `function.abilities = Abilities(continuation=True)`.
@@ -57,7 +57,8 @@ def hash_function(function: Callable[..., Any]) -> str | None:
 
 
 def _describe_function(function: Any) -> list[Any] | None:
-    """Return what `hash_function` hashes: a function's source and the values that it is bound to; None if it cannot."""
+    """Return a function's source and the values that it is bound to, as plain values; None if there is no source, or if
+    any value is not plain."""
     if isinstance(function, functools.partial):
         inner = _describe_function(function.func)
         bound: list[Any] = [list(function.args), dict(function.keywords)]

@@ -91,7 +91,7 @@ def _handle_global_options(
 
 
 def _complete_commands(group: typer.Typer) -> None:
-    """Give every command of a group the global options and a plain help text."""
+    """Add the global options to every command of a group, and show arguments in its help text by their metavar only."""
     for one in (*group.registered_commands, group.registered_callback):
         if one is not None and one.callback is not None:
             one.callback = add_global_options(one.callback)
@@ -158,6 +158,7 @@ def _run() -> NoReturn:
 
 
 def _fail(message: str, status: int) -> NoReturn:
+    """Print an error message in one line, and exit with this status."""
     if (VERBOSITY.verbose or VERBOSITY.log is not None) and sys.exc_info()[0] is not None:
         for line in hide_secrets_in_text(traceback.format_exc()).splitlines():
             print_detail(line)

@@ -12,7 +12,7 @@ import typer
 from alm_bench.core import AlmBenchError
 from alm_bench.records.find import LATEST, RUNS
 
-Complete = Callable[[str], list[str]]
+Completer = Callable[[str], list[str]]
 
 
 def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
@@ -20,7 +20,7 @@ def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _complete_last_name(names: Iterable[str], incomplete: str) -> list[str]:
-    """Complete the last name of a comma-separated list, except with names that the list already contains."""
+    """Complete the last entry of the comma-separated list `incomplete`, with `names` that are not yet in it."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
     return [f"{before}{comma}{name}" for name in _select_matching(names, last) if name not in taken]
@@ -135,8 +135,8 @@ def complete_export_formats(incomplete: str) -> list[str]:
     return _select_matching(list_formats(), incomplete)
 
 
-def build_choices_completer(*known: str) -> Complete:
-    """Return a function that completes the given values."""
+def build_choices_completer(*known: str) -> Completer:
+    """Return a completion function for an option whose only values are `known`."""
     return lambda incomplete: _select_matching(known, incomplete)
 
 

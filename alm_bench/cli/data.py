@@ -73,9 +73,9 @@ def _build_reports(
 ) -> list[dict[str, Any]]:
     """Return one report per task or question file.
 
-    `choice` is the value of `--data`, `what` the command's name in messages. If `decodes_headers` is True, clips are
-    opened. `file_options` are options that only question files have, such as `map`: raises UsageError if there are some
-    and `task` names no file.
+    `task` and `split` are the task and the split that the user named, if any. `choice` is the value of `--data`, `what`
+    the command's name in messages. If `decodes_headers` is True, clips are opened. `file_options` are options that only
+    question files have, such as `map`. Raises UsageError if there are any and `task` names no file.
     """
     from alm_bench.cli.own_file import build_file_report
 

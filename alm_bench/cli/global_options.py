@@ -25,6 +25,7 @@ def _set_verbose(context: typer.Context, value: bool) -> None:
 
 
 def _check_verbosity() -> None:
+    """Raise UsageError if both `--quiet` and `--verbose` are set."""
     if VERBOSITY.quiet and VERBOSITY.verbose:
         VERBOSITY.quiet = VERBOSITY.verbose = False
         raise UsageError("--quiet and --verbose do not go together: expected one of them")

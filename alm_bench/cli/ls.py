@@ -74,7 +74,7 @@ def ls(
 
 
 def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per task, and the reasons why plug-ins could not be loaded, by plug-in name."""
     from alm_bench.plugins import catalogue
 
     rows = [
@@ -100,7 +100,7 @@ def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_models() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per model, and the reasons why plug-ins could not be loaded, by plug-in name."""
     import dataclasses
 
     from alm_bench.plugins import catalogue
@@ -122,7 +122,7 @@ def _list_models() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per condition, and the reasons why plug-ins could not be loaded, by plug-in name."""
     from alm_bench.plugins import catalogue
     from alm_bench.runner.conditions import CLEAN, load_condition_classes
 
@@ -150,7 +150,7 @@ def _changes_clips(condition: "type[Condition]") -> bool:
 
 
 def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per metric, and the reasons why plug-ins could not be loaded, by plug-in name."""
     from alm_bench.scoring.metrics import OPEN, list_broken_metrics, list_metric_specs
 
     specs = list_metric_specs()
@@ -170,7 +170,7 @@ def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per objective, and the reasons why plug-ins could not be loaded, by plug-in name."""
     try:
         from alm_bench.train.objectives import load_objective_classes
     except ModuleNotFoundError as error:
@@ -182,7 +182,7 @@ def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per reward, and the reasons why plug-ins could not be loaded, by plug-in name."""
     from alm_bench.train.rewards import load_reward_classes
 
     registry = load_reward_classes()
@@ -190,7 +190,7 @@ def _list_rewards() -> tuple[list[Row], Mapping[str, str]]:
 
 
 def _list_judges() -> tuple[list[Row], Mapping[str, str]]:
-    """Return the rows of the table, and the reasons why plug-ins could not be loaded, by name."""
+    """Return one table row per judge preset, and the reasons why plug-ins could not be loaded, by plug-in name."""
     from alm_bench.judges import load_presets
 
     registry = load_presets()

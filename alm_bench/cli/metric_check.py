@@ -71,7 +71,11 @@ def metric_check(
 
 
 def pick_labelled_file(file: Path | None, labels: Path | None) -> Path:
-    """Return the file to read. Raises UsageError for two files, DataError if there is none."""
+    """Return the labelled file to read: `file` (the argument) or `labels` (the option).
+
+    If both are None, return the first of `KNOWN_FILES` that exists in the data folder.
+    Raises UsageError if both are given, DataError if none is given and the data folder has none.
+    """
     if file is not None and labels is not None:
         raise UsageError(f"found the file {file} and --labels {labels}, expected one of them")
     if (named := file or labels) is not None:

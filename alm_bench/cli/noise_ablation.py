@@ -113,7 +113,7 @@ def _print_effects(
 
 
 def _write_plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
-    """Write a plot of the effects to `file`, and print its path."""
+    """Write a plot of the effects to `file` and print its path. Without a score to plot, print only a note."""
     from alm_bench.reports.plots.files import write_ablation_picture
     from alm_bench.runner.conditions import create_condition
 

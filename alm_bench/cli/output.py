@@ -85,6 +85,7 @@ def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -
 
 
 def _print(blocks: "Sequence[Block]", end: str, stream: Any, form: "Form | None") -> None:
+    """Print blocks in the form `form` of text; None for the form that fits the stream."""
     from alm_bench.reports import detect_screen, render
 
     out = sys.stdout if stream is None else stream

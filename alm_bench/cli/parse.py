@@ -69,7 +69,11 @@ def parse(
 
 
 def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
-    """Return the options in the values of `--choices`, each of which is an option or a file with one per line."""
+    """Return the options in the values of `--choices`, each of which is an option or a file with one per line.
+
+    `form` is the value of `--form`: for forms other than `choice`, the result is empty. Raises UsageError if there are
+    options and the form takes none, or the reverse.
+    """
     if form != "choice":
         if values:
             raise UsageError(f"--choices goes with --form choice, found --form {form}")

@@ -48,18 +48,24 @@ class Display(Protocol):
     def close(self) -> None: ...
 
     def create_for_unit(self, unit: "Unit") -> "Display":
-        """Return a display in another unit that takes the place of this one, on the same lines of the terminal."""
+        """Return a display in another unit, which replaces this one on the same lines of the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit in which progress is displayed, such as MB. It is `size` counts, and is shown with `digits` decimals."""
+    """Unit in which progress is displayed, such as MB for counts of bytes."""
 
     name: str
+    """Name of the unit in displays."""
+
     size: int = 1
+    """Number of counts in one unit, such as 1,000,000 bytes in one MB."""
+
     digits: int = 0
+    """Number of decimals of a displayed value."""
 
     def format(self, count: int) -> str:
+        """Return a count as a number of units, without the name of the unit."""
         return f"{count / self.size:,.{self.digits}f}"
 
 
@@ -68,7 +74,10 @@ MEGABYTES = Unit("MB", size=1_000_000, digits=1)
 
 
 class TerminalBars:
-    """Progress bars. Columns can refer to `task.fields[rate]` and `task.fields[note]`."""
+    """Progress bars of rich, one per activity.
+
+    A text column shows an activity's rate by `{task.fields[rate]}`, and its note by `{task.fields[note]}`.
+    """
 
     def __init__(self, console: Console, unit: Unit, columns: Sequence[ProgressColumn]) -> None:
         self._bars, self._unit = RichProgress(*columns, console=console), unit

@@ -334,7 +334,10 @@ def write_html_report(path: Path, folders: Sequence[Path], json_: bool) -> None:
 
 
 def describe_resume(fresh: bool) -> str:
-    """Return a line for an interrupted run: which items are stored, and how to resume."""
+    """Return a line for an interrupted run: which items are stored, and how to resume.
+
+    `fresh` is True if the command had the option `--fresh`.
+    """
     return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} resumes the run"
 
 

@@ -112,7 +112,7 @@ def train(
 
 
 def _list_values(entry: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers of a log entry of the trainer by name, such as `answers/loss` for the stage `answers`."""
+    """Return the measured numbers of a log entry of the trainer, named by stage and measure (`answers/loss`)."""
     numbers = {name: value for name, value in entry.items() if isinstance(value, int | float)}
     counts = ("stage", "step", "total")
     return {f"{entry['name']}/{name}": value for name, value in numbers.items() if name not in counts}

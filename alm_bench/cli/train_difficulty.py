@@ -122,7 +122,10 @@ def _get_recipe_adapter(recipe: "TrainConfig", model_arg: Sequence[str] | None) 
 
 
 def _print_result(measured: "Sequence[RowMeasurement]", path: Path, label: str, json_: bool) -> None:
-    """Print the number of rows by the number of right draws, and where the table is."""
+    """Print how many rows have 0, 1, 2, ... right answers among the sampled ones, and the path of the table.
+
+    `label` names the model.
+    """
     from alm_bench.train.difficulty import count_rows_by_right_draws
 
     counts = count_rows_by_right_draws(measured)

@@ -45,7 +45,7 @@ class Agreement:
     """Mean of sensitivity and specificity, over the answers that people label 0 or 1."""
 
     accuracy: Metric
-    """Share of the answers that people label 0 or 1 on which the score says the same."""
+    """Share of the answers with the label 0 or 1 that the score puts into the same class, right or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,11 @@ class PairOrder:
     """Comparison of two models by people's labels and by a metric's scores, on the questions that both answered."""
 
     first: str
+    """Name of the first model."""
+
     second: str
+    """Name of the second model."""
+
     n: int
     """Number of questions that both models answered."""
 
@@ -109,9 +113,9 @@ def compute_pair_agreement(
 ) -> Metric:
     """Return the share of pairs of texts in which a metric prefers the same text as people do.
 
-    `score_differences`, `votes` and `clusters` (clips) hold one entry per pair. A gain is the score of the first text
-    minus the score of the second one. A vote is positive if people prefer the first text, negative if they prefer the
-    second one. Pairs with a vote of 0 are left out. A pair with a gain of 0 counts as wrong.
+    `score_differences`, `votes` and `clusters` (clips) hold one entry per pair. A score difference is the score of the
+    first text minus the score of the second one. A vote is positive if people prefer the first text, negative if they
+    prefer the second one. Pairs with a vote of 0 are left out. A pair with a score difference of 0 counts as wrong.
     """
     kept = [index for index, vote in enumerate(votes) if vote]
     if not kept:
@@ -232,7 +236,10 @@ def _build_weighted_spearman(x: Array, y: Array, cluster_indices: npt.NDArray[np
     orders = [(np.argsort(values, kind="stable"), values) for values in (x, y)]
 
     def compute_midranks(weights: Array, order: npt.NDArray[np.int64], values: Array) -> Array:
-        """Return the weighted mid-ranks of the items, shape (draws, items)."""
+        """Return the weighted mid-ranks of the items, shape (draws, items).
+
+        `weights` has shape (draws, items), `values` and `order`, the indices that sort them, shape (items,).
+        """
         ordered = values[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         group = np.cumsum(np.r_[False, ordered[1:] != ordered[:-1]])
@@ -243,6 +250,7 @@ def _build_weighted_spearman(x: Array, y: Array, cluster_indices: npt.NDArray[np
         return ranks
 
     def correlate(draw_counts: Array) -> Array:
+        """Return the correlation in each draw, shape (draws,), from the clusters' counts, shape (draws, clusters)."""
         parts = []
         for some in np.array_split(draw_counts, max(1, len(draw_counts) // 100)):  # to limit memory
             weights = some[:, cluster_indices]
@@ -273,6 +281,7 @@ def _build_weighted_kendall(x: Array, y: Array, cluster_indices: npt.NDArray[np.
             total[cluster_indices[index]] += np.bincount(cluster_indices, weights=pairs, minlength=count)
 
     def correlate(draw_counts: Array) -> Array:
+        """Return the correlation in each draw, shape (draws,), from the clusters' counts, shape (draws, clusters)."""
         agreeing, different_x, different_y = (np.einsum("dc,dc->d", draw_counts @ total, draw_counts) for total in sums)
         with np.errstate(invalid="ignore", divide="ignore"):
             found: Array = agreeing / np.sqrt(different_x * different_y)

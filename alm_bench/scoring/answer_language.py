@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERSION = "language@1"
 """Name and version of the rules. The version is raised with every change that can change a result."""
 
-Verdict = Literal["expected", "other", "unsure"]
+LanguageVerdict = Literal["expected", "other", "unsure"]
 """The answer is in the expected language, in another one, or its language cannot be determined."""
 
 MIN_PROBABILITY = 0.8
@@ -94,7 +94,7 @@ def detect_language(text: str) -> DetectedLanguage:
     return DetectedLanguage(found, possible)
 
 
-def check_language(text: str, expected: str) -> Verdict:
+def check_language(text: str, expected: str) -> LanguageVerdict:
     """Compare the language of a text with the expected one, given by its code.
 
     Return `expected` if they are the same, `other` if the text cannot be in the expected language, else `unsure`.
@@ -168,7 +168,7 @@ def _classify(text: str, candidates: tuple[str, ...]) -> str | None:
 
 @cache
 def _load_identifier(candidates: tuple[str, ...]) -> "LanguageIdentifier":
-    """Return the classifier of texts in one of the candidate languages."""
+    """Return py3langid's classifier, limited to the candidate languages; with no candidates, for all its languages."""
     if candidates:
         identifier = copy(_load_identifier(()))  # a copy shares the arrays of the model
         identifier.set_languages(candidates)

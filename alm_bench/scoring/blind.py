@@ -46,7 +46,7 @@ def compute_baseline_scores(
     """Return the expected score of each row, by name of the text-only baseline.
 
     The baselines are a uniform guess, the strategies in `picks`, and the predictions that are stored with all rows.
-    `picks` holds, by strategy, the index of the option that it selects on each row.
+    `picks` maps the name of a strategy to the index of the option that it selects on each row, None for no option.
     """
     stored = {name: [row.blind[name] for row in rows] for name in list_complete_baselines(rows)}
     table = {UNIFORM: [compute_chance(row.sample) for row in rows]}
@@ -64,7 +64,7 @@ def score_choice_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """Return the expected score of each row for the text-only baselines of multiple choice.
 
     The baseline "most frequent letter" is computed from the correct answers of these rows, like the row of that name in
-    table 2 of the Mellow paper.
+    table 2 of the Mellow paper. On a question with too few options for this letter, it selects the first option.
     """
     if not rows:
         return {}
@@ -128,8 +128,8 @@ def compute_margin(
 ) -> Margin | None:
     """Return the margin over the best text-only baseline; None without rows or without baselines.
 
-    `values` and `scores` hold one score per row of the metric `name`. If `scores` is None, the accuracy of each row is
-    used.
+    `values` (per baseline) and `scores` (of the model) hold one score of the metric `name` per row. If `scores` is
+    None, the accuracy of each row is used.
     """
     if not rows or not values:
         return None

@@ -44,7 +44,7 @@ class Chain:
     """Text of the output, as the model wrote it."""
 
     reasoning: Reasoning
-    """Reasoning in it."""
+    """Spans of the reasoning within `output`."""
 
     @property
     def passages(self) -> list[str]:
@@ -52,7 +52,7 @@ class Chain:
         return [self.output[slice(*span)] for span in self.reasoning.passages]
 
     def rebuild(self, passages: Sequence[str]) -> Beginning:
-        """Return the beginning of the answer with these texts in place of the passages of the reasoning."""
+        """Return the beginning of the answer, with one of these texts in place of each passage of the reasoning."""
         parts, done = [], 0
         for span, text in zip(self.reasoning.passages, passages, strict=True):
             parts += [self.output[done : span[0]], text]
@@ -63,7 +63,7 @@ class Chain:
         return Beginning(f"{chain}\n" if chain.strip() else "", LEAD)
 
     def replace_passages(self, replace: Callable[[str], str]) -> Beginning:
-        """Return the beginning of the answer with each passage of the reasoning replaced by `change(passage)`."""
+        """Return the beginning of the answer with each passage of the reasoning replaced by `replace(passage)`."""
         return self.rebuild([replace(passage) for passage in self.passages])
 
     def truncate(self, share: float) -> Beginning:
@@ -101,7 +101,10 @@ def get_output_text(row: Scored, extra: Mapping[str, Any]) -> str | None:
 
 
 def find_chain(row: Scored, extra: Mapping[str, Any], answer_tags: Sequence[str] = ()) -> Chain | None:
-    """Return the chain of thought of an item's output; None without one. `extra` are the adapter's further values."""
+    """Return the chain of thought of an item's output; None without one.
+
+    `extra` holds the values that the adapter returned beside the answer (`Output.extra`).
+    """
     text = get_output_text(row, extra)
     if not text:
         return None

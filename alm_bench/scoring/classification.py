@@ -48,7 +48,8 @@ def build_corpus_statistic(
 
     The metrics are `accuracy`, macro `precision`, `recall` and `f1`, and the recall of each label.
 
-    `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
+    `golds` and `predictions` hold the correct and the predicted label of each item, as indices into `recall_names`,
+    which holds the metric name of each label's recall. A prediction of None is wrong for every label.
     """
     cells = count_confusions(golds, predictions, len(recall_names))
     return Corpus(("accuracy", "precision", "recall", "f1", *recall_names), cells, compute_metrics_from_confusions)

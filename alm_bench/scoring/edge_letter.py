@@ -16,10 +16,10 @@ LETTERS = "ABCD"
 
 
 def find_edge_letter(text: str, letters: str = LETTERS) -> str | None:
-    """Return the letter that a script finds in a text; None if it finds none.
+    """Return the option letter that the scoring scripts of AIR-Bench and MMSU read from a text; None if there is none.
 
-    It is the first character if that is one of `letters`, else the second-last character if that is one (`The answer
-    is A.`). All line breaks, and blanks at the ends, are removed first.
+    It is the first character if it is in `letters`, else the second-last character if it is in `letters` (`The answer
+    is A.`). All line breaks, and white space at the ends, are removed first.
     """
     said = text.strip().replace("\n", "")
     return next((said[at] for at in (0, -2) if -len(said) <= at < len(said) and said[at] in letters), None)
@@ -32,7 +32,7 @@ def is_correct_letter(sample: Sample, letter: str | None) -> bool:
 
 
 def is_empty_answer(text: str) -> bool:
-    """Return True for an answer without text, and for `None`, which the scripts treat as such."""
+    """Return True for an answer without text, and for the text `None`, which the scripts treat as an empty answer."""
     return text.strip() in ("", "None")
 
 

@@ -15,7 +15,7 @@ from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split_by_group
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge, judge_reasoning
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, GroundingVerdict, judge, judge_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Effect:
     changed: Metric
     """Share of items whose answer differs between clean and changed clips."""
 
-    verdict: Verdict | None
+    verdict: GroundingVerdict | None
     """Verdict on whether the model uses the audio; None if none could be given, for the reason in `reason`."""
 
     reason: str | None = None
@@ -60,7 +60,7 @@ class Effect:
 
 
 def build_missing_effect(reason: str) -> Effect:
-    """Return an effect without values, for a given reason."""
+    """Return an effect without values. `reason` says why it could not be measured."""
     none = Metric.missing(reason)
     return Effect(none, none, none, none, none, None, reason)
 
@@ -70,9 +70,9 @@ NO_CHAIN = "no answered item has a chain of thought"
 
 
 def build_chainless_effect(item_count: int, reason: str) -> Effect:
-    """Return the effect, without values, of a change of chains of thought if none of the items has one to change.
+    """Return the effect of a changed chain of thought on items of which none has a chain. It has no values.
 
-    `item_count` is the number of items, `reason` the reason why no chain can be changed.
+    `item_count` is the number of the items, `reason` says why no chain could be changed.
     """
     return replace(build_missing_effect(reason), verdict="cannot tell", left_out=item_count)
 
@@ -109,7 +109,7 @@ def compute_effects(
 def _compute_by_group(
     task: Task, pairs: Sequence[ItemPair], find_verdict: "FindVerdict"
 ) -> dict[str, dict[str, Effect]]:
-    """Return the effects by grouping and key; `find_verdict` judges each of them."""
+    """Return the effect on each group of items by grouping and key, with the verdict that `find_verdict` returns."""
     kept = _select_scored(task, pairs)
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
@@ -128,7 +128,7 @@ def _compute_by_group(
 
 
 def _select_scored(task: Task, pairs: Sequence[ItemPair]) -> list[ItemPair]:
-    """Return the items with a reference answer and a score."""
+    """Return the pairs whose item has a reference answer and the task's main score."""
     return [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
 
 
@@ -157,8 +157,9 @@ def compute_chain_effects(
 class _ItemScores:
     """Scores of the items on clean and changed clips, and of the text-only baselines.
 
-    All sequences have one entry per item; `noise` and `changed` are averages over repeats; `changed` is the share of
-    repeats whose answer differs from the answer on the clean clip. `bounded` is True for scores in 0..1.
+    All sequences have one entry per item. `name` is the metric of the scores, and `baselines` holds the scores of each
+    text-only baseline by its name. `noise` is the score on changed clips, averaged over repeats. `changed` is the share
+    of repeats whose answer differs from the answer on the clean clip. `bounded` is True for scores in 0..1.
     """
 
     name: str
@@ -166,7 +167,7 @@ class _ItemScores:
     clean: Sequence[float]
     noise: Sequence[float]
     changed: Sequence[float]
-    blind: Mapping[str, Sequence[float]]
+    baselines: Mapping[str, Sequence[float]]
     bounded: bool
 
     @staticmethod
@@ -178,9 +179,9 @@ class _ItemScores:
         changed = [pair.changed for pair in pairs]
         rows = [pair.clean for pair in pairs]
         known = isinstance(task, HasTextBaselines) and len(select_rows_with_reference(rows)) == len(rows)
-        blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
+        baselines = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
-        return _ItemScores(name, pairs, clean, noise, changed, blind, bounded)
+        return _ItemScores(name, pairs, clean, noise, changed, baselines, bounded)
 
     def compute_effect(self, item_indices: Sequence[int], find_verdict: "FindVerdict") -> Effect:
         """Return the effect on the items at these indices, judged by `find_verdict`."""
@@ -197,7 +198,7 @@ class _ItemScores:
             None,
             score=self.name,
         )
-        values = {name: [scores[p] for p in item_indices] for name, scores in self.blind.items()}
+        values = {name: [scores[p] for p in item_indices] for name, scores in self.baselines.items()}
         margins = [compute_margin(rows, values, scores, self.name) for scores in (clean, noise)]
         if margins[0] is not None:
             guess = float(np.average(values[UNIFORM], weights=item_weights)) if UNIFORM in values else None
@@ -215,7 +216,8 @@ class _ItemScores:
     def _order_for_drop(
         self, clean: Sequence[float], noise: Sequence[float]
     ) -> tuple[Sequence[float], Sequence[float]]:
-        """Return both score lists in the order in which a drop is a positive difference (second minus first)."""
+        """Return the two score lists in an order in which second minus first is positive if the change makes the score
+        worse."""
         return (noise, clean) if get_metric_spec(self.name).higher_is_better else (clean, noise)
 
     def _get_lower_retention(self, retention: Metric) -> float | None:
@@ -252,7 +254,7 @@ class Measurement:
     """Share of repeats whose answer differs, by item."""
 
 
-FindVerdict = Callable[[Measurement], tuple[Verdict | None, str | None]]
+FindVerdict = Callable[[Measurement], tuple[GroundingVerdict | None, str | None]]
 """Function that judges one group of items: returns a verdict, and the reason if there is none or it is "cannot
 tell"."""
 
@@ -264,7 +266,7 @@ class _ClipVerdictFinder:
     keeps_evidence: bool
     """True if the changed clips may still contain the information that the answer needs."""
 
-    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+    def __call__(self, measurement: Measurement) -> tuple[GroundingVerdict | None, str | None]:
         clean, noise = measurement.margins
         if clean is None or noise is None:
             return None, "no text-only baseline is known item by item"
@@ -294,7 +296,7 @@ class _ChainVerdictFinder:
         values = zip(kept, scored.changed, scored.noise, strict=True)
         return _ChainVerdictFinder({pair.clean.sample.id: (changed, score) for pair, changed, score in values})
 
-    def __call__(self, measurement: Measurement) -> tuple[Verdict | None, str | None]:
+    def __call__(self, measurement: Measurement) -> tuple[GroundingVerdict | None, str | None]:
         ids = [row.sample.id for row in measurement.rows]
         if not self.control or not self.control.keys() >= set(ids):
             return judge_reasoning(measurement.effect.changed, measurement.effect.drop)

@@ -17,9 +17,8 @@ LOW_KAPPA = 0.4
 def compute_judged_mean(scores: Sequence[float | None], clusters: Sequence[Hashable]) -> Metric:
     """Return the mean of scores in 0..1, with an interval that includes the missing ones.
 
-    The value is the mean over the items with a score. The lower end of the interval is that of the mean in which every
-    missing score is 0, the upper end that of the mean in which it is 1: missing scores widen the interval and do not
-    move the value.
+    The value is the mean over the items with a score. The lower bound of the interval is computed with 0 in place of
+    every missing score, the upper bound with 1: missing scores widen the interval and do not move the value.
     """
     known = [score for score in scores if score is not None]
     if not known:
@@ -30,7 +29,10 @@ def compute_judged_mean(scores: Sequence[float | None], clusters: Sequence[Hasha
 
 
 def compute_bounds(scores: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Return the mean of the scores if every missing one is 0, and if it is 1; (None, None) without items."""
+    """Return the lowest and the highest mean of the scores: with 0, and with 1, in place of every missing score.
+
+    Returns (None, None) without items.
+    """
     if not scores:
         return None, None
     total, missing = sum(score for score in scores if score is not None), sum(score is None for score in scores)

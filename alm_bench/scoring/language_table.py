@@ -7,7 +7,7 @@ from typing import Any
 
 from alm_bench.core import Metric, MetricError, Metrics, Scored, Task
 from alm_bench.core.languages import ItemLanguages
-from alm_bench.scoring.answer_language import VERSION, Verdict, check_language
+from alm_bench.scoring.answer_language import VERSION, LanguageVerdict, check_language
 from alm_bench.scoring.intervals import compute_share
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.multiple_choice import compute_mean, drop_skipped_rows, list_clusters
@@ -19,7 +19,7 @@ ANSWER_LANGUAGE = "answer_language"
 REFERENCE = "en"
 """Language that the others are compared with."""
 
-Pair = tuple[str, str]
+LanguagePair = tuple[str, str]
 """Languages of question and answer."""
 
 
@@ -58,7 +58,7 @@ class LanguageCell:
     p: float | None = None
     """Two-sided p-value of the difference."""
 
-    reference: Pair | None = None
+    reference: LanguagePair | None = None
     """Pair of languages that `difference` refers to."""
 
 
@@ -78,7 +78,7 @@ class LanguageTable:
 
 def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable | None:
     """Return the results by languages; None if no item declares the languages of its question and its answer."""
-    by_pair: dict[Pair, list[Scored]] = {}
+    by_pair: dict[LanguagePair, list[Scored]] = {}
     for row in drop_skipped_rows(rows):
         if (pair := _get_language_pair(row)) is not None:
             by_pair.setdefault(pair, []).append(row)
@@ -90,7 +90,10 @@ def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable 
 
 
 def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
-    """Return the metric `ANSWER_LANGUAGE`; {} if no item declares the language of its answer."""
+    """Return the metric `ANSWER_LANGUAGE`, the share of answers in the declared language, by its name.
+
+    Answers whose language is not certain are left out. Returns {} if no item declares the language of its answer.
+    """
     declared = [row for row in drop_skipped_rows(rows) if _get_declared_answer_language(row) is not None]
     if not declared:
         return {}
@@ -108,8 +111,11 @@ def build_language_tables(task: Task, rows: Sequence[Scored]) -> dict[str, Any]:
     return {} if table is None else {"languages": asdict(table)}
 
 
-def check_answer_language(row: Scored) -> Verdict | None:
-    """Return the verdict on the language of an item's answer; None without a text or an expected language."""
+def check_answer_language(row: Scored) -> LanguageVerdict | None:
+    """Return the verdict on the language of an answer: `expected`, `other` or `unsure`.
+
+    Returns None without a text or an expected language.
+    """
     expected = _get_declared_answer_language(row)
     return None if expected is None or not (row.text or "").strip() else check_language(row.text or "", expected)
 
@@ -119,7 +125,7 @@ def _get_declared_answer_language(row: Scored) -> str | None:
     return None if row.sample.languages is None else row.sample.languages.answer
 
 
-def _get_language_pair(row: Scored) -> Pair | None:
+def _get_language_pair(row: Scored) -> LanguagePair | None:
     """Return the declared languages of question and answer, or None if one of them is not declared.
 
     If the question has no written language, the language of the speech is taken as its language.
@@ -140,9 +146,9 @@ def _score_rows(task: Task, rows: Sequence[Scored]) -> tuple[str, Mapping[int, f
 
 
 def _build_cell(
-    pair: Pair,
+    pair: LanguagePair,
     rows: Sequence[Scored],
-    rows_by_pair: Mapping[Pair, Sequence[Scored]],
+    rows_by_pair: Mapping[LanguagePair, Sequence[Scored]],
     score_by_row_id: Mapping[int, float],
 ) -> LanguageCell:
     """Return the results of `rows`, the items whose languages are `pair`.
@@ -173,7 +179,7 @@ def _build_cell(
     )
 
 
-def _find_reference_pair(pair: Pair, by_pair: Mapping[Pair, Sequence[Scored]]) -> Pair | None:
+def _find_reference_pair(pair: LanguagePair, by_pair: Mapping[LanguagePair, Sequence[Scored]]) -> LanguagePair | None:
     """Return the pair of languages that `pair` is compared with, or None.
 
     It is (English, English). If the run has no such items, it is English questions with answers in the same language.
@@ -205,6 +211,6 @@ def _compare_with_reference(
 
 
 def _get_question(row: Scored) -> str:
-    """Return the id that the question has in common with its translations."""
+    """Return the question id of an item, which translations of one question share."""
     languages = row.sample.languages
     return row.sample.id if languages is None or languages.question_id is None else languages.question_id

@@ -27,7 +27,7 @@ class Leak:
     """Accuracy of one cue, such as "the longest option", on the questions in which it selects an option."""
 
     cue: str
-    """Description of the option that the cue selects."""
+    """Description of the option that the cue selects, such as "the longest option"."""
 
     items: int
     """Number of questions in which the cue selects an option."""
@@ -55,8 +55,8 @@ class Leak:
 def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
     """Return the accuracy of every cue that selects an option of at least one question.
 
-    Suspicious cues come first, then the cues with the lowest p-values. Questions without options, with several right
-    options or without a known answer are left out.
+    Suspicious cues come first, then the cues with the lowest p-values. Skipped questions, and questions without
+    options, with several right options or without a known answer, are left out.
     """
     from scipy.stats import binomtest
 
@@ -101,7 +101,7 @@ def _pick_by_length(sample: Sample, sign: int) -> int | None:
 
 
 def _pick_mentioned(sample: Sample, text: str) -> int | None:
-    """Return the index of the option that occurs in a text as whole words; None unless exactly one does."""
+    """Return the index of the only option that occurs in a text as whole words; None if no option or several occur."""
     plain = f" {_LETTERS_ONLY.sub(' ', text.casefold())} "
     names = [_LETTERS_ONLY.sub(" ", normalise_choice(sample, index)).strip() for index in range(len(sample.choices))]
     named = [index for index, name in enumerate(names) if len(name) >= _MIN_NAME and f" {name} " in plain]

@@ -30,7 +30,7 @@ def find_most_likely_option(sample: Sample, values: Sequence[float]) -> int | No
 
 
 def select_by_each_metric(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
-    """Return the most likely option by each metric of `normalise_log_likelihoods`, in the form of a parsed answer."""
+    """Return the most likely option by each metric of `normalise_log_likelihoods`, as one parsed answer per metric."""
     return {
         metric_name: _build_parsed_choice(sample, metric_name, values)
         for metric_name, values in normalise_log_likelihoods(likelihoods).items()

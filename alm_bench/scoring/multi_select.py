@@ -79,7 +79,7 @@ def _count_options(row: Scored) -> tuple[int, int, int]:
 
 
 def _normalise_options(sample: Sample, indices: Sequence[int] | None) -> set[str]:
-    """Return the normalised texts of the options at these indices."""
+    """Return the normalised texts of the options at these indices; empty if `indices` is None."""
     return {normalise_choice(sample, index) for index in indices or ()}
 
 

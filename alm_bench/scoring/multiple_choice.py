@@ -132,7 +132,7 @@ def compute_chance(sample: Sample) -> float:
 def _count_correct_sets(sample: Sample) -> int:
     """Return the number of option sets that are correct.
 
-    A correct option may be represented by any non-empty set of its duplicates.
+    There are several if a correct option has duplicates: any of them, or several of them, may then be selected for it.
     """
     copies = Counter(normalise_choice(sample, index) for index in range(len(sample.choices)))
     right = {normalise_choice(sample, index) for index in sample.targets or ()}
@@ -189,7 +189,7 @@ def _count_option_orders(row: Scored) -> int:
 
 
 def _compute_option_agreement(rows: Sequence[Scored]) -> float:
-    """Return the share of the pairs of `rows`, which ask one question, in which the same option is selected."""
+    """Return the share of pairs of rows, all of one question, in which both rows select the same option."""
     said = [get_selected_text(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)
@@ -213,7 +213,7 @@ def compute_by_group(
 ) -> dict[str, dict[str, Metrics]]:
     """Compute metrics on the rows of each group: a mapping from grouping to key to metrics, with sorted keys.
 
-    `compute` computes the metrics of some rows.
+    `compute` is called with the rows of each group, and returns their metrics.
     """
     parts = split_by_group(rows, groupings)
     return {grouping: {key: compute(part) for key, part in keys.items()} for grouping, keys in parts.items()}

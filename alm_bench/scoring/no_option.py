@@ -18,7 +18,7 @@ SHORTEST = 3
 
 @dataclass(frozen=True, slots=True)
 class NoOptionCounts:
-    """Outputs that select no option."""
+    """Share of outputs that select no option, and their number by reason."""
 
     share: Metric
     """Share of outputs that select no option."""
@@ -48,7 +48,7 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOptionCounts | None:
 
 
 def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:
-    """Return the reason why a text selects none of the options of a question."""
+    """Return the reason why a text selects none of the options of a question (see `NoOptionCounts.reasons`)."""
     if parsed.status != "unparsed":
         return parsed.status
     options = [normalise_choice(sample, index) for index in range(len(sample.choices))]
@@ -65,7 +65,7 @@ def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:
 
 
 def _contains_attached_option(text: str, option: str) -> bool:
-    """Return True if a text contains an option within a longer word, and is not much longer than the option."""
+    """Return True if an option occurs in a text as a part of a longer word, and the text is not much longer than it."""
     if len(option) < SHORTEST or len(text) > 2 * len(option) + 20:
         return False
     start = text.find(option)

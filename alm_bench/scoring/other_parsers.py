@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleAccuracy:
-    """Accuracy of a model's answers by one rule, and the accuracy of empty texts and of refusals by the same rule."""
+    """Accuracy of a model's answers by one rule, compared with the accuracy that empty texts and refusals get by it."""
 
     rule: Rule
     """The rule."""
@@ -141,9 +141,10 @@ def _select_by_evalscope(answer: Answer) -> int:
 
 
 def _find_template_letters(answer: Answer) -> tuple[str, list[int]]:
-    """Return the text without punctuation at its ends, and the indices of the options whose letter occurs in it.
+    """Return (text, indices): the answer without punctuation at its ends, and the options whose letter occurs in it.
 
-    The letter must be in brackets, else before a space, else before a full stop; the first form that occurs is used.
+    Letters in brackets are searched first; if there are none, letters before a space; if there are none, letters before
+    a full stop.
     """
     said = f" {answer.text.strip(',.!?;:')} "
     letters = ascii_uppercase[: len(answer.choices)]
@@ -159,16 +160,16 @@ def _score_random_guess(answer: Answer) -> float:
 
 
 def _score_lmms_mmau(answer: Answer) -> float:
-    """Score the first letter that `_find_template_letters` returns, or a random guess."""
+    """Score the first option that `_find_template_letters` returns, or a random guess if it returns none."""
     _, found = _find_template_letters(answer)
     return float(answer.is_correct(found[0])) if found else _score_random_guess(answer)
 
 
 def _score_lmms_mmar(answer: Answer) -> float:
-    """Score the last letter that `_find_template_letters` returns.
+    """Score an option that `_find_template_letters` returns: the last in brackets, or the first if none is in brackets.
 
-    Without such a letter, the option whose text occurs last is scored, if the text has more than five words. Otherwise,
-    a random guess is scored.
+    If there are no letters and the answer has more than five words, the option whose text occurs last in it is scored.
+    Otherwise, a random guess is scored.
     """
     said, found = _find_template_letters(answer)
     if found:
@@ -180,9 +181,9 @@ def _score_lmms_mmar(answer: Answer) -> float:
 
 
 def _score_mmsu(answers: Sequence[Answer]) -> Scores:
-    """Score the first or the second-last character as a letter.
+    """Score the letter at the first or the second-last character of each text (`find_edge_letter`).
 
-    An empty text gets the letter of the answer before it. A text without such a letter is excluded.
+    An empty text gets the letter of the answer before it. Texts for which no letter results are excluded.
     """
     earned: Scores = []
     before: str | None = None

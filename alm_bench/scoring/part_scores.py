@@ -43,7 +43,7 @@ class PartsItem:
     """Number of tokens of the output; None if the model does not report it."""
 
     tokens_before: int | None = None
-    """Number of tokens before the answer, as the model's tokenizer counts them; None if it did not."""
+    """Number of tokens before the answer, counted by the model's tokenizer; None if it counted none."""
 
     seconds: float | None = None
     """Duration of the model's answer in seconds."""
@@ -57,7 +57,7 @@ class PartsItem:
 
 @dataclass(frozen=True, slots=True)
 class PartsTable:
-    """Number of outputs by the status, the form and the shortened parts that were found in reading their parts."""
+    """Counts of outputs after they were split into parts: by status, by form, and by shortened part."""
 
     status: Mapping[str, int]
     """Number of items by status (`parsing.parts.PartsStatus`)."""
@@ -69,8 +69,8 @@ class PartsTable:
     """Number of items in which a part is shortened, by part."""
 
     counted: int
-    """Number of items whose tokens before the answer the model's tokenizer counted; of the others they are estimated
-    from the share of characters."""
+    """Number of items for which the model's tokenizer counted the tokens before the answer. For the other items, the
+    tokens are estimated from the share of characters."""
 
 
 def read_parts(text: str, output_format: str) -> Parts:
@@ -99,18 +99,21 @@ def score_parts(items: Sequence[PartsItem]) -> tuple[Metrics, dict[str, Any]]:
     return metrics, {"parts": asdict(table)}
 
 
-Read = Sequence[tuple[PartsItem, Parts]]
-"""Items with their parts."""
+ItemsWithParts = Sequence[tuple[PartsItem, Parts]]
+"""Pairs of an item and the parts of its output."""
 
 
-def _compute_complete_share(read: Read) -> Metric:
+def _compute_complete_share(read: ItemsWithParts) -> Metric:
     """Return the share of outputs with the status `ok`, in which every part was read."""
     complete = [float(parts.status == "ok") for _, parts in read]
     return compute_share(complete, [item.sample.id for item, _ in read])
 
 
-def _list_part_texts(read: Read, name: str) -> list[tuple[PartsItem, str, str]]:
-    """Return (item, text, reference) of the part `name` for each item that has the whole part and its reference."""
+def _list_part_texts(read: ItemsWithParts, name: str) -> list[tuple[PartsItem, str, str]]:
+    """Return one tuple (item, text, reference) of the part `name` per item that has a reference for it.
+
+    Items whose output lacks this part, or has it shortened, are left out.
+    """
     return [
         (item, parts.texts[name], item.references[name])
         for item, parts in read
@@ -124,7 +127,7 @@ def normalise_transcript(text: str) -> str:
     return " ".join(normalise_text(letters).split())
 
 
-def _score_transcripts(read: Read) -> Metrics:
+def _score_transcripts(read: ItemsWithParts) -> Metrics:
     """Return the word and character error rates of the transcripts."""
     found = [
         (item, normalise_transcript(text), reference)
@@ -149,7 +152,7 @@ def compute_error_rate(name: str, pairs: Sequence[tuple[str, str]]) -> Metric:
     return Metric(float(measure(references, texts)), n=len(pairs))
 
 
-def _score_translations(read: Read) -> Metrics:
+def _score_translations(read: ItemsWithParts) -> Metrics:
     """Return chrF and BLEU of the translations."""
     found = _list_part_texts(read, "translation")
     if not found:
@@ -174,7 +177,7 @@ def _select_bleu_tokenizer(item: PartsItem) -> str:
     return "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
 
 
-def _score_responses(read: Read) -> Metrics:
+def _score_responses(read: ItemsWithParts) -> Metrics:
     """Return the share of responses that are right by the rule of short answers."""
     found = _list_part_texts(read, "response")
     if not found:
@@ -183,7 +186,7 @@ def _score_responses(read: Read) -> Metrics:
     return {"response_contained": compute_share(values, [item.sample.id for item, _, _ in found])}
 
 
-def _measure_delay(read: Read) -> Metrics:
+def _measure_delay(read: ItemsWithParts) -> Metrics:
     """Return the mean number of tokens and of seconds before the answer, over the outputs whose answer was read."""
     answered = [(item, parts) for item, parts in read if parts.answer is not None and item.text]
     tokens = [count for item, parts in answered if (count := _count_tokens_before_answer(item, parts)) is not None]

@@ -107,7 +107,10 @@ def _get_accuracy(row: Scored) -> float:
 
 
 def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
-    """Test if accuracy is equal at all positions of the correct option."""
+    """Return the test of the hypothesis that accuracy is the same at all positions of the correct option.
+
+    `golds` holds the position of the correct option of each item, `count` is the number of options.
+    """
     right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(count)[list(golds)]
     if right.all() or not right.any():
         return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
@@ -117,7 +120,11 @@ def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], count: int) -> 
 def _test_wrong_choices(
     rows: Sequence[Scored], golds: Sequence[int], chosen_indices: Sequence[int | None], count: int
 ) -> ChiSquare:
-    """Test if wrong answers are evenly distributed over the positions other than the correct one."""
+    """Return the test of the hypothesis that wrong answers are spread evenly over the positions of the wrong options.
+
+    `golds` and `chosen_indices` hold the positions of the correct and of the selected option of each item, `count` is
+    the number of options.
+    """
     wrong = [
         n
         for n, (row, place) in enumerate(zip(rows, chosen_indices, strict=True))

@@ -12,7 +12,7 @@ from alm_bench.scoring.chains import find_chain, get_output_text
 from alm_bench.scoring.intervals import compute_mean_interval
 from alm_bench.scoring.multiple_choice import compute_mean, compute_weights, list_clusters
 
-Answered = tuple[Scored, Mapping[str, Any]]
+RowWithExtra = tuple[Scored, Mapping[str, Any]]
 """A row with the further values that the adapter returned with the answer (`Output.extra`)."""
 
 _TAG = re.compile(r"<(/?)(\w+)>")
@@ -42,7 +42,7 @@ class ReasoningMetrics:
 
 
 def compute_reasoning(
-    answered: Sequence[Answered], format: str | None, answer_tags: Sequence[str] = ()
+    answered: Sequence[RowWithExtra], format: str | None, answer_tags: Sequence[str] = ()
 ) -> ReasoningMetrics | None:
     """Return the metrics of the reasoning in outputs.
 
@@ -74,7 +74,7 @@ def compute_reasoning(
 
 
 def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], missing: str) -> Metric:
-    """Return the mean of the lengths that are known, or the reason `missing` if none is."""
+    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason `missing`."""
     known = [(row, float(length)) for row, length in zip(rows, lengths, strict=True) if length]
     if not known:
         return Metric.missing(missing)
@@ -93,7 +93,7 @@ def keeps_format(text: str, format: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _compile_format(format: str) -> re.Pattern[str]:
-    """Return the pattern of the whole outputs for which `keeps_format` is True."""
+    """Return a pattern that matches a whole output if its tags are those of `format` (see `keeps_format`)."""
     tags = list(_TAG.finditer(format))
     names = "|".join(sorted({re.escape(tag[2]) for tag in tags}))
     parts = []

@@ -92,7 +92,7 @@ def compute_spice(
     """Return the SPICE F-score of each item, 0..1, from PTB-tokenised texts.
 
     `names` are the names of the items in messages. Scores are cached by content in the user's cache, and so are the
-    parses of all but long texts. A repeated evaluation reads them, and an interrupted one resumes. Raises MetricError
+    parses of all but long texts. A repeated or resumed evaluation reads both from there. Raises MetricError
     without Java or CoreNLP. If SPICE cannot score some items, raises MetricError with the name of the first one, after
     the scores of all other items are cached.
     """

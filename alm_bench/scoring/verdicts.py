@@ -15,7 +15,7 @@ from typing import Literal
 from alm_bench.core.types import Metric
 from alm_bench.scoring.blind import Margin
 
-Verdict = Literal[
+GroundingVerdict = Literal[
     "grounded",
     "partly",
     "not listening",
@@ -51,7 +51,7 @@ class Evidence:
     """Lower bound of the changed score divided by the clean score; None without an interval."""
 
     changed: float
-    """Share of items whose answer differs, 0..1."""
+    """Share of items whose answer differs between clean and changed clips, 0..1."""
 
     clean: Margin
     """Margin of the clean score over the best text-only baseline."""
@@ -66,11 +66,11 @@ class Evidence:
 
     @property
     def keeps_score(self) -> bool:
-        """True if at least 90 % of the clean score remain on changed clips."""
+        """True if at least 90 % of the clean score remains on changed clips, by the lower bound of the interval."""
         return self.lower_retention is not None and self.lower_retention >= KEPT
 
 
-def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[Verdict, str | None]:
+def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a model under a condition, and a reason if the verdict is "cannot tell", else None.
 
     `keeps_evidence` is True if changed clips may still contain the information that the answer needs.
@@ -78,7 +78,7 @@ def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[Verdict, str | None
     return _judge_partial(evidence) if keeps_evidence else _judge_removed(evidence)
 
 
-def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
+def _judge_partial(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a condition that leaves a part of the audio.
 
     - robust: at least 90 % of the score and a margin over the baselines remain.
@@ -93,7 +93,7 @@ def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
     return ("sensitive" if evidence.significant else "no effect"), None
 
 
-def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
+def _judge_removed(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a condition that removes the audio.
 
     - grounded: the margin over the baselines is lost.
@@ -122,7 +122,7 @@ def _explain_missing_margin(clean: Margin) -> str:
     return f"the clean score does not beat the best text-only baseline ({clean.row})"
 
 
-def judge_reasoning(changed: Metric, drop: Metric) -> tuple[Verdict, str | None]:
+def judge_reasoning(changed: Metric, drop: Metric) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
 
     `changed` is the share of answers that change, `drop` the score before minus the score after the change. With a

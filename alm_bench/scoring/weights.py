@@ -153,7 +153,10 @@ def hash_weights(folder: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _hash_files(files: tuple[tuple[str, Path, int, int], ...]) -> str:
-    """Return the hash of files; sizes and times are part of the cache key, so that changed files are read again."""
+    """Return the hash of files, each given as (name, path, size, time of modification).
+
+    Sizes and times are only part of the cache key, so that changed files are read again.
+    """
     lines = [f"{name} {compute_sha256(path)}\n" for name, path, _, _ in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 

@@ -52,7 +52,9 @@ def _load_irregular_forms() -> Mapping[str, tuple[str, ...]]:
 
 
 def _read_entries(name: str) -> Iterator[tuple[str, str]]:
-    """Yield (word, value) for each entry of the table `name` in METEOR's jar, which has a line for each of the two.
+    """Return an iterator over the entries (word, value) of the table `name` in METEOR's jar.
+
+    Each entry has two lines in the file: the word, then its value.
 
     Raises MetricError if the jar cannot be read.
     """

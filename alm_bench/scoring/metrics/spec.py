@@ -70,7 +70,7 @@ class MetricSpec:
     compute: Compute | None = None
     """Function that computes the metric from sentences; None for a metric that its task computes.
 
-    `mean_score` builds its result for a mean of item values.
+    `compute_mean_score` builds its result for a mean of item values.
     """
 
     weights: tuple[str, ...] = ()
