@@ -1,4 +1,4 @@
-"""Clips in place of those of a question: noise, silence, or clips of another question."""
+"""Clips that replace the clips of a question: noise, silence, or other clips of the data."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -48,7 +48,7 @@ def load_changed_clips(
 
 
 def _compute_noise_logmel(data: StageData, step: int) -> torch.Tensor:
-    """Return the log-mel (frames, mels) of white noise."""
+    """Return the log-mel (frames, mels) of white noise at a random level. `step` seeds the noise and the level."""
     generator = create_item_generator("noise clip", step)
     level = 10 ** (generator.uniform(*NOISE_LEVELS) / 20)
     wave = (level * generator.standard_normal(data.config.encoder.samples)).astype(np.float32)

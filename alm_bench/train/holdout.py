@@ -101,7 +101,7 @@ def divide_source(source: Source, seed: int) -> Holdout:
 
 
 def _select_rows(source: Source, is_kept: Sequence[bool]) -> Source:
-    """Return a copy of a source with some of its rows."""
+    """Return a copy of a source that has only the rows for which `is_kept` is True."""
     part = replace(source)
     part.keep_rows(is_kept)
     return part

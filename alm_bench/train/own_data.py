@@ -32,7 +32,7 @@ OPTIONS = 4
 """Default number of options of a question about a clip of a folder."""
 
 PROMPTS = "native"
-"""Prompt set in which training rows are asked, the bundled model's own."""
+"""Prompt set of training rows from own data. It is the prompt set that the bundled model is evaluated with."""
 
 LETTERS = string.ascii_lowercase
 
@@ -124,7 +124,7 @@ def _pick_split(entry: TaskEntry, config: DataConfig) -> str:
 
 
 def load_native_prompt() -> PromptTemplate:
-    """Return the prompt template of questions of own data."""
+    """Return the template by which questions from own data become prompts: that of the prompt set `PROMPTS`."""
     task = f"{FILE_PREFIX}training"
     return pick_prompt(catalogue().get_task(task).load_prompts(), PROMPTS, task)
 
