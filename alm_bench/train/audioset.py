@@ -41,7 +41,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class TagFile:
-    """Content of a file of labels."""
+    """Sound labels of clips, read from one file, and the classes to which the labels belong."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
     """Labels of each clip."""

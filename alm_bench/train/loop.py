@@ -444,6 +444,6 @@ class Trainer:
 
 
 def _mark_last(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
-    """Yield each batch with True for the last one, else False."""
+    """Yield a pair for each batch: True if it is the last one, and the batch."""
     for place, batch in enumerate(batches):
         yield place + 1 == len(batches), batch

@@ -221,8 +221,8 @@ class Grpo(Objective):
         self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed: Sequence[Sequence[str]]
     ) -> list[Tensor]:
         """Reward all answers, record the rewards as metrics, and return the advantages of each group that is trained,
-        one tensor (answers,) per group. `texts`: answers to each question on its unchanged clips. `changed`: answers to
-        each question on changed clips, empty without them."""
+        one tensor (answers,) per group, groups on unchanged clips first. `texts`: answers to each question on its
+        unchanged clips. `changed`: answers to each question on changed clips, empty without them."""
         settings, grounded, advantages = self.settings, self.settings.grounded, []
         for number, (question, answers) in enumerate(zip(questions, texts, strict=True)):
             rewards, values = combine_rewards(self.rewards, settings.rewards, question, answers)
@@ -256,7 +256,7 @@ class Grpo(Objective):
     def _compute_log_probs(self, batch: GrpoBatch, draws: Draws) -> TokenLogProbs:
         """Return the log-probabilities of all drawn tokens under the network's weights."""
         contexts = build_contexts(self.model, batch)
-        if len(draws.answers) > draws.rows:
+        if len(draws.answers) > draws.row_count:
             contexts += self._build_changed_contexts(batch)
         return compute_log_probs(self.model, contexts, draws.answers, self.settings.temperature)
 
