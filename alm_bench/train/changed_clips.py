@@ -22,8 +22,8 @@ def load_changed_clips(
     `changed_encoded`, `changed_first` and `changed_second`.
 
     For `noise`, all rows of a step share one clip of white Gaussian noise at a random level. For `other`, each clip is
-    replaced by a random clip of the data. `rows`: row numbers. `second`: index of each row's second clip, -1 for rows
-    without one. `step` seeds the noise and the random clips.
+    replaced by a random clip of the data, which may by chance be the same clip. `rows`: row numbers. `second`: index of
+    each row's second clip, -1 for rows without one. `step` seeds the noise and the random clips.
     """
     has_second = [clip >= 0 for clip in second]
     if kind != "other":

@@ -22,7 +22,7 @@ class GroundedConfig:
     which is higher the fewer of them select the same option. `both`: both."""
 
     clip: Literal["noise", "silence", "other"] = "noise"
-    """Clips that replace those of a question: noise, silence, or clips of another question."""
+    """Clips that replace the clips of a question: noise, silence, or random clips of the data (`other`)."""
 
     draws: int = 8
     """Number of draws on changed clips per question."""

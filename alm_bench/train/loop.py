@@ -298,8 +298,8 @@ class Trainer:
         )
 
     def build_micro_batches(self, stage: Stage, step: int) -> list[Batch]:
-        """Return this process's share of the rows of a step, as at most `accumulate` batches (a setting of the stage).
-        `Objective.complete` was called on each batch."""
+        """Return the micro-batches of this process's share of the rows of a step: at most as many as the stage's
+        setting `accumulate`, each already processed by `Objective.complete`."""
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]

@@ -91,8 +91,8 @@ def _list_labelled_clips(folder: Path) -> list[tuple[str, AudioRef]]:
 
 
 def read_question_file(config: DataConfig) -> tuple[list[Sample], DataRoot]:
-    """Return the questions of a file in any usual form, and the folder of its clips. Questions without an answer or a
-    clip are left out, with a notice. Raises DataError and UsageError."""
+    """Return the questions of a file that `--tasks` can read (docs/own_data.md), and the folder of its clips. Questions
+    without an answer or a clip are left out, with a notice. Raises DataError and UsageError."""
     assert config.questions is not None
     name = config.questions if is_question_file_name(config.questions) else f"./{config.questions}"
     entry = catalogue().get_task(name)

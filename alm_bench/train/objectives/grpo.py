@@ -173,8 +173,8 @@ class Grpo(Objective):
         return compute_loss(log_probs.values, tokens, settings)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
-        """Return the share of rows, per part of the data, whose answer by greedy decoding is right by the reward
-        `parsed`."""
+        """Return, for each part of the data, the share of rows whose answer by greedy decoding is right, as the reward
+        `parsed` grades it."""
         right: dict[str, list[bool]] = defaultdict(list)
         parsed = create_reward("parsed")
         rows = range(min(limit, sum(data.corpus.sizes)))
