@@ -1,5 +1,5 @@
-"""Ablation of audio, from names to effects: the same questions on clean and on changed clips (`alm-bench
-noise-ablation`)."""
+"""Ablation of audio: runs the same questions on clean and on changed clips, and computes the effects of the changes.
+The command `alm-bench noise-ablation` passes the names of the model, tasks and conditions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class PlannedAblations:
     """Planned runs of an ablation, with everything that is needed to execute them."""
 
-    asked: RunOptions
+    options: RunOptions
     """Options as the user gave them."""
 
     jobs: Sequence[Job]
@@ -51,7 +51,7 @@ class PlannedAblations:
         from alm_bench.runner import dryrun
 
         plans = [plan for one in self.tasks for plan in one.plans]
-        forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, self.asked)) for plan in plans]
+        forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, self.options)) for plan in plans]
         report_unknown_revisions(plans)
         return forecasts
 
@@ -103,9 +103,9 @@ def run_ablations(planned: PlannedAblations, watch: Watch) -> list[AblationResul
 
     Raises AlmBenchError if the budget ends a run, KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
-    with planned.asked.open_executor(planned.adapter) as executor:
+    with planned.options.open_executor(planned.adapter) as executor:
         answer = partial(_execute_plan, ablations=planned, executor=executor, watch=watch)
-        failure = partial(_find_failure, max_failures=planned.asked.max_failures)
+        failure = partial(_find_failure, max_failures=planned.options.max_failures)
         results = [run_ablation(one, answer, failure) for one in planned.tasks]
     report_unknown_revisions([one.clean for one in planned.tasks])
     return results
@@ -127,10 +127,10 @@ def _execute_plan(plan: "Plan", ablations: PlannedAblations, executor: "Executor
     """
     from alm_bench.records.store import read_records
 
-    asked, budget = ablations.asked, ablations.budget
-    summary, interrupted, _ = run_plan(plan, asked, budget, executor, watch)
+    options, budget = ablations.options, ablations.budget
+    summary, interrupted, _ = run_plan(plan, options, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:
         raise AlmBenchError(budget.describe_end(plan, summary.processed_items))
-    return read_records(asked.out / plan.run_id)[0]
+    return read_records(options.out / plan.run_id)[0]

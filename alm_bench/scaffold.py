@@ -92,8 +92,9 @@ def _find_templates() -> Traversable:
 
 
 def _fill_templates(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the contents of the filled-in templates by path. In paths, `package` is replaced by the name of the
-    package."""
+    """Return the contents of the filled-in templates by path. `kind`: folder of the templates (`task`, `adapter`).
+    `words`: texts by placeholder, besides those that follow from `name`; the key `package` also replaces the folder
+    name `package` in paths."""
     title = name.replace("_", " ").capitalize()
     names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **words}
     found = {}
@@ -158,7 +159,7 @@ def _make_beeps() -> dict[str, bytes]:
 
 
 def _make_wav(count: int, hertz: int) -> bytes:
-    """Return a WAV file with `count` beeps of 0.2 s, each followed by silence of the same length."""
+    """Return a WAV file with `count` beeps of 0.2 s and `hertz` Hz, each followed by silence of the same length."""
     import numpy as np
 
     length = _RATE // 5

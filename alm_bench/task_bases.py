@@ -172,7 +172,8 @@ class ChoiceTask(_BaseTask):
         return TaskScore(compute_with_pairs(rows), groups, blind)
 
     def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
-        """Return the metrics of some rows: accuracy, share of answered items, and companion metrics of accuracy."""
+        """Return the metrics of some rows: accuracy, share of answered items, and metrics that help to interpret the
+        accuracy (`compute_companion_metrics`)."""
         return compute_choice_metrics(rows)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:

@@ -42,7 +42,7 @@ def export_rl(
     recipe = load_config(config, parse_pairs(set_, "--set"))
     exported = export_stage(recipe, out or Path("results/export-rl") / recipe.name)
     if json_:
-        common.print_json({"folder": str(exported.folder), "rows": exported.rows, "left_out": exported.left_out})
+        common.print_json({"folder": str(exported.folder), "rows": exported.rows, "left_out": exported.left_out_rows})
         return
-    left_out = f", {exported.left_out:,} left out" if exported.left_out else ""
+    left_out = f", {exported.left_out_rows:,} left out" if exported.left_out_rows else ""
     print(f"{exported.rows:,} rows{left_out}, reward functions and settings in {exported.folder} (see its {README})")

@@ -92,7 +92,8 @@ class PairSpec:
     """Grouping whose keys are the conditions; `option order` for the option orders of a question."""
 
     first: str | None = None
-    """Key of the condition that is the premise; None, as for `second`, if any two conditions are a pair."""
+    """Key of the condition under which an item must be right for its pair to count. None for both `first` and `second`
+    if any two conditions are a pair."""
 
     second: str | None = None
     """Key of the other condition."""

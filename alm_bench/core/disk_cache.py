@@ -76,7 +76,7 @@ class DiskCache:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
-        """Open the file and create the table if necessary."""
+        """Return a new connection to the file, with the table created if necessary."""
         connection = sqlite3.connect(self.path, timeout=SECONDS)
         try:
             connection.execute("PRAGMA synchronous = NORMAL")

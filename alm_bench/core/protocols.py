@@ -147,7 +147,7 @@ class Corpus:
 
 @runtime_checkable
 class HasCorpus(Protocol):
-    """Task with corpus metrics (precision, F1), for confidence intervals of differences."""
+    """Task with corpus metrics (precision, F1). Confidence intervals of differences use the statistics of items."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
         """Return the statistics of each row from which the corpus metrics are computed. Raises ValueError if there are
@@ -156,7 +156,7 @@ class HasCorpus(Protocol):
 
 @runtime_checkable
 class GroupsRows(Protocol):
-    """Task that can determine the groups of an item from a row in the file of another program."""
+    """Task that can determine the groups of an item from its row in a file of outputs that another program wrote."""
 
     def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the row's key for each grouping of `card.groups` that the row determines. Must be a pure function."""

@@ -199,7 +199,7 @@ log-probability of its tokens in nats, and the number of tokens."""
 
 @dataclass(frozen=True, slots=True)
 class OptionScores:
-    """Log-likelihoods of one request's options."""
+    """Log-likelihoods of one request's options, in one or more forms: the option's text, or its letter."""
 
     forms: Likelihoods = field(default_factory=dict)
     """Log-likelihoods by form, with one pair per option in the order of the options; empty after a failed call."""

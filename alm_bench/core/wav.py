@@ -1,4 +1,4 @@
-"""Encoder of WAV files, and a test that recognises files of the same layout."""
+"""Encoder of WAV files, and a check that recognises files with the layout that the encoder writes."""
 
 import io
 import struct

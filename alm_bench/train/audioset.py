@@ -41,7 +41,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class TagFile:
-    """Content of a file of labels."""
+    """Sound labels of clips, read from one file, and the classes to which the labels belong."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
     """Labels of each clip."""
@@ -114,7 +114,8 @@ def _read_strong_labels(path: Path) -> list[tuple[str, list[Label]]]:
 
 
 def _list_file_names(name: str) -> tuple[str, ...]:
-    """Return the possible file names of a segment: its id, the id after a `Y`, or the id followed by the start time."""
+    """Return the possible file names (glob patterns) of a segment: `<id>.wav`, `Y<id>.wav`, `<id>_<start time>.wav` or
+    `<id>.flac`. A name that has a suffix is the only one."""
     if name.endswith((".wav", ".flac", ".mp3", ".ogg")):
         return (name,)
     return (f"{name}.wav", f"Y{name}.wav", f"{name}_*.wav", f"{name}.flac")

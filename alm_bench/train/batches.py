@@ -31,14 +31,14 @@ class Corpus:
     cues: torch.Tensor | None = None
     """Targets of the sound classes, (clips, steps, classes), or (clips, classes) if they describe whole clips. None if
     the sources have no such targets."""
-    place: dict[ClipKey, int] = field(init=False)
-    """Index in `clips` by clip key."""
+    clip_indices: dict[ClipKey, int] = field(init=False)
+    """Index of each clip in `clips`, by clip key."""
     starts: npt.NDArray[np.int64] = field(init=False)
     """Number of the first row of each source, followed by the number of all rows."""
 
     def __post_init__(self) -> None:
-        """Compute the fields `place` and `starts`."""
-        self.place = {build_clip_key(ref): place for place, ref in enumerate(self.clips)}
+        """Compute the fields `clip_indices` and `starts`."""
+        self.clip_indices = {build_clip_key(ref): index for index, ref in enumerate(self.clips)}
         self.starts = np.cumsum([0, *(len(source.rows) for source in self.sources)])
 
     @property

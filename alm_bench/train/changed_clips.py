@@ -1,4 +1,4 @@
-"""Clips in place of those of a question: noise, silence, or clips of another question."""
+"""Clips that replace the clips of a question: noise, silence, or other clips of the data."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,8 +22,8 @@ def load_changed_clips(
     `changed_encoded`, `changed_first` and `changed_second`.
 
     For `noise`, all rows of a step share one clip of white Gaussian noise at a random level. For `other`, each clip is
-    replaced by a random clip of the data. `rows`: row numbers. `second`: index of each row's second clip, -1 for rows
-    without one. `step` seeds the noise and the random clips.
+    replaced by a random clip of the data, which may by chance be the same clip. `rows`: row numbers. `second`: index of
+    each row's second clip, -1 for rows without one. `step` seeds the noise and the random clips.
     """
     has_second = [clip >= 0 for clip in second]
     if kind != "other":
@@ -48,7 +48,7 @@ def load_changed_clips(
 
 
 def _compute_noise_logmel(data: StageData, step: int) -> torch.Tensor:
-    """Return the log-mel (frames, mels) of white noise."""
+    """Return the log-mel (frames, mels) of white noise at a random level. `step` seeds the noise and the level."""
     generator = create_item_generator("noise clip", step)
     level = 10 ** (generator.uniform(*NOISE_LEVELS) / 20)
     wave = (level * generator.standard_normal(data.config.encoder.samples)).astype(np.float32)

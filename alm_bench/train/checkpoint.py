@@ -243,8 +243,8 @@ class TrainingFolder:
                     raise StoreError(f"{state}: the tensors that {VALUES} names are not there") from error
 
     def _load_older_state(self) -> tuple[Position, dict[str, Any]] | None:
-        """Return the newest complete state that the first version of this program saved, None if there is none. A run
-        that was killed during a save has two."""
+        """Return the newest complete state that the first version of this program saved, None if there is none. A
+        folder may contain two states, if the run was killed during a save."""
         whole = []
         for folder in (self.path / name for name in OLDER_STATE_FOLDERS):
             if all((folder / name).is_file() for name in OLDER_STATE_FILES):

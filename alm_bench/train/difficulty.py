@@ -151,9 +151,9 @@ def _draw_answers(
 ) -> Iterator[tuple[dict[str, str], int]]:
     """Draw the missing answers, and yield them in parts: for each batch of requests, one part per draw.
 
-    A part is a pair of the new answers by key, and the number of requests that now have all their answers (0 before the
-    last draw of the batch). `missing`: indices of the requests that lack answers. `keys[i]`: keys of the answers to
-    request i, one per draw. `known`: keys of the answers that exist. Clips are decoded once for all draws.
+    A part is a tuple: the new answers by key, and the number of requests that this part completes (all requests of the
+    batch with its last draw, else 0). `missing`: indices of the requests that lack answers. `keys[i]`: keys of the
+    answers to request i, one per draw. `known`: keys of the answers that exist. Clips are decoded once for all draws.
     """
     draws = len(keys[0]) if keys else 0
     known = set(known)

@@ -28,7 +28,7 @@ from alm_bench.train.setup import build_network
 
 
 def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None = None) -> tuple[Path, Position]:
-    """Write the weights in a run's saved state as a Mellow folder, by default `exported` in the run's folder.
+    """Write the weights in a run's saved state as the Mellow folder `to`, by default `exported` in the run's folder.
 
     If the recipe has a moving average, its weights are exported. Low-rank adapters are merged. The result equals the
     folder `last` of a run that ends at this state. Returns the folder and the position of the state. Raises UsageError
@@ -64,8 +64,9 @@ def find_training_run(name: str, out: Path = OUT) -> Path:
 
 
 def _build_saved_network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
-    """Build the network of a saved state, and its tokenizer. `numbers`: number of elements of the state's weights.
-    States of the first version of this program contain no network config; the network is then built from the recipe."""
+    """Build the network of a saved state, and its tokenizer. `numbers`: total number of elements of the state's
+    weights. States of the first version of this program contain no network config; the network is then built from the
+    recipe."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)

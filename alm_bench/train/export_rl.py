@@ -38,7 +38,7 @@ class StageExport:
     rows: int
     """Number of rows that were written."""
 
-    left_out: int
+    left_out_rows: int
     """Number of rows that the stage does not use, or whose clips are no files."""
 
 

@@ -15,7 +15,8 @@ from alm_bench.train.rewards import Question
 
 @dataclass(slots=True)
 class Draws:
-    """Drawn answers of a batch: one group per row, then, with the form `group`, one group per row on changed clips."""
+    """Answers that were drawn to the prompts of a batch, in groups: first one group per row, then, if
+    `GroundedConfig.form` is `group` or `both`, another group per row with the answers on changed clips."""
 
     answers: list[list[list[int]]]
     """Token ids of each answer of each group, with the stop token if it was drawn."""
@@ -23,8 +24,8 @@ class Draws:
     advantages: Tensor
     """Advantage of each answer, (answers,)."""
 
-    rows: int
-    """Number of groups on the unchanged clips of the rows. They come first in `answers`."""
+    row_count: int
+    """Number of rows, which is the number of groups on unchanged clips. These groups come first in `answers`."""
 
     old: Tensor | None = None
     """Log-probabilities of all tokens under the weights that drew them; None if there is one update per draw."""
@@ -33,18 +34,18 @@ class Draws:
     """Log-probabilities of all tokens under the reference weights; None without a reference."""
 
     metrics: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """Metrics of the draws, as sums and numbers of units. They are logged at every update, of which one may be
-    logged."""
+    """Metrics of the draws by name, as sums and numbers of units. They are added to the metrics of each update on these
+    draws, because the log may contain only one of the updates."""
 
     @property
     def own_answer_count(self) -> int:
         """Number of answers that were drawn on the unchanged clips of the rows."""
-        return sum(len(group) for group in self.answers[: self.rows])
+        return sum(len(group) for group in self.answers[: self.row_count])
 
     @property
     def own_token_count(self) -> int:
         """Number of tokens of the answers that were drawn on the unchanged clips of the rows."""
-        return sum(len(answer) for group in self.answers[: self.rows] for answer in group)
+        return sum(len(answer) for group in self.answers[: self.row_count] for answer in group)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class GrpoBatch(PromptBatch):
     """Prompts, and the answers that were drawn to them."""
 
     rows: Sequence[int]
-    """Number of each row."""
+    """Row number of each prompt."""
 
     questions: Sequence[Question]
     """Question of each row, for the rewards."""

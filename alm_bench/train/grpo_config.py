@@ -13,8 +13,8 @@ REWARD_BY_DEFAULT = {"parsed": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class GroundedConfig:
-    """Draws on changed clips, so that answers that a model finds from the text alone are not rewarded: the table
-    `[stage.grpo.grounded]`."""
+    """Settings of draws (sampled answers) on changed clips: the table `[stage.grpo.grounded]`. With such draws, answers
+    that the model also finds without the right clip are not rewarded."""
 
     form: Literal["weight", "group", "both"] = "group"
     """`weight`: the advantage of a draw is multiplied by 1 - the share of the draws on the changed clip that select the
@@ -22,7 +22,7 @@ class GroundedConfig:
     which is higher the fewer of them select the same option. `both`: both."""
 
     clip: Literal["noise", "silence", "other"] = "noise"
-    """Clips that replace those of a question: noise, silence, or clips of another question."""
+    """Clips that replace the clips of a question: noise, silence, or random clips of the data (`other`)."""
 
     draws: int = 8
     """Number of draws on changed clips per question."""

@@ -37,13 +37,13 @@ class Holdout:
     fold: int
     """Index of the part that is held out."""
 
-    untested: list[str] = field(default_factory=list)
+    untested_parts: list[str] = field(default_factory=list)
     """Parts of the data (labels) that have too few clips to hold one out."""
 
     def describe(self) -> str:
         """Return the division in one line."""
         train, held_out = self.training, self.validation
-        untested = f"; no clip is held out of {', '.join(self.untested)}" if self.untested else ""
+        untested = f"; no clip is held out of {', '.join(self.untested_parts)}" if self.untested_parts else ""
         return (
             f"{train.config.name}: {len(train.rows):,} rows on {len(train.clips):,} clips to train on, "
             f"{len(held_out.rows):,} on {len(held_out.clips):,} other clips held out (fold {self.fold} of "
@@ -97,11 +97,11 @@ def divide_source(source: Source, seed: int) -> Holdout:
             f"too few to hold out part {fold} of {folds}: add clips, name a [[validation]] source, or set folds = 1"
         )
     kept = _select_rows(source, [not flag for flag in is_held_out])
-    return Holdout(kept, _select_rows(source, is_held_out), seed=seed, folds=folds, fold=fold, untested=untested)
+    return Holdout(kept, _select_rows(source, is_held_out), seed=seed, folds=folds, fold=fold, untested_parts=untested)
 
 
 def _select_rows(source: Source, is_kept: Sequence[bool]) -> Source:
-    """Return a copy of a source with some of its rows."""
+    """Return a copy of a source that has only the rows for which `is_kept` is True."""
     part = replace(source)
     part.keep_rows(is_kept)
     return part

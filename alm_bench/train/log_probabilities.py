@@ -32,7 +32,7 @@ pass, which bounds the memory of large vocabularies."""
 
 @dataclass(frozen=True, slots=True)
 class _Pack:
-    """One row: a context with some of its answers."""
+    """One row of a pass: a context, followed by some of the answers to it."""
 
     context: int
     """Index of the context."""
@@ -46,19 +46,20 @@ class _Pack:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogProbs:
-    """Log-probabilities of the tokens of all answers, concatenated in order."""
+    """Log-probabilities and entropies of the tokens of all answers, concatenated in order."""
 
     values: Tensor
     """Log-probability of each token in nats, (tokens,), with gradient."""
 
     entropies: Tensor
-    """Entropy in nats of the distribution from which each token was drawn, (tokens,), without gradient."""
+    """Entropy in nats of the model's distribution over the vocabulary at each token, (tokens,), without gradient."""
 
 
 def compute_log_probs(
     model: Mellow, contexts: Sequence[Tensor], answers: Sequence[Sequence[Sequence[int]]], temperature: float
 ) -> TokenLogProbs:
-    """Return the log-probabilities of all answers' tokens, concatenated: context by context, answer by answer.
+    """Return the log-probabilities and entropies of all answers' tokens, concatenated: context by context, answer by
+    answer.
 
     `contexts[i]` (n, D): embeddings that precede the answers `answers[i]`, a list of token ids per answer, none of them
     empty. `temperature`: the logits are divided by it.
@@ -92,7 +93,7 @@ def _build_packs(contexts: Sequence[Tensor], answers: Sequence[Sequence[Sequence
 
 
 def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:
-    """Yield lists of rows that are processed in one pass, longest rows first."""
+    """Yield the packs in lists, longest packs first. The packs of a list are the rows of one pass of the model."""
     part: list[_Pack] = []
     for pack in sorted(packs, key=lambda pack: -pack.length):
         if part and (len(part) + 1) * part[0].length > PASS_TOKENS:

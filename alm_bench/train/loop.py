@@ -99,11 +99,11 @@ class Stage:
     """Row numbers of each step."""
     data: StageData
     """Data from which batches are built."""
-    kind: type[Objective]
+    objective_class: type[Objective]
     """Class of the objective."""
     objective: nn.Module
     """The objective as a module, wrapped by accelerate."""
-    plain: Objective
+    unwrapped_objective: Objective
     """The objective without the wrapper."""
     optimizer: Any
     """The optimiser, wrapped by accelerate."""
@@ -208,7 +208,7 @@ class Trainer:
                 self.board.add(entry)
             self.observe({**entry, "total": stage.total})
             unsaved = unsaved or self._is_due(self.config.save_every, step)
-            if unsaved and not last and stage.plain.can_resume_after(step):
+            if unsaved and not last and stage.unwrapped_objective.can_resume_after(step):
                 self._save(stage)
                 unsaved = False
         self.model.load_state_dict(self._get_evaluated_model(stage).state_dict())
@@ -223,7 +223,7 @@ class Trainer:
             stage.clipping.norms = list(tensors["norms"])
             if stage.average is not None:
                 stage.average.load_state_dict(tensors["average"])
-            stage.plain.set_state(tensors.get("objective", {}))
+            stage.unwrapped_objective.set_state(tensors.get("objective", {}))
         if self.accelerator.scaler is not None and tensors.get("scaler"):
             self.accelerator.scaler.load_state_dict(tensors["scaler"])
         restore_random_state(tensors["random"])
@@ -237,35 +237,46 @@ class Trainer:
         """Set up the stage with index `number`."""
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
-        kind = load_objective_classes().get(config.objective)
-        adapter_names = list_lora_parameters(self.model) if kind.trains_lora else []
+        objective_class = load_objective_classes().get(config.objective)
+        adapter_names = list_lora_parameters(self.model) if objective_class.trains_lora else []
         parameters = _select_trainable(self.model, [*config.train, *adapter_names])
         self._set_train_mode(config)
-        encoded = self._encode_clips_once(config, kind)
-        steps = kind.rows(corpus, config, prepared.lengths, self.config.seed + number)
+        encoded = self._encode_clips_once(config, objective_class)
+        steps = objective_class.rows(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Otherwise the accelerator would, in fp16, unscale the gradients once more for the previous stage's optimiser.
         self.accelerator.free_memory()
-        plain = kind(self.model)
-        plain.set_up(data, self.config.seed + number)
-        objective, optimizer = self.accelerator.prepare(plain, _build_optimizer(config, parameters))
+        unwrapped = objective_class(self.model)
+        unwrapped.set_up(data, self.config.seed + number)
+        objective, optimizer = self.accelerator.prepare(unwrapped, _build_optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
             average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = GradientClipping(config.clip)
         return Stage(
-            number, config, total, steps, data, kind, objective, plain, optimizer, parameters, clipping, average
+            number,
+            config,
+            total,
+            steps,
+            data,
+            objective_class,
+            objective,
+            unwrapped,
+            optimizer,
+            parameters,
+            clipping,
+            average,
         )
 
-    def _encode_clips_once(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
+    def _encode_clips_once(self, config: StageConfig, objective_class: type[Objective]) -> EncoderOutput | None:
         """Return the outputs of a frozen encoder for all clips, cached for later stages. Returns None if the encoder is
         trained, if clips change from step to step, or if the objective does not use encoder outputs."""
         if not _freezes_encoder(config):
             self._encoded.clear()
         clips_change = config.spec_augment or config.random_crop
-        if not _freezes_encoder(config) or clips_change or not kind.takes_encoded:
+        if not _freezes_encoder(config) or clips_change or not objective_class.takes_encoded:
             return None
         if config.silent not in self._encoded:
             encoder, corpus = self.model.encoder, self.prepared.corpus
@@ -287,14 +298,16 @@ class Trainer:
         )
 
     def build_micro_batches(self, stage: Stage, step: int) -> list[Batch]:
-        """Return this process's share of the rows of a step, as at most `accumulate` batches (a setting of the stage).
-        `Objective.complete` was called on each batch."""
+        """Return the micro-batches of this process's share of the rows of a step: at most as many as the stage's
+        setting `accumulate`, each already processed by `Objective.complete`."""
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]
-        batches = [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
+        batches = [stage.objective_class.collate(stage.data, part.tolist(), step) for part in parts]
         autocast = self._build_autocast()
-        return [stage.plain.complete(batch.to(self.accelerator.device), step, autocast) for batch in batches]
+        return [
+            stage.unwrapped_objective.complete(batch.to(self.accelerator.device), step, autocast) for batch in batches
+        ]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
         """Take one optimiser step. Returns its log entry. Raises AlmBenchError if the loss is not finite."""
@@ -339,13 +352,13 @@ class Trainer:
         """Return the metrics of the objective in this step, averaged over all processes."""
         return {
             name: self._sum_over_processes(total) / max(1.0, self._sum_over_processes(count))
-            for name, (total, count) in sorted(stage.plain.pop_metrics().items())
+            for name, (total, count) in sorted(stage.unwrapped_objective.pop_metrics().items())
         }
 
     def _measure_pass_rate(self, stage: Stage, step: int) -> dict[str, Any]:
         """Return the log entry with the mean measured pass rate of a step's rows; empty if they have none, or if the
         objective trains on something else than rows."""
-        if stage.kind.count(self.prepared.corpus) != len(self.pass_rates):
+        if stage.objective_class.count(self.prepared.corpus) != len(self.pass_rates):
             return {}
         mean = float(self.pass_rates[stage.steps[step]].mean())
         return {} if math.isnan(mean) else {"pass_rate": round(mean, 4)}
@@ -366,12 +379,14 @@ class Trainer:
             return {}
         data = self.load_validation_data(corpus, stage.config)
         model = self._get_evaluated_model(stage).eval()
-        objective = stage.kind(model)
+        objective = stage.objective_class(model)
         objective.set_up(data, self.config.seed)
-        own_rows = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
+        own_rows = range(
+            self.accelerator.process_index, stage.objective_class.count(corpus), self.accelerator.num_processes
+        )
         summed, units = 0.0, 0.0
         for start in range(0, len(own_rows), 64):
-            batch = stage.kind.collate(data, list(own_rows[start : start + 64]), 0)
+            batch = stage.objective_class.collate(data, list(own_rows[start : start + 64]), 0)
             with self._build_autocast():
                 summed += float(objective(batch.to(self.accelerator.device)))
             units += batch.units
@@ -402,7 +417,7 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
             return {}
-        objective = stage.kind(self._get_evaluated_model(stage)).eval()
+        objective = stage.objective_class(self._get_evaluated_model(stage)).eval()
         data = self.load_validation_data(corpus, stage.config)
         objective.set_up(data, self.config.seed)
         measured = objective.measure(data, self.config.answer_rows, self._build_autocast())
@@ -418,7 +433,7 @@ class Trainer:
             tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
-            tensors |= {"objective": stage.plain.get_state()}
+            tensors |= {"objective": stage.unwrapped_objective.get_state()}
             tensors |= {} if stage.average is None else {"average": stage.average.state_dict()}
         self.folder.save(self.position, tensors)
 
@@ -429,6 +444,6 @@ class Trainer:
 
 
 def _mark_last(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
-    """Yield each batch with True for the last one, else False."""
+    """Yield a pair for each batch: True if it is the last one, and the batch."""
     for place, batch in enumerate(batches):
         yield place + 1 == len(batches), batch

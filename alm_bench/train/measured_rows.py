@@ -1,4 +1,5 @@
-"""Rows of a recipe whose difficulty is measured: those of its stage of reinforcement learning."""
+"""Training rows whose difficulty is measured: those of the recipe's last stage that uses pass rates or trains by
+reinforcement learning, or all rows if there is no such stage."""
 
 import numpy as np
 import torch

@@ -32,7 +32,7 @@ OPTIONS = 4
 """Default number of options of a question about a clip of a folder."""
 
 PROMPTS = "native"
-"""Prompt set in which training rows are asked, the bundled model's own."""
+"""Prompt set of training rows from own data. It is the prompt set that the bundled model is evaluated with."""
 
 LETTERS = string.ascii_lowercase
 
@@ -91,8 +91,8 @@ def _list_labelled_clips(folder: Path) -> list[tuple[str, AudioRef]]:
 
 
 def read_question_file(config: DataConfig) -> tuple[list[Sample], DataRoot]:
-    """Return the questions of a file in any usual form, and the folder of its clips. Questions without an answer or a
-    clip are left out, with a notice. Raises DataError and UsageError."""
+    """Return the questions of a file that `--tasks` can read (docs/own_data.md), and the folder of its clips. Questions
+    without an answer or a clip are left out, with a notice. Raises DataError and UsageError."""
     assert config.questions is not None
     name = config.questions if is_question_file_name(config.questions) else f"./{config.questions}"
     entry = catalogue().get_task(name)
@@ -124,7 +124,7 @@ def _pick_split(entry: TaskEntry, config: DataConfig) -> str:
 
 
 def load_native_prompt() -> PromptTemplate:
-    """Return the prompt template of questions of own data."""
+    """Return the template by which questions from own data become prompts: that of the prompt set `PROMPTS`."""
     task = f"{FILE_PREFIX}training"
     return pick_prompt(catalogue().get_task(task).load_prompts(), PROMPTS, task)
 

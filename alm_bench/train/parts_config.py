@@ -11,14 +11,14 @@ class PartsConfig:
     """Format of the answers (`parsing.parts`): the name of a bundled format, or `FILE.toml:NAME`."""
 
     groups: int = 2
-    """Number of word groups that stay of a shortened sentence, before an ellipsis."""
+    """Number of word groups that remain of a shortened sentence. An ellipsis follows them."""
 
     start: int = 0
     """Step up to which no sentence is shortened."""
 
     end: int = 0
-    """Step from which on all sentences of the chain are shortened. Between the two, their number grows linearly. 0: the
-    chain stays in full."""
+    """Step from which on all sentences of the chain are shortened. Between `start` and `end`, the number of shortened
+    sentences grows linearly. 0: no sentence is ever shortened."""
 
     def compute_shortened_share(self, step: int) -> float:
         """Return the share of the chain's sentences that are shortened at a step, 0..1."""

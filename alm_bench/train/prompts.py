@@ -36,7 +36,7 @@ def collate_prompts(data: StageData, rows: Sequence[int], step: int, prompts: Se
     for number in rows:
         source, index = corpus.locate_row(int(number))
         clips = source.rows[index].clips
-        first.append(corpus.place[build_clip_key(clips[0])])
+        first.append(corpus.clip_indices[build_clip_key(clips[0])])
         second.append(_select_second_clip(data, clips, step, index))
     used = sorted({clip for clip in (*first, *second) if clip >= 0})
     new = {clip: index for index, clip in enumerate(used)} | {-1: -1}
@@ -67,7 +67,7 @@ def _select_second_clip(data: StageData, clips: Sequence[AudioRef], step: int, i
     """Return the index of a row's second clip. If the row has one clip, this is a random clip in the fixed layout, as
     published, and -1 in the compact layout."""
     if len(clips) > 1:
-        return data.corpus.place[build_clip_key(clips[1])]
+        return data.corpus.clip_indices[build_clip_key(clips[1])]
     if data.config.prompt.layout == "compact":
         return -1
     return int(create_item_generator("second clip", step, index, clips[0].id).integers(len(data.corpus.clips)))

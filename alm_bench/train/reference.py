@@ -14,8 +14,8 @@ def copy_trained_parameters(model: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def use_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Context manager in which the named parameters of a network have other values. No gradient may be computed in
-    it."""
+    """Context manager in which parameters of a network have the values `weights`, which are given by parameter name. At
+    its end they get their own values back. No gradient may be computed within it."""
     parameters = dict(model.named_parameters())
     own = {name: parameters[name].data for name in weights}
     try:

@@ -49,7 +49,7 @@ def build_loss_charts(log: Sequence[Entry]) -> list[LineChart]:
 
 
 def draw_losses(log: Sequence[Entry], path: Path) -> None:
-    """Draw the losses of all stages, in two columns, and save the picture as `path`. Raises StoreError."""
+    """Plot the losses of all stages, in two columns, and save the picture as `path`. Raises StoreError."""
     if charts := build_loss_charts(log):
         write_atomically(path, encode_picture(draw_panels(f"Losses of {path.parent.name}", charts, columns=2), "png"))
 
@@ -107,7 +107,8 @@ LICENCE = (
 
 
 def _describe_rows(entry: Entry) -> list[str]:
-    """Return what the first log entry of a stage says about its rows, one sentence each."""
+    """Return sentences about the rows of a stage, from its first log entry: each division into training and validation
+    rows, and the selection by pass rate."""
     selection = [f"{entry['name']}: {entry['selection']}."] if "selection" in entry else []
     return [*map(_format_holdout, entry.get("holdout", ())), *selection]
 
@@ -151,8 +152,9 @@ def _format_validation_loss(log: Sequence[Entry], stage: int) -> str:
 
 
 def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], path: Path) -> bool:
-    """Draw the rows of the stages that select or order rows by pass rate: a histogram, and the mean pass rate of each
-    step. Return False, without writing, if no stage does. Raises StoreError."""
+    """Plot the pass rates of the rows of each stage that selects or orders rows by pass rate: a histogram, and the mean
+    pass rate of each step. Save the picture as `path` and return True, or return False if there is no such stage.
+    Raises StoreError."""
     charts: list[Chart] = []
     for number, stage in enumerate(config.stage):
         if uses_pass_rates(stage):
@@ -168,7 +170,7 @@ def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], p
 
 
 def draw_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
-    """Draw the histogram of pass rates and save it as `path`. Raises StoreError."""
+    """Plot a histogram of pass rates and save the picture as `path`. Raises StoreError."""
     chart = build_histogram("Rows by pass rate", rates)
     write_atomically(path, encode_picture(draw_panels(title, [chart]), "png"), "--to")
 

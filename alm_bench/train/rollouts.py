@@ -20,9 +20,9 @@ def draw_groups(
     """Draw answers to each context with the current weights of a network without adapters. Returns one list of answers
     per context.
 
-    `contexts[i]` (n, D): embeddings that precede the answers, n > 1. `items[i]`: ids of the draws, one per answer. They
-    and `decoding.seed` seed the draws. The keys and values of all tokens of a context but the last are computed once
-    and copied to its draws.
+    `contexts[i]` (n, D): embeddings that precede the answers, n > 1. `draw_ids[i]`: one id per answer that is drawn to
+    context i. An answer is seeded by its id and `decoding.seed`. The keys and values of all tokens of a context but the
+    last are computed once and copied to all answers.
     """
     engine = Engine(model)
     drawn: list[list[GeneratedTokens]] = []

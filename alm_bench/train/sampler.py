@@ -63,8 +63,8 @@ def divide_into_batches(
 class Steps:
     """Row numbers of each step of a stage: `steps[i]` has the row numbers of step i.
 
-    Rows are drawn from `groups`. `lengths` (rows,): length of each row, by row number, also of rows that are in no
-    group.
+    Each epoch draws its rows from `groups` by their shares. `lengths` (rows,): length of each row, by row number,
+    including rows that are in no group. `batch`: number of rows per step.
     """
 
     def __init__(self, groups: Sequence[SamplingGroup], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
@@ -92,8 +92,8 @@ class Steps:
 class OrderedSteps(Steps):
     """Row numbers of each step of a stage, from easy to hard over the whole stage.
 
-    As many rows are drawn as the stage has room for: the rows of its epochs, or a part of the first epoch. They are
-    then sorted by falling pass rate. Rows with the same pass rate stay in random order.
+    First, the rows of all steps are drawn, epoch by epoch. Then they are sorted by falling pass rate. Rows with the
+    same pass rate stay in random order.
     """
 
     def __init__(

@@ -56,8 +56,8 @@ class TrainingSetup:
     """Divisions of the user's own data into training and validation rows."""
 
     encoded: dict[bool, EncoderOutput] = field(default_factory=dict)
-    """Outputs of a frozen encoder for all clips of `corpus`; the key is True for silence in their place. Stages fill
-    it. Trainings of networks with the same encoder can share it."""
+    """Cached outputs of a frozen encoder: under False for the clips of `corpus`, under True for silence in place of
+    each clip. Stages fill the dict. Trainings of networks with the same encoder can share it."""
 
 
 def prepare_training(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
@@ -94,7 +94,8 @@ def read_training_sources(config: TrainConfig) -> tuple[list[Source], list[Sourc
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
     """Load the checkpoint `init`, or build a new network. The language model and the encoder of a new network may get
-    pre-trained weights. Returns the network and its tokenizer. Raises CheckpointError."""
+    pre-trained weights. `trained_on`: domains of the training data, for the config of a new network. Returns the
+    network and its tokenizer. Raises CheckpointError and UsageError."""
     if config.init is not None:
         loaded = load(config.init)
         _reset_parameters(loaded.model, config.reset, seed)

@@ -177,7 +177,7 @@ def _format_prompts(rows: Sequence[dict[str, Any]], template: str) -> None:
 
 
 def _read_file(config: DataConfig) -> Source:
-    """Read the rows or labels of a file. Raises DataError."""
+    """Read a JSON file of training rows, or a file of sound labels of clips (suffix .csv or .tsv). Raises DataError."""
     path = Path(config.file).expanduser()
     if not path.is_file():
         raise DataError(f"training data {config.file}: no such file (known besides a file: demo)")

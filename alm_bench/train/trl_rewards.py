@@ -20,9 +20,9 @@ def make_reward_function(
     """Return a reward of this package as a function for TRL. Raises UsageError for an unknown reward or option.
 
     The function needs the columns `question_prompt` (prompt as in the training rows, with its options) and `solution`
-    (reference answer) of the rows that `alm-bench train export-rl` writes. `questions`: pairs of these, if the reward
-    must be prepared with all questions. A reward that compares the answers of a group is given those of equal questions
-    together.
+    (reference answer) of the rows that `alm-bench train export-rl` writes. `questions`:
+    pairs of a prompt and a reference answer, needed only for rewards that are prepared with all questions. The
+    completions of a batch that have the same question are passed to the reward as one group.
     """
     reward = create_reward(name, options)
     if questions:

@@ -63,7 +63,7 @@ def test_two_roots_of_one_recipe_keep_their_clips(
     for row in (0, 12):
         source, index = corpus.locate_row(row)
         ref = source.rows[index].clips[0]
-        assert corpus.clips[corpus.place[build_clip_key(ref)]].path == ref.path
+        assert corpus.clips[corpus.clip_indices[build_clip_key(ref)]].path == ref.path
 
 
 def test_a_changed_clip_is_heard_anew(recipe: Recipe, reasonaqa: Path, louder: Path, tmp_path: Path) -> None:

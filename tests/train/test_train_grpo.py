@@ -156,7 +156,7 @@ def test_a_step_makes_answers_more_likely_that_earned_more(
     @torch.no_grad()
     def compute_gain() -> float:
         """The mean over all tokens of log-probability times advantage."""
-        log_probs = stage.plain._compute_log_probs(batch, batch.draws)  # type: ignore[operator]
+        log_probs = stage.unwrapped_objective._compute_log_probs(batch, batch.draws)  # type: ignore[operator]
         tokens = build_token_batch(batch.draws, torch.device("cpu"))
         return float((log_probs.values * tokens.advantages[tokens.owners]).mean())
 

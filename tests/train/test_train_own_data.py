@@ -72,7 +72,7 @@ def test_clips_are_held_out_by_label_and_each_in_one_fold(clips: Path) -> None:
         train, tested = ({clip.id for clip in part.clips} for part in (holdout.training, holdout.validation))
         assert not train & tested
         assert len(train) + len(tested) == sum(LABELS.values())
-        assert holdout.untested == ["click"]
+        assert holdout.untested_parts == ["click"]
         questions = list_evaluated_questions(holdout.validation)
         assert sorted(question.audio[0].id for question in questions) == sorted(tested)
         held_out += [clip.split("/")[0] for clip in sorted(tested)]

@@ -100,8 +100,8 @@ class Objective(nn.Module, ABC):
         return batch
 
     def can_resume_after(self, step: int) -> bool:
-        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. If
-        a state is due after a step for which this is False, it is saved after the next step for which this is True."""
+        """Return True if a run can be resumed after this step from the network, the optimiser and `get_state` alone. A
+        state that is due after another step is saved later, after the next step for which this is True."""
         return True
 
     def get_state(self) -> dict[str, Any]:
@@ -120,8 +120,8 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
-        """Return names and versions of the plug-ins besides the objective on which the loss depends, such as rewards,
-        as one text. A run is not resumed if the text has changed. Default: none."""
+        """Return the names and versions of other plug-ins (such as rewards) on which the loss depends, as one text. A
+        run is not resumed if the text has changed. Default: none."""
         return ""
 
     @classmethod

@@ -173,8 +173,8 @@ class Grpo(Objective):
         return compute_loss(log_probs.values, tokens, settings)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
-        """Return the share of rows, per part of the data, whose answer by greedy decoding is right by the reward
-        `parsed`."""
+        """Return, for each part of the data, the share of rows whose answer by greedy decoding is right, as the reward
+        `parsed` grades it."""
         right: dict[str, list[bool]] = defaultdict(list)
         parsed = create_reward("parsed")
         rows = range(min(limit, sum(data.corpus.sizes)))
@@ -191,7 +191,8 @@ class Grpo(Objective):
     # --- draws ---
 
     def _draw(self, batch: GrpoBatch, rollout: int) -> Draws:
-        """Draw the answers of a batch. Draws are seeded by the stage's seed, the rollout, the row and the draw."""
+        """Draw answers to the prompts of a batch, and return them with their advantages. Each answer is seeded by the
+        stage's seed, `rollout` (number of the draw of the step's rows), the row and the answer's index."""
         self._switch_off_dropout()
         settings = self.settings
         before, self._sums = self._sums, {}
@@ -220,8 +221,8 @@ class Grpo(Objective):
         self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed: Sequence[Sequence[str]]
     ) -> list[Tensor]:
         """Reward all answers, record the rewards as metrics, and return the advantages of each group that is trained,
-        one tensor (answers,) per group. `texts`: answers to each question on its unchanged clips. `changed`: answers to
-        each question on changed clips, empty without them."""
+        one tensor (answers,) per group, groups on unchanged clips first. `texts`: answers to each question on its
+        unchanged clips. `changed`: answers to each question on changed clips, empty without them."""
         settings, grounded, advantages = self.settings, self.settings.grounded, []
         for number, (question, answers) in enumerate(zip(questions, texts, strict=True)):
             rewards, values = combine_rewards(self.rewards, settings.rewards, question, answers)
@@ -244,8 +245,8 @@ class Grpo(Objective):
         return advantages
 
     def _add_fixed_log_probs(self, batch: GrpoBatch, draws: Draws) -> None:
-        """Compute the log-probabilities of all drawn tokens under the weights that drew them, if there are several
-        updates per draw, and under the reference weights, if there are any."""
+        """Set `draws.old` if there are several updates per draw, and `draws.reference` if there are reference weights.
+        Both are log-probabilities that later updates do not change."""
         if self.settings.updates > 1:
             draws.old = self._compute_log_probs(batch, draws).values
         if self.reference:
@@ -255,13 +256,13 @@ class Grpo(Objective):
     def _compute_log_probs(self, batch: GrpoBatch, draws: Draws) -> TokenLogProbs:
         """Return the log-probabilities of all drawn tokens under the network's weights."""
         contexts = build_contexts(self.model, batch)
-        if len(draws.answers) > draws.rows:
+        if len(draws.answers) > draws.row_count:
             contexts += self._build_changed_contexts(batch)
         return compute_log_probs(self.model, contexts, draws.answers, self.settings.temperature)
 
     def _build_changed_contexts(self, batch: GrpoBatch) -> list[Tensor]:
-        """Return the embeddings that precede the answers on changed clips, (n, D) per row. They have no gradient with
-        respect to the encoder."""
+        """Return, for each row, the embeddings of its changed clips and its prompt, (n, D), which precede the answers.
+        They have no gradient with respect to the encoder."""
         encoded = batch.changed_encoded
         if encoded is None:
             assert batch.changed_logmel is not None, "a batch has log-mels or encoded clips"
@@ -295,13 +296,13 @@ class Grpo(Objective):
         return str(self.data.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
     def _add_metric(self, name: str, total: float, count: int) -> None:
-        """Add the sum over `count` units to a metric of the step."""
+        """Add `total`, a sum over `count` units, to the sums of the metric `name` in the current step."""
         before = self._sums.get(name, (0.0, 0))
         self._sums[name] = (before[0] + total, before[1] + count)
 
     def _switch_off_dropout(self) -> None:
-        """Switch off dropout, by which the probability ratio would differ from 1 at random. Gradient checkpointing of
-        the language model requires training mode."""
+        """Switch off dropout, which would change the probability ratio at random. The model is set to evaluation mode,
+        but a language model with gradient checkpointing must be in training mode: only its dropout layers are set."""
         self.model.eval()
         if any(getattr(module, "gradient_checkpointing", False) for module in self.model.lm.modules()):
             self.model.lm.train()

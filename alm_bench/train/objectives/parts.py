@@ -18,9 +18,9 @@ from alm_bench.train.sampler import StepRows
 class AnswersInParts(Answers):
     """Cross-entropy of answers in several parts.
 
-    The answer of a row is the whole text in the format of `[stage.parts]`. The first sentences of the chain are
-    shortened to some word groups and an ellipsis (semi-implicit form); their number grows from step to step. Validation
-    uses the chain as it is in the rows.
+    The answer of a row is the whole text in the format of `[stage.parts]`: a chain of reasoning parts, then the answer.
+    The first sentences of the chain are shortened to some word groups and an ellipsis (semi-implicit form). The number
+    of shortened sentences grows from step to step. Validation uses the chain as it is in the rows.
     """
 
     name: ClassVar = "parts"

@@ -95,8 +95,8 @@ def find_selected_option(question: Question, answer: str) -> str | None:
 
 
 class Reward(ABC):
-    """Base class of rewards. A reward is created once per stage, with the options of the recipe as keyword arguments,
-    and then called once per group: one question and the answers that were drawn to it.
+    """Base class of rewards. A reward is created once per stage, with an instance of `Options` filled from the recipe.
+    Then `compute` is called once per group: one question and the answers that were drawn to it.
 
     Modules of rewards import no torch, so that trainers of other programs can call them.
     """
@@ -132,7 +132,8 @@ class Reward(ABC):
 def combine_rewards(
     rewards: Mapping[str, Reward], weights: Mapping[str, float], question: Question, answers: Sequence[str]
 ) -> tuple[list[float], dict[str, list[float]]]:
-    """Return the weighted sum of the rewards of each answer, and the values of each reward by name."""
+    """Return the weighted sum of the rewards of each answer, and the unweighted values (one per answer) of each reward
+    by name. `weights`: weight of each reward by name."""
     values = {name: [float(value) for value in reward.compute(question, answers)] for name, reward in rewards.items()}
     sums = [sum(weights[name] * column[i] for name, column in values.items()) for i in range(len(answers))]
     return sums, values

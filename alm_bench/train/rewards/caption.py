@@ -1,4 +1,4 @@
-"""Reward of captions and other sentences by their likeness to the references."""
+"""Reward of captions and other sentences by their similarity to the references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class CaptionOptions:
 
 
 class Caption(Reward):
-    """Likeness of a text to the reference captions."""
+    """Similarity of a text to the reference captions, by the metric that the option `metric` names."""
 
     name: ClassVar = "caption"
     title: ClassVar = "CIDEr-D (0 to 10) or SBERT similarity (-1 to 1) to the references."

@@ -1,8 +1,9 @@
-"""Reward of draws on a changed clip (noise, silence, another clip), and weights of advantages by such draws.
+"""Two uses of answers that are drawn on a changed clip (noise, silence, another clip): a reward of these answers, and
+factors for the advantages of the answers on the right clip.
 
-What a model can answer from the text alone, it also answers on a changed clip. A plain difference of rewards would not
-remove this: the accuracy on changed clips is a constant per question, which the mean of the group removes again. Two
-forms act on single draws instead: `compute_grounding_weights`, and the reward `grounded`.
+A model that answers from the text alone gives the same answer on a changed clip. Subtracting the accuracy on changed
+clips from the rewards would have no effect: it is a constant per question, and advantages do not depend on constants.
+`compute_grounding_weights` and the reward `grounded` therefore act on single answers.
 """
 
 from collections import Counter
@@ -24,8 +25,8 @@ def compute_grounding_weights(question: Question, answers: Sequence[str], change
 
 
 class Grounded(Reward):
-    """Reward of draws on a changed clip for not favouring any option: minus the share of the *other* draws of the group
-    that select the same option.
+    """Reward of answers that are drawn on a changed clip, higher if the answers do not favour any option. The reward of
+    an answer is minus the share of the *other* answers of its group that select the same option.
 
     Its expected value is minus the sum of the squared probabilities of the options, which is highest if all options are
     equally likely. A draw that selects no option gets -1, so that the model goes on answering. If all options are drawn

@@ -1,4 +1,4 @@
-"""Reward of the length of the text or of its reasoning."""
+"""Reward for the length of an answer, or of the reasoning in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
