@@ -29,12 +29,14 @@ class BenchmarkRow:
     data: DataRoot
     """Source of the clips that are not in the row."""
 
-    cell: AudioRef | None = None
+    embedded_clip: AudioRef | None = None
     """Clip that the row itself contains; None if it contains none."""
 
     def find_clip(self, *names: str) -> AudioRef:
         """Return the row's own clip, else the first existing one of `names` (see `DataRoot.audio`)."""
-        return self.data.audio(*names) if self.cell is None else replace(self.cell, id=normalise_clip_name(names[0]))
+        if self.embedded_clip is None:
+            return self.data.audio(*names)
+        return replace(self.embedded_clip, id=normalise_clip_name(names[0]))
 
     def find_named_clip(self, folder: str, path: str) -> AudioRef:
         """Return the clip at `path` of the benchmark's files, which are below `folder` or below the data root."""

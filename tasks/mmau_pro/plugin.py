@@ -79,7 +79,11 @@ class MmauPro(BenchmarkTask):
 
 
 def _describe_requirement(values: Row) -> dict[str, str]:
-    """Return the requirement of an instruction to follow for a judge, such as `Number Words (at most), N: 10`."""
+    """Return the requirement that an answer must meet, for items that test instruction following; else {}.
+
+    A judge gets the requirement, such as `Number Words (at most), N: 10`. It is the only value, by `REQUIREMENT`.
+    Raises ValueError if the arguments of the requirement are not a JSON object.
+    """
     if str(values["category"]) != INSTRUCTIONS or not values.get("task_identifier"):
         return {}
     arguments = values.get("kwargs")
