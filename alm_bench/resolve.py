@@ -37,7 +37,8 @@ def list_data_folders() -> list[Path]:
 def resolve_data_choice(choice: str) -> str:
     """Return the folder in ALM_BENCH_DATA if `choice` is `auto` and the variable is set, else `choice` itself.
 
-    `choice` is a value of `--data`. Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
+    `choice` is a value of `--data`. Commands that inspect data use this function, so that they never show the demo data
+    in place of a folder that the user named.
     """
     named = os.environ.get("ALM_BENCH_DATA")
     return named if choice == "auto" and named else choice

@@ -86,7 +86,8 @@ class Document:
     def count_words(self, start: int, end: int) -> int:
         """Return the number of words between two positions.
 
-        In scripts without spaces between words, a run of characters counts as one word.
+        In scripts without spaces between words, a run of characters counts as one word, unlike in
+        `reasoning.count_words`.
         """
         if not self.plain.isascii():
             return len(split_words(self.plain[start:end]))

@@ -253,8 +253,8 @@ class Options:
     def _build_mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
         """Build the mention of an option from its start and end in the text.
 
-        The mention is extended by a letter beside the text ("B. dog", "dog (B)"), and it is recorded if
-        quotation marks, brackets or bold type enclose the mention, and if the text denies it.
+        The mention is extended by a letter beside the text ("B. dog", "dog (B)"). `Mention.marked` and `Mention.denied`
+        are determined from the text around it.
         """
         plain = document.plain
         how = "inflected" if inflected and not plain[start:end].isdigit() else "text"
@@ -301,8 +301,8 @@ class Options:
     def _classify_letter_mention(self, document: Document, at: int, stop: int) -> str | None:
         """Return "letter" or "position" if the text from `at` to `stop` mentions an option by letter or by number.
 
-        Both are positions in the text. Returns None if the text there does not mention an option. Examples of letters: "option B", "(B)", "B is the best answer",
-        "I think B."; a position: "option 2".
+        Returns None if the text there does not mention an option. Examples of letters: "option B", "(B)", "B is the
+        best answer", "I think B."; a position of an option: "option 2".
         """
         plain, cues = document.plain, document.cues
         if plain[at].isdigit():

@@ -1,7 +1,8 @@
 """Answers in several parts, of which the last is the answer, and the parts before it are the chain of thought.
 
 The functions split a text into its parts, join parts to a text, and shorten the chain. The delimiters are data
-(`part_formats.toml`). A chain is semi-implicit if sentences of it are shortened to their first word groups and an ellipsis.
+(`part_formats.toml`). A chain is semi-implicit if sentences of it are shortened to their first word groups and an
+ellipsis.
 """
 
 import re

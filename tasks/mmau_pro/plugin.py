@@ -113,6 +113,7 @@ def list_skills(metadata: Row) -> list[str]:
 
 
 def _convert_to_list(value: object) -> Sequence[object]:
+    """Return a list or tuple unchanged, any other value as the only item of a list."""
     return value if isinstance(value, (list, tuple)) else [value]
 
 

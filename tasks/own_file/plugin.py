@@ -158,7 +158,8 @@ class FileTask:
     def read(self, split: str, root: LocalRoot | None = None) -> QuestionFile:
         """Return the questions of a split and the faults of its rows. The file is read once per split.
 
-        `root` is the folder of the clips, by default `audio_root` of the settings, else the folder of the question file.
+        `root` is the folder of the clips; by default, it is `audio_root` of the settings, or the folder of the question
+        file.
 
         As a side effect, the groups of the task's card are set to those of the file.
         """
