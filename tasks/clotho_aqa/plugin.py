@@ -242,6 +242,7 @@ def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
 
 
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
+    """Return the mean of each score over the rows that it is defined for (`_group_rows_by_metric`)."""
     values = {}
     for name, part in _group_rows_by_metric(rows).items():
         values[name] = (
