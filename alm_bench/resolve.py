@@ -1,4 +1,4 @@
-"""Resolution of the names that a user gives to tasks, splits and data."""
+"""Look-up of the tasks, splits and data whose names a user enters, for example on the command line."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,10 @@ def list_data_folders() -> list[Path]:
 
 
 def resolve_data_choice(choice: str) -> str:
-    """Return `choice`, a value of `--data`, but for `auto` the folder that ALM_BENCH_DATA names, if it is set.
+    """Return the folder in ALM_BENCH_DATA if `choice` is `auto` and the variable is set, else `choice` itself.
 
-    Commands that inspect data use this, so that they never show the demo data in place of a folder that the user named.
+    `choice` is a value of `--data`. Commands that inspect data use this function, so that they never show the demo data
+    in place of a folder that the user named.
     """
     named = os.environ.get("ALM_BENCH_DATA")
     return named if choice == "auto" and named else choice

@@ -72,7 +72,7 @@ class ClipReader:
 
     @property
     def tags(self) -> frozenset[str]:
-        """Names of the text tags that the file contains, such as `title`."""
+        """Names of the metadata fields that the file contains, such as `title`."""
         return frozenset(self.file.copy_metadata())
 
     def read_bytes(self) -> bytes:
@@ -82,8 +82,8 @@ class ClipReader:
 
     @property
     def is_estimated(self) -> bool:
-        """True for all formats but FLAC: `frames` may exceed the number of frames that can be decoded. A FLAC header
-        declares the exact number; the header of an MP3 or Ogg file may not."""
+        """True if `frames` is only an estimate, which may exceed the number of frames that can be decoded. This is so
+        for all formats but FLAC, whose header declares the exact number; the header of an MP3 or Ogg file may not."""
         return self.container != "FLAC"
 
     def check_length(self) -> None:
@@ -172,7 +172,7 @@ def open_sound(ref: AudioRef) -> Iterator[ClipReader]:
                 f"{max(0, size - extent.start):,} are there",
             )
         try:
-            with _open_sound_file(file, None if extent is None else extent.size_at) as sound:
+            with _open_sound_file(file, None if extent is None else extent.size_offset) as sound:
                 rate: int = sound.samplerate
                 raise_unless(
                     rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected"
@@ -222,8 +222,9 @@ def _open_clip_file(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 def _open_sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
     """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
-    `size_at`: offset of a 32-bit size field that is zero because the size was unknown when the header was written. It
-    is replaced by the largest value, which libsndfile treats as an unknown size.
+    `size_at`: offset in the file, in bytes, of a 32-bit size field that is zero because the size was unknown when the
+    header was written. In a copy of the file, the field gets the largest value, which libsndfile treats as an unknown
+    size. None if there is no such field.
     """
     if size_at is not None:
         file.seek(0)

@@ -53,8 +53,8 @@ class DescribingAdapter(ForwardingAdapter):
         max_new_tokens: int,
         cache: DiskCache | None = None,
     ) -> None:
-        """Create the adapter. Of the describing prompt, only the hash is passed. `max_new_tokens` is the token limit of
-        a description. Without a `cache` on disk, descriptions are cached in this process only."""
+        """Create the adapter. `prompt_hash` is the hash of the describing prompt, `max_new_tokens` the token limit of a
+        description. Without a `cache` on disk, descriptions are cached in this process only."""
         super().__init__(listener, answerer)
         self.abilities = replace(self.abilities, stream=False, fit=False)
         self._decoding = Decoding(max_new_tokens=max_new_tokens)
@@ -69,8 +69,9 @@ class DescribingAdapter(ForwardingAdapter):
 
     @abstractmethod
     def build_description_requests(self, request: Request) -> Sequence[Request]:
-        """Return the requests to the listener whose answers describe the clips of `request`. The clips of `request` may
-        not be decoded yet."""
+        """Return requests to the listener. Its answers to them are the descriptions of the clips of `request`.
+
+        This method is also called before the clips are decoded, so it must not use their samples."""
 
     @abstractmethod
     def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
@@ -83,8 +84,9 @@ class DescribingAdapter(ForwardingAdapter):
 
     @abstractmethod
     def build_failed_output(self, request: Request, output: Output) -> Output:
-        """Return the output of the item, with an error or a refusal, if the describing request `request` failed.
-        `output`: the listener's output, which contains no usable description."""
+        """Return the item's output after the listener gave no usable description: an error or a refusal.
+
+        `request` is the describing request that failed, `output` the listener's output for it."""
 
     @abstractmethod
     def build_extra_fields(self, texts: Sequence[str]) -> Mapping[str, Any]:
@@ -156,10 +158,11 @@ class DescribingAdapter(ForwardingAdapter):
         return described
 
     def _request_descriptions(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
-        """Request descriptions from the listener and cache them. `fresh`: requests by cache key.
+        """Request descriptions from the listener and cache them. `fresh`: the requests that are not in the cache, by
+        cache key.
 
-        Returns a failed output for each key whose description could not be obtained. Items that need the description
-        get this output.
+        Returns a failed output for each key whose description could not be obtained. It becomes the output of every
+        item that needs the description.
         """
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
         _check_result_count(len(outputs), len(fresh), "outputs")
@@ -175,7 +178,8 @@ class DescribingAdapter(ForwardingAdapter):
         return failed
 
     def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
-        """Add token counts and costs of the describing calls for `keys` to an output, each call to one output only."""
+        """Add the token counts and costs of the describing calls to an output. `keys`: the cache keys of the item's
+        descriptions. Each call is added to one output only."""
         calls = [self._uncounted_calls.pop(key) for key in keys if key in self._uncounted_calls]
         return add_usage(output, *calls) if calls else output
 
@@ -220,7 +224,7 @@ def drop_usage(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _find_decoding_problem(request: Request) -> str | None:
-    """Return an error message if a request has fewer decoded waves than clips, else None."""
+    """Return an error message if a request has fewer waves (decoded audio) than clips, else None."""
     found, expected = len(request.waves), len(request.audio)
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 

@@ -33,7 +33,7 @@ class Extent:
     slack: int = 0
     """Number of bytes that may be missing at the end of a complete file."""
 
-    size_at: int | None = None
+    size_offset: int | None = None
     """Offset of a 32-bit size field that is zero because the size was unknown when the header was written, else None.
     libsndfile would decode such a file as an empty clip."""
 
@@ -89,15 +89,16 @@ def _find_riff_extent(file: BinaryIO, size: int, order: str) -> Extent | None:
     # A file that was written to a pipe declares no size of the whole file either. An empty clip declares it.
     whole, own = _read_bytes(file, 4, 4), _read_bytes(file, found.start - 4, 4)
     streamed = own == bytes(4) and found.start < size and struct.unpack(f"{order}I", whole)[0] + 8 != size
-    return Extent(found.start, None, size_at=found.start - 4) if streamed else found
+    return Extent(found.start, None, size_offset=found.start - 4) if streamed else found
 
 
 def _find_chunk(
     file: BinaryIO, size: int, offset: int, header: str, names: tuple[bytes, ...], pad: int = 2
 ) -> Extent | None:
-    """Find the first chunk with one of `names` in a list of chunks that begins at `offset`; None if there is none.
+    """Find the first chunk with one of `names` in the list of chunks that begins at `offset` in a file of `size` bytes.
 
-    `header`: `struct` format of a chunk's header (name, size). `pad`: chunk sizes are rounded up to a multiple of it.
+    Returns the extent of the chunk's content, None if there is no such chunk. `header`: `struct` format of a chunk's
+    header (name, size). `pad`: chunk sizes are rounded up to a multiple of this number of bytes.
     """
     length = struct.calcsize(header)
     for _ in range(_MAX_CHUNKS):

@@ -215,6 +215,7 @@ class _Resampler:
     piece."""
 
     def __init__(self, ref: AudioRef, source: int, target: int, channels: int) -> None:
+        """Create the resampler. `source` and `target` are sample rates in Hz, `ref` names the clip in errors."""
         self._ref, self._source, self._target = ref, source, target
         with _translate_resampling_errors(ref, source, target):
             self._stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
@@ -266,7 +267,7 @@ def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samp
 
 @contextmanager
 def _translate_resampling_errors(ref: AudioRef, source: int, target: int) -> Iterator[None]:
-    """Context manager that turns an error of soxr into an AudioError."""
+    """Context manager that turns an error of soxr into an AudioError. `source` and `target` are sample rates in Hz."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -23,6 +23,7 @@ def _make_tone(time: Wave) -> Wave:
 
 
 def _make_noise(times: Wave) -> Wave:
+    """Return white noise in -1..1, one sample per sample time. It is the same in every call."""
     noise = create_item_generator("probe").standard_normal(times.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 

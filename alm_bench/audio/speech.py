@@ -79,7 +79,7 @@ class Synthesiser:
         return _read_version(self.command)
 
     def describe(self, voices: str) -> str:
-        """Return the text for tables that names the program, its version and `voices`, the voices of the run."""
+        """Return the name of the program, its version and `voices` (the voices of a run) as one text for tables."""
         return f"{self.name} {self.version}, voice {voices}"
 
     def list_identity_parts(self) -> list[str]:

@@ -89,7 +89,7 @@ def choose_number(
 
 
 def _choose_common_value(candidates: Sequence[Number], rule: str) -> ChosenNumber | None:
-    """Return the last of some numbers if all have the same value, else None."""
+    """Return the last of `candidates` if all have the same value, else None. `rule`: the rule's name in the result."""
     values = {one.value for one in candidates}
     return ChosenNumber(candidates[-1].value, rule, candidates[-1].span) if len(values) == 1 else None
 

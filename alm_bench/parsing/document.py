@@ -65,10 +65,10 @@ class Document:
         self.cues = detect_cues(visible)
 
     def _blank_reasoning(self, hidden: Sequence[Span]) -> str:
-        """Return the normalised text without markup and without reasoning, whose spans are `hidden`.
+        """Return the normalised text with spaces in place of markup and reasoning. `hidden`: spans of the reasoning.
 
-        If no word would be left, the last part of the reasoning is not replaced with spaces, since it must contain the
-        answer. It is replaced, however, if the text ends within the reasoning.
+        If no word would be left, the last of these spans is not replaced with spaces, since it must contain the answer.
+        It is replaced, however, if the text ends within the reasoning.
         """
         visible = blank_out_spans(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
         if not hidden or split_words(visible):
@@ -86,7 +86,8 @@ class Document:
     def count_words(self, start: int, end: int) -> int:
         """Return the number of words between two positions.
 
-        In scripts without spaces between words, a run of characters counts as one word.
+        In scripts without spaces between words, a run of characters counts as one word, unlike in
+        `reasoning.count_words`.
         """
         if not self.plain.isascii():
             return len(split_words(self.plain[start:end]))

@@ -1,4 +1,4 @@
-"""Rules that decide if a text means an option in other words.
+"""Rules that decide if a text means the same as an option although its wording differs.
 
 They allow other endings, another word order, numbers written as words, and spelling mistakes.
 """

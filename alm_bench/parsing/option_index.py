@@ -36,7 +36,7 @@ class OptionIndex:
 
     @cached_property
     def may_begin_option(self) -> Callable[[str], bool]:
-        """Function of a normalised word, which returns True if an option may begin with this word."""
+        """A function that takes a normalised word and returns True if an option may begin with it."""
 
         @lru_cache(maxsize=10_000)
         def may_begin_option(word: str) -> bool:
@@ -70,7 +70,7 @@ class OptionIndex:
 
 
 def _strip_affixes(word: str, before: str) -> str:
-    """Return a word without the article or the ending that is attached to it.
+    """Return a word without the article or the ending that is attached to it. `before` is the previous word.
 
     After the name of a note, "flat" and "sharp" become accidentals: `E flat` is `Eb`.
     """

@@ -161,9 +161,9 @@ class Options:
         return position if 0 <= position < self.count else None
 
     def may_be_note(self, letter: str) -> bool:
-        """Return True if a single letter may be the first word of an option at another position.
+        """Return True if a single letter may be the musical note that another option begins with.
 
-        Example: "e" may mean "E major", "E minor" or the fifth option.
+        Example: "e" may mean the option "E major" or the fifth option.
         """
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
         return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
@@ -253,7 +253,8 @@ class Options:
     def _build_mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
         """Build the mention of an option from its start and end in the text.
 
-        The mention is extended by a letter beside the text ("B. dog", "dog (B)"), and is checked for marks and denials.
+        The mention is extended by a letter beside the text ("B. dog", "dog (B)"). `Mention.marked` and `Mention.denied`
+        are determined from the text around it.
         """
         plain = document.plain
         how = "inflected" if inflected and not plain[start:end].isdigit() else "text"
@@ -298,10 +299,10 @@ class Options:
         return found
 
     def _classify_letter_mention(self, document: Document, at: int, stop: int) -> str | None:
-        """Return "letter" or "position" if the text from `at` to `stop` mentions an option by letter or number.
+        """Return "letter" or "position" if the text from `at` to `stop` mentions an option by letter or by number.
 
-        Returns None if it does not mention an option. Examples of letters: "option B", "(B)", "B is the best answer",
-        "I think B."; a position: "option 2".
+        Returns None if the text there does not mention an option. Examples of letters: "option B", "(B)", "B is the
+        best answer", "I think B."; a position of an option: "option 2".
         """
         plain, cues = document.plain, document.cues
         if plain[at].isdigit():
@@ -352,7 +353,7 @@ class Options:
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
     def find_similar_option(self, text: str) -> tuple[int, str] | None:
-        """Return the index of the one option that a short text means in other words, and the name of the rule.
+        """Return the index of the one option that a short text paraphrases, and the name of the rule that found it.
 
         The first of `LIKENESS_RULES` that any option satisfies is used. Returns None unless exactly one option does.
         """

@@ -1,7 +1,8 @@
-"""Answers in several parts: reading a text into its parts, writing one, and shortening its chain.
+"""Answers in several parts, of which the last is the answer, and the parts before it are the chain of thought.
 
-The delimiters are data (`part_formats.toml`). The last part of a format is the answer; the parts before it are the
-chain. A chain is semi-implicit if sentences of it are shortened to their first word groups and an ellipsis.
+The functions split a text into its parts, join parts to a text, and shorten the chain. The delimiters are data
+(`part_formats.toml`). A chain is semi-implicit if sentences of it are shortened to their first word groups and an
+ellipsis.
 """
 
 import re
@@ -104,12 +105,13 @@ class PartsFormat:
 
     @cached_property
     def _opening_pattern(self) -> re.Pattern[str]:
+        """Pattern of the delimiters in `open`, in which the group `p0` stands for the first delimiter, and so on."""
         edge = r"^[ \t*#>-]*" if self.line_start else ""
         options = "|".join(f"(?P<p{index}>{re.escape(mark)})" for index, mark in enumerate(self.open))
         return re.compile(f"{edge}(?:{options})", re.IGNORECASE | re.MULTILINE)
 
     def split_into_parts(self, text: str) -> Parts:
-        """Read a text into its parts. No exception is raised for any text."""
+        """Split a text at the delimiters. No exception is raised for any text: see `Parts.status`."""
         found = list(self._opening_pattern.finditer(text))
         if not found:
             return Parts("direct", "direct", {}, (), text.strip())
@@ -165,7 +167,8 @@ class PartsFormat:
     def shorten_chain(self, texts: Mapping[str, str], sentences: int, groups: int) -> dict[str, str]:
         """Return the parts with the first `sentences` sentences of the chain shortened to `groups` word groups each.
 
-        Sentences are counted over all parts of the chain. The answer is not changed.
+        `texts` maps the names of parts to their texts. See `shorten_sentence` for word groups. Sentences are counted
+        over all parts of the chain. The answer is not changed.
         """
         left, found = sentences, dict(texts)
         for name in self.chain:
@@ -180,7 +183,7 @@ class PartsFormat:
         return found
 
     def count_sentences(self, texts: Mapping[str, str]) -> int:
-        """Return the number of sentences of the chain."""
+        """Return the number of sentences in all parts of the chain. `texts` maps the names of parts to their texts."""
         return sum(len(split_sentences(texts.get(name, ""))) for name in self.chain)
 
 
@@ -224,7 +227,8 @@ def read_formats(path: Path) -> dict[str, PartsFormat]:
 
 
 def get_format(name: str) -> PartsFormat:
-    """Return a bundled format, or `FILE.toml:NAME` of a file. Raises UsageError for an unknown name."""
+    """Return a format. `name` is the name of a bundled format, or `FILE.toml:NAME` for the format NAME of a file.
+    Raises UsageError for an unknown name."""
     file, colon, own = name.rpartition(":")
     known = load_formats() if not colon else _read_formats_once(file)
     if own not in known:

@@ -139,7 +139,8 @@ def parse_number(text: str, question: str | None = None, answer_tags: Sequence[s
 
 
 def _read_number(doc: Document, span: Span, counted: frozenset[str] | None) -> ChosenNumber | None:
-    """Return the number of one statement or of a whole text; None if it has no number."""
+    """Return the number of one statement or of a whole text; None if it has no number. `counted`: stems of the noun
+    that the question counts (`find_counted_nouns`)."""
     if (value := parse_single_number(doc.plain[slice(*span)])) is not None:
         return ChosenNumber(value, "number", span)
     found = read_numbers(doc.plain, span)

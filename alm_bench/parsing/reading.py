@@ -173,7 +173,8 @@ _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
 
 
 def _is_delimited(document: Document, mention: Mention, span: Span) -> bool:
-    """Return True if a mention is marked, or if punctuation or the end of the statement follows it."""
+    """Return True if quotation marks, brackets or bold type enclose a mention, or if punctuation or the end of the
+    statement follows it."""
     end = mention.span[1]
     return mention.marked or _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
 
@@ -191,7 +192,8 @@ _PREDICATE = (
 
 
 def refers_to_other_options(document: Document, match: re.Match[str]) -> bool:
-    """Return True if "none" refers to the other options only: "none of the other options fits"."""
+    """Return True if "none" refers to the other options only: "none of the other options fits". `match`: the match of
+    "none" in the text."""
     window = (max(0, match.start() - 12), match.end())
     return (
         document.cues.compile_pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window)
@@ -212,7 +214,8 @@ def _find_list_items(plain: str, span: Span) -> list[Span] | None:
 
 
 def _read_option_at_start(document: Document, options: Options, span: Span) -> Reading | None:
-    """Return the option at the beginning of a statement, or the result for a list of options there."""
+    """Return the option at the beginning of a statement. If it begins with a list of options, return the reading of
+    the list. Returns None if no option can be selected at the beginning."""
     plain = document.plain
     opening = document.cues.compile_pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]

@@ -33,8 +33,8 @@ def find_reasoning(text: str, answer: Span | None, answer_tags: Sequence[str] = 
     """Find the reasoning of a text; None if it has none before its answer.
 
     Text in reasoning tags (see tags.toml) is reasoning. Without such tags, the sentences before the one with the answer
-    are, if they have at least `MIN_UNTAGGED_WORDS` words. `answer` is the span of the parsed answer (`Parsed.span`),
-    None if it is not known; an explanation after it is not reasoning.
+    are the reasoning if they have at least `MIN_UNTAGGED_WORDS` words. `answer` is the span of the parsed answer
+    (`Parsed.span`), None if it is not known; an explanation after it is not reasoning.
     """
     words = 0 if answer is None else count_words(text[: answer[0]])
     if words < MIN_UNTAGGED_WORDS and not any(sign in text for sign in TAG_SIGNS):

@@ -74,9 +74,10 @@ def _read_score(plain: str, mention: Mention) -> float | None:
 
 
 def blank_repeated_options(document: Document, options: Options) -> None:
-    """Replace a list of all options that the text repeats from the question with spaces.
+    """Blank out, in `document`, every list that repeats all options of the question.
 
-    The document is changed in place, unless the list is its only content.
+    The document is changed in place: each such list is replaced with spaces. Nothing is changed if the document has no
+    other content.
     """
     if options.count < 2:
         return

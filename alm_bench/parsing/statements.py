@@ -73,9 +73,9 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
 
 
 def _overlaps_any_span(occupied: Sequence[Span], start: int, end: int) -> bool:
-    """Return True if a span shares a character with any of some other spans.
+    """Return True if the span from `start` to `end` shares a character with any span of `occupied`.
 
-    `occupied` are the other spans, which are sorted and do not overlap.
+    The spans of `occupied` are sorted and do not overlap.
     """
     number = bisect_left(occupied, (end, end)) - 1
     return number >= 0 and occupied[number][1] > start
@@ -125,9 +125,10 @@ def _find_calls(plain: str) -> Iterator[Statement]:
 
 
 def _find_dict_values(plain: str) -> Iterator[Statement]:
-    """Yield the statement of each dictionary: the value of the key that names the answer, or the only value.
+    """Yield the statement of each dictionary in the text: the value of a key such as `answer`, or the only value.
 
-    If a key names the position of an option, the statement is the value of this key, and its kind is `index`.
+    If the dictionary has a key such as `index`, the statement is the value of this key, a position counted from 0, and
+    its kind is `index`.
     """
     for start, end in _find_braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))

@@ -100,7 +100,8 @@ def normalise_text(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text, in order."""
+    """Return the words of a text, in order. Unlike in `find_word_spans`, a run of characters of a script without spaces
+    is one word."""
     return (_ASCII_TOKEN if text.isascii() and text.islower() else _WORDS).findall(text)
 
 

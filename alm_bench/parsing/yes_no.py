@@ -114,10 +114,10 @@ def _compile_non_answers() -> re.Pattern[str]:
 
 
 def _look_up_answer(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
-    """Return the answer (`yes`, `no` or None) that a phrase means. See `_map_phrases_to_answers` for `levels` and
-    `name`.
+    """Return the answer (`yes`, `no` or None) that a phrase means.
 
-    Raises KeyError for a phrase of other levels.
+    `levels` are the groups of answer words to search (members of `LEVELS`), `name` is the language of the phrase, None
+    for any language. Raises KeyError for a phrase that is not in these groups.
     """
     return _map_phrases_to_answers(levels, name)[" ".join(phrase.split())]
 

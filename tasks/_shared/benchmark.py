@@ -29,15 +29,19 @@ class BenchmarkRow:
     data: DataRoot
     """Source of the clips that are not in the row."""
 
-    cell: AudioRef | None = None
+    embedded_clip: AudioRef | None = None
     """Clip that the row itself contains; None if it contains none."""
 
     def find_clip(self, *names: str) -> AudioRef:
-        """Return the row's own clip, else the first existing one of `names` (see `DataRoot.audio`)."""
-        return self.data.audio(*names) if self.cell is None else replace(self.cell, id=normalise_clip_name(names[0]))
+        """Return the clip that the row contains. If it contains none, return the first of the paths `names` below the
+        data root that exists (see `DataRoot.audio`)."""
+        if self.embedded_clip is None:
+            return self.data.audio(*names)
+        return replace(self.embedded_clip, id=normalise_clip_name(names[0]))
 
     def find_named_clip(self, folder: str, path: str) -> AudioRef:
-        """Return the clip at `path` of the benchmark's files, which are below `folder` or below the data root."""
+        """Return the row's clip, whose path in the benchmark's files is `path`. These files are in `folder` of the data
+        root, or in the data root itself."""
         return self.find_clip(f"{folder}/{normalise_clip_name(path)}", normalise_clip_name(path))
 
 

@@ -47,6 +47,7 @@ def _read_clotho_captions(path: Path) -> dict[str, list[str]]:
 
 
 def _read_entailment_captions(path: Path) -> dict[str, list[str]]:
+    """Return the captions by clip name. Raises DataError if a cell is not a list of texts."""
     captions = {}
     for row in read_csv(path, ("Audio file", "Caption")):
         try:

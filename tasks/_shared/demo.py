@@ -37,8 +37,9 @@ def build_audiocaps_entailment(clips: int) -> DatasetRows:
 
 
 def _build_entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
-    """Return a row of an entailment file. `turn` is the index of the clip's hypotheses that the row gets, one of each
-    label."""
+    """Return a row of an entailment file, with three hypotheses about the clip, one per label.
+
+    `turn` is the index at which the hypothesis is taken from the clip's list for each label."""
     return {
         "Dataset": dataset,
         "Audio file": name,

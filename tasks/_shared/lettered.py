@@ -9,7 +9,8 @@ CHOICE_FIELDS = ("choice_a", "choice_b", "choice_c", "choice_d")
 
 
 class LetteredTask(BenchmarkTask):
-    """Base class of benchmarks whose official script takes the first or the second-last character of an answer."""
+    """Base class of benchmarks whose official script reads the selected option's letter from the first or the
+    second-last character of an answer."""
 
     def is_officially_correct(self, sample: Sample, text: str) -> bool:
         return is_correct_letter(sample, find_edge_letter(text))

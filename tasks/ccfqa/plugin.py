@@ -197,9 +197,9 @@ def _read_hub_questions(shards: Sequence[Path]) -> Iterator[Question]:
 
 
 def compute_character_f1(answer: str, reference: str) -> float:
-    """Return the F1 of the official script, 0..1: of the sets of characters, rounded to three decimals.
+    """Return the F1 between the sets of characters of two texts, 0..1, rounded to three decimals.
 
-    Case, punctuation and repetitions are not normalised (yxduir/ccfqa, output/vllm_eval.py).
+    This is the F1 of the official script (yxduir/ccfqa, output/vllm_eval.py). Case and punctuation are not normalised.
     """
     ours, theirs = set(answer), set(reference)
     if not ours or not theirs:

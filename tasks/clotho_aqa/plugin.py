@@ -220,6 +220,7 @@ def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[st
 
 
 def is_binary(sample: Sample) -> bool:
+    """Return True for a yes/no question."""
     return sample.groups["kind"] != "open"
 
 
@@ -241,6 +242,7 @@ def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
 
 
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
+    """Return the mean of each score over the rows that it is defined for (`_group_rows_by_metric`)."""
     values = {}
     for name, part in _group_rows_by_metric(rows).items():
         values[name] = (
@@ -288,7 +290,7 @@ def _compute_caption_metrics(
 
 
 def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:
-    """Return the scores of an answer by metric name.
+    """Return the scores of a parsed answer by metric name.
 
     `text` is the whole text from which the answer was parsed (default: the parsed answer).
 

@@ -65,7 +65,8 @@ class Difference(SentenceTask):
         return TIERS[asked] == self.tier
 
     def _create_sample(self, data: DataRoot, row: Mapping[str, Any], pair_counts: Counter[str]) -> Sample:
-        """Return the sample of a row. Its id has a number per pair of clips, counted over all rows."""
+        """Return the sample of a row. The sample's id consists of the two clips and the number of earlier rows with the
+        same clips, which is counted in `pair_counts`."""
         first, second = (self._find_clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
         pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
         pair_counts[pair] += 1

@@ -20,6 +20,7 @@ class HypothesisOnly:
 
     @classmethod
     def fit(cls, hypotheses: Sequence[str], labels: Sequence[int]) -> "HypothesisOnly":
+        """Train a classifier. `labels` has one index in LABELS per hypothesis."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -30,4 +31,5 @@ class HypothesisOnly:
             return cls(pipeline.fit(list(hypotheses), list(labels)))
 
     def predict(self, hypotheses: Sequence[str]) -> list[int]:
+        """Return the predicted label of each hypothesis, as an index in LABELS."""
         return [int(label) for label in self.pipeline.predict(list(hypotheses))]

@@ -15,6 +15,7 @@ REQUIRED_KEYS = ("audio_id", "question", "choices", "task", "difficulty")
 
 
 def _check_row(row: Any, number: int, path: Path) -> Mapping[str, Any]:
+    """Return item `number` of the file at `path` if it is valid, else raise DataError."""
     if not isinstance(row, dict):
         raise DataError(
             f"{path}: item {number} is {type(row).__name__}, expected an object with {', '.join(REQUIRED_KEYS)}"
@@ -74,6 +75,7 @@ def read_hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], Au
 
 
 def _convert_hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
+    """Return row `number` of a hub file in the form of the official JSON, and the clip that it contains."""
     values = parquet.values
     try:
         attributes = json.loads(values["other_attributes"])

@@ -79,7 +79,11 @@ class MmauPro(BenchmarkTask):
 
 
 def _describe_requirement(values: Row) -> dict[str, str]:
-    """Return the requirement of an instruction to follow for a judge, such as `Number Words (at most), N: 10`."""
+    """Return the requirement that an answer must meet, for items that test instruction following; else {}.
+
+    A judge gets the requirement, such as `Number Words (at most), N: 10`. It is the only value, by `REQUIREMENT`.
+    Raises ValueError if the arguments of the requirement are not a JSON object.
+    """
     if str(values["category"]) != INSTRUCTIONS or not values.get("task_identifier"):
         return {}
     arguments = values.get("kwargs")
@@ -109,6 +113,7 @@ def list_skills(metadata: Row) -> list[str]:
 
 
 def _convert_to_list(value: object) -> Sequence[object]:
+    """Return a list or tuple unchanged, any other value as the only item of a list."""
     return value if isinstance(value, (list, tuple)) else [value]
 
 

@@ -59,8 +59,8 @@ def _find_clip(row: BenchmarkRow) -> AudioRef:
 
     In both cases, the clip's id is `mmsu/audio/` and the file name in the row.
     """
-    if row.cell is not None:
-        return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")
+    if row.embedded_clip is not None:
+        return row.find_clip(f"mmsu/audio/{PurePosixPath(row.embedded_clip.id).name}")
     if "audio_path" not in row.values:
         raise ValueError("no 'audio_path', and the file contains no clips")
     path = read_text_field(row.values, "audio_path")

@@ -86,6 +86,7 @@ def _grade_text(sample: Sample, kind: str, value: str | None) -> float:
 
 
 def _convert_to_number(text: str) -> float:
+    """Return the value of a number whose thousands may be separated by commas."""
     return float(text.replace(",", ""))
 
 

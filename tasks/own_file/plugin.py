@@ -93,8 +93,8 @@ def resolve_file_name(name: str) -> Path:
 def make_card(card: TaskCard, name: str) -> TaskCard:
     """Return the card of the task for a question file.
 
-    `card` is the template of such cards. `name` is a path, `hf:ORG/NAME`, or the name of such a task in a stored run
-    (`file:birds`). Raises DataError if there is no such file.
+    `card` is the template with the fields that the cards of all question files share. `name` is a path, `hf:ORG/NAME`,
+    or the task's name in a stored run (`file:birds`). Raises DataError if there is no such file.
     """
     if name.startswith(FILE_PREFIX):
         return replace(card, name=name)
@@ -158,6 +158,9 @@ class FileTask:
     def read(self, split: str, root: LocalRoot | None = None) -> QuestionFile:
         """Return the questions of a split and the faults of its rows. The file is read once per split.
 
+        `root` is the folder of the clips; by default, it is `audio_root` of the settings, or the folder of the question
+        file.
+
         As a side effect, the groups of the task's card are set to those of the file.
         """
         if split not in self._read:
@@ -189,13 +192,15 @@ class FileTask:
         return {name: value for name, value in options.items() if value}
 
     def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
-        """Return all questions and the faults of rows, each with the number of its row."""
+        """Read all rows of a split. Return pairs of row number and sample for the valid rows, and pairs of row number
+        and error message for the faulty ones."""
         found = self.read(split)
         faults = [(problem.row, f"column {problem.column}: {problem.reason}") for problem in found.problems]
         return list(zip(found.row_numbers, found.samples, strict=True)), faults
 
     def format_sidecar(self, split: str) -> tuple[Path, str]:
-        """Return the path and the text of the sidecar that declares what was found in the file."""
+        """Return the path and the TOML text of the sidecar, the settings file beside the question file. It declares the
+        columns and kinds that were detected, so that a later reading needs no detection."""
         if self.options.path is None or self.options.path.startswith(HUB):
             raise UsageError(f"{self.options.path} has no place for a sidecar: download it, and name its folder")
         return find_sidecar(self.path), self.read(split).suggest_settings().to_toml()

@@ -45,7 +45,8 @@ def _locate_annotations(card: TaskCard, data: DataRoot, split: str) -> Path:
 
 
 def _iterate_rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
-    """Yield the rows that belong to the card's task. An id consists of the first clip's name and a number per clip."""
+    """Yield the rows that belong to the card's task. A row's id consists of its first clip's name and the number of
+    earlier rows with the same first clip."""
     seen: Counter[str] = Counter()
     for values in read_part(path, card.name.replace("-", "_")):
         names = [values[key] for key in ("filepath1", "filepath2") if values.get(key)]

@@ -55,6 +55,7 @@ def read_part(path: Path, part: str) -> list[Mapping[str, Any]]:
 
 
 def _check_row(path: Path, number: int, row: Mapping[str, Any]) -> None:
+    """Raise DataError unless every key of `REQUIRED_KEYS` has a text; only `answer` may be empty."""
     for key in REQUIRED_KEYS:
         if not isinstance(row.get(key), str) or not (row[key].strip() or key == "answer"):
             raise DataError(f"{path}: row {number}: field {key!r} is {row.get(key)!r}, expected text")

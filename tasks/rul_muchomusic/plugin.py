@@ -54,6 +54,7 @@ class RulMuchoMusic(OfficialChoiceTask):
 
 
 def _check_question(row: Any, location: str) -> Mapping[str, Any]:
+    """Return `row` if it is valid, else raise DataError. `location`: start of the message, such as file and row."""
     if not isinstance(row, dict):
         raise DataError(f"{location}: found {type(row).__name__}, expected an object")
     for key in ("question", "correct_answer"):

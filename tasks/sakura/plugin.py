@@ -50,8 +50,8 @@ class Sakura(OfficialChoiceTask):
         return iter(check_unique_ids(found, next(iter(files.values()))))
 
     def _read_track(self, track: str, files: Mapping[str, Path], data: DataRoot) -> Iterator[Sample]:
-        """Yield the samples of a track: those of its annotation file, or of the hub's file if there is no other. A clip
-        that has no file of its own is read from the hub's file."""
+        """Yield the samples of a track. The questions are read from its annotation file; if there is none, from the
+        hub's parquet files. A clip that has no file of its own is read from the parquet files."""
         shards = [path for role, path in files.items() if role.startswith(PARQUET) and role.endswith(f"-{track}")]
         stored = {name: (row, clip) for name, row, clip in read_hub_rows(shards, track)}
         if (annotations := files.get(f"annotations-{track}")) is None:

@@ -27,6 +27,7 @@ def read_annotations(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _check_row(row: Any, location: str) -> Mapping[str, str]:
+    """Return `row` if it is valid, else raise DataError. `location`: start of the message, such as file and row."""
     if not isinstance(row, dict):
         raise DataError(f"{location}: found {type(row).__name__}, expected an object with {', '.join(COLUMNS)}")
     for column in COLUMNS:

@@ -1,4 +1,5 @@
-"""Demo data of TREA: its three CSV files. In the order part the right option is in raw form, as in the original."""
+"""Demo data of TREA: its three CSV files. As in the original, the right option of an
+order question is in raw form: written like a class label (`keyboard_typing`)."""
 
 from collections.abc import Callable
 from itertools import islice

@@ -61,8 +61,8 @@ class Trea(BenchmarkTask):
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of the text-only baselines.
 
-        If options are written in different forms, one baseline selects the option in raw form, or the first option of
-        an item that does not have exactly one in raw form.
+        If options are written in different forms, one baseline selects the option in raw form (written like a class
+        label, see `find_raw_option`), or the first option of an item that does not have exactly one in raw form.
         """
         if self._is_normalised or not rows:
             return super().blind_scores(rows)
@@ -92,7 +92,8 @@ def normalise_class_name(text: str) -> str:
 
 
 def count_spelling_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
-    """Return the number of items with exactly one option in raw form, and how many of these options are correct."""
+    """Return the number of items with exactly one option in raw form (written like a class label, see
+    `find_raw_option`), and the number of these items in which that option is correct."""
     raw = [(sample, find_raw_option(sample.choices)) for sample in samples]
     given_away = [is_correct_option(sample, index) for sample, index in raw if index is not None]
     return len(given_away), sum(given_away)

@@ -99,7 +99,7 @@ def _compile_script_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 @cache
 def _map_signs_to_languages() -> dict[str, tuple[str, ...]]:
-    """Return the keys of languages by identifying word (`signs` in a language's table)."""
+    """Return a mapping from each identifying word (`signs` in the language tables) to the keys of its languages."""
     found: dict[str, tuple[str, ...]] = {}
     for key, language in load_languages().items():
         for sign in language.signs:
@@ -166,7 +166,7 @@ class Cues:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Option positions by cardinal number word. Positions are counted from 0: the value of `one` is 0."""
+        """Map from cardinal number words to positions of options, counted from 0: the value of `one` is 0."""
         return {
             word: position
             for language in self.languages
