@@ -122,7 +122,7 @@ class Spending:
 
     @property
     def reached(self) -> bool:
-        """True if the limit is reached."""
+        """True if the cost limit is reached, so that no further call is made."""
         return self.limit is not None and self.spent >= self.limit
 
     def add(self, output: Output) -> None:

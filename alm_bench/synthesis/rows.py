@@ -74,8 +74,10 @@ def format_answer(row: QuestionRow) -> str:
 
 
 def to_json_row(row: QuestionRow) -> dict[str, Any]:
-    """Convert a row to an object in ReasonAQA's format, which `alm-bench train` takes. `question`, `choices` and
-    `split` are given in addition."""
+    """Convert a row to a JSON object in ReasonAQA's format, which `alm-bench train` takes.
+
+    The object also has keys that are not part of this format: `question`, `choices`, `split` and those of `row.other`.
+    """
     return {
         "taskname": "audiocaps" if "audiocaps" in row.subtype.casefold() else "clothov21",
         "filepath1": row.clips[0],
