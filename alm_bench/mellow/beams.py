@@ -1,6 +1,6 @@
 """Beam search with length normalisation over the answers to one context, independent of the network.
 
-The rules are those of `generate` in transformers with `early_stopping=False`, so that both write the same answers.
+The rules are those of `generate` in transformers with `early_stopping=False`, so that both give the same answers.
 """
 
 from collections.abc import Sequence
