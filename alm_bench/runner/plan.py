@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def condition(self) -> Condition:
-        """Condition that changes clips or options."""
+        """Condition of the run, which changes clips, options, prompts or the model's reasoning."""
         return create_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
 
     @property

@@ -26,7 +26,7 @@ class Finding:
     """Fault in a few words. Rows are counted by it."""
 
     detail: str = ""
-    """What was found in this row."""
+    """Evidence for the fault in this row, such as the text that has it."""
 
     repaired: QuestionRow | None = None
     """The row without the fault, if it can be repaired."""
