@@ -17,7 +17,7 @@ def sample_tokens(logits: Tensor, generators: Sequence[np.random.Generator], dec
     """Sample the next token of each row from logits (B, vocabulary), by nucleus or top-k sampling (`decoding.method`).
     Return token ids, (B,).
 
-    `generators`: one random generator per row. Each advances by one random number per token of the vocabulary.
+    `generators`: one random generator per row, from which one random number per token of the vocabulary is drawn.
     """
     waits = np.stack([one.standard_exponential(logits.shape[1], dtype=np.float32) for one in generators])
     exponentials = torch.from_numpy(waits).to(logits.device)

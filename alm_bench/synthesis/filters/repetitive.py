@@ -70,8 +70,8 @@ def build_question_key(text: str) -> str:
 def cluster_texts(texts: Sequence[str]) -> list[int]:
     """Assign texts to clusters of near-duplicates. Return a cluster number for each text.
 
-    Two texts have the same number if they are near-duplicates, or if a chain of near-duplicates links them. Numbers are
-    not consecutive.
+    Two texts have the same number if they are near-duplicates, or if a chain of near-duplicates links them. Numbers
+    need not be consecutive.
     """
     from rapidfuzz.fuzz import token_sort_ratio
 
