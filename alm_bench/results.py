@@ -350,7 +350,9 @@ class NoiseAblation(_Printable):
 
         blocks: list[Block] = []
         for found in self.tasks:
-            blocks += build_ablation_report(found.task, self.model, found.effects, found.picked, form == "markdown")
+            blocks += build_ablation_report(
+                found.task, self.model, found.effects, found.selection_shares, form == "markdown"
+            )
         return [*blocks, *build_notes(found.effects for found in self.tasks)]
 
     def to_pandas(self) -> "pandas.DataFrame":

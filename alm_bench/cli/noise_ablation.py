@@ -99,7 +99,9 @@ def _print_effects(
 
     model = planned_ablations.adapter.identity.label
     if json_:
-        runs = [entry for found in results for entry in build_task_json(found.task, found.effects, found.picked)]
+        runs = [
+            entry for found in results for entry in build_task_json(found.task, found.effects, found.selection_shares)
+        ]
         common.print_json({"model": model, "runs": runs})
         return
     details = details or detect_screen(sys.stdout).form == "markdown"
@@ -108,7 +110,7 @@ def _print_effects(
         speech = planned.clean.header.speech
         spoken = "" if speech is None else f" [spoken by {speech}]"
         title = format_task_with_revision(found.task, job.data.version() or "") + spoken + demo
-        print_blocks(build_ablation_report(title, model, found.effects, found.picked, details), end="\n\n")
+        print_blocks(build_ablation_report(title, model, found.effects, found.selection_shares, details), end="\n\n")
     print_blocks(build_notes(found.effects for found in results))
 
 

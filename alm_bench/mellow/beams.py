@@ -1,6 +1,6 @@
 """Beam search with length normalisation over the answers to one context, independent of the network.
 
-The rules are those of `generate` in transformers with `early_stopping=False`, so that both write the same answers.
+The rules are those of `generate` in transformers with `early_stopping=False`, so that both give the same answers.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Candidate(NamedTuple):
 class BeamSearch:
     """State of the search for one answer: at most `beams` hypotheses, and the best finished answers.
 
-    `length` is the number of columns that each hypothesis occupies in the cache.
+    `stop` is the id of the stop token. `length` is the number of columns that each hypothesis occupies in the cache.
     """
 
     def __init__(self, stop: int, decoding: Decoding, length: int) -> None:
@@ -96,7 +96,7 @@ class BeamSearch:
 
 
 def advance_searches(searches: Sequence[BeamSearch], logits: Tensor) -> list[list[int]]:
-    """Extend the hypotheses of all searches by one token. Return the result of `BeamSearch.advance` for each.
+    """Extend the hypotheses of all searches by one token. Return the result of `BeamSearch.advance` for each search.
 
     `logits` (B, hypotheses, vocabulary): the predictions after each hypothesis of each search.
     """

@@ -127,9 +127,9 @@ def get_published_name(name: str) -> str:
 
 
 def list_constant_shapes(model: Mellow) -> dict[str, tuple[int, ...]]:
-    """Return the shapes, by name, of the tensors in a published checkpoint that follow from the architecture.
+    """Return the shapes, by name, of the tensors of a published checkpoint that are constants, not learned weights.
 
-    A published checkpoint may lack these tensors, because they are not learned.
+    They follow from the architecture, so that a published checkpoint may lack them.
     """
     return {
         PUBLISHED_PREFIXES["encoder."] + name: shape
@@ -138,7 +138,8 @@ def list_constant_shapes(model: Mellow) -> dict[str, tuple[int, ...]]:
 
 
 def _list_encoder_constant_shapes(encoder: Encoder) -> dict[str, tuple[int, ...]]:
-    """Return the shapes, by name, of the tensors that an encoder's architecture determines."""
+    """Return the shapes, by name in published checkpoints, of an encoder's constant tensors: Fourier kernels, mel
+    matrix, and buffers such as attention masks."""
     bins, mels = encoder.logmel.mel.shape
     kernel = (bins, 1, encoder.logmel.n_fft)
     constant: dict[str, tuple[int, ...]] = {

@@ -26,8 +26,8 @@ class ConvBlock(nn.Module):
 
 
 class CNN14(Encoder):
-    """CNN14 encoder without the dropout of the PANNs training, which it does not need since it starts from AudioSet
-    weights."""
+    """CNN14 encoder. Unlike in the training of PANNs, it has no dropout, which is not needed because training starts
+    from AudioSet weights."""
 
     def __init__(self, config: CNN14Config) -> None:
         super().__init__(config)

@@ -60,7 +60,8 @@ def _require(holds: bool, message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FrontConfig:
-    """Settings of the log-mel front end. The published ones are the same for all encoders."""
+    """Settings of an encoder's log-mel front end, and base class of the encoders' settings. The published front end is
+    the same for all encoders."""
 
     kind: str
     """Key of the encoder in `model.ENCODERS`."""
@@ -271,7 +272,8 @@ class LanguageModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class PromptConfig:
-    """Layout of the input sequence: [audio 1, separator, audio 2, separator, prompt], followed by the answer."""
+    """Layout of the input sequence, length of its prompt, and ids of its special tokens. The sequence is [audio 1,
+    separator, audio 2, separator, prompt], followed by the answer."""
 
     layout: Literal["fixed", "compact"] = "fixed"
     """`fixed` (published) or `compact`.

@@ -104,6 +104,8 @@ class Decoder(ABC):
     often equal, and the order of tokens in the vocabulary would decide between them."""
 
     def __init__(self, lm: PreTrainedModel, heads: int, kv_heads: int, width: int) -> None:
+        """Read the embeddings of `lm`. `heads` and `kv_heads` are numbers of query and key-value heads, `width` is the
+        width of the residual stream. Raises ValueError if `lm` has LoRA adapters that are not merged."""
         if any(".lora_" in name for name, _ in lm.named_parameters()):
             raise ValueError("the language model's adapters are not merged: they would be left out")
         self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
@@ -113,7 +115,7 @@ class Decoder(ABC):
     @abstractmethod
     def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         """Return the first layer's input and the position encoding for all layers. `x` (B, n, D): embedded tokens.
-        `places` (1 or B, n): their positions."""
+        `places` (1 or B, n): positions of the tokens in the sequence, from 0."""
 
     @abstractmethod
     def normalise_output(self, x: Tensor) -> Tensor:
@@ -186,8 +188,8 @@ class Decoder(ABC):
         return self.normalise_output(x)
 
     def _build_mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
-        """Return the attention mask of tokens at the positions `places` (1 or B, n): -inf for columns after a token,
-        else 0.
+        """Return the attention mask of tokens at the positions `places` (1 or B, n) of their sequences: -inf for cache
+        columns after the token's own, else 0.
 
         The shape is (1 or B, 1, group * n, columns). The n rows are repeated for each of the `group` query heads that
         share one key-value head.
@@ -212,8 +214,9 @@ class Decoder(ABC):
         """Compute attention of queries (B, heads, n, w) to keys and values (B, key-value heads, T, w). Returns (B, n,
         D).
 
-        `mask` (1 or B, 1, group * n, T) is added to the scores; None if every token attends to all columns. Queries
-        that share a key-value head are concatenated along the sequence axis, so that keys are not copied.
+        `mask` (1 or B, 1, group * n, T) is added to the scores, where `group` is the number of query heads per
+        key-value head; None if every token attends to all columns. Queries that share a key-value head are concatenated
+        along the sequence axis, so that keys are not copied.
         """
         batch, _, count, width = queries.shape
         grouped = queries.reshape(batch, self.kv_heads, -1, width)

@@ -61,5 +61,5 @@ class Encoder(nn.Module):
         """Return the features and class probabilities, from an output of `encode`."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
-        """Encode waves (B, config.samples), float32."""
+        """Compute the features and class probabilities of waves (B, config.samples), float32."""
         return self.compute_probabilities(self.encode(self.logmel(waves)))

@@ -79,7 +79,7 @@ class Likelihood:
 
 @dataclass(slots=True)
 class GenerationState:
-    """State of an answer during generation."""
+    """State of one row of the batch during generation: the sequence of an item, and the answer so far."""
 
     generator: np.random.Generator
     """Random generator of the item. Results therefore do not depend on the composition of the batch."""
@@ -223,7 +223,7 @@ class Engine:
         self, context_cache: KVCache, first: Tensor, answers: Sequence[Sequence[int]]
     ) -> list[Likelihood]:
         """Compute the log-likelihoods of the answers to one context. `context_cache`: the context's keys and values.
-        `first` (vocabulary,): the logits after the context."""
+        `first` (vocabulary,): logits of the first token of an answer."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
@@ -245,8 +245,9 @@ class Engine:
     def _process_contexts(self, contexts: Sequence[Context], extra_columns: int) -> tuple[list[int], KVCache, Tensor]:
         """Process all contexts as one batch.
 
-        Returns the order of the contexts in the batch, their keys and values, with room for at least `extra_columns`
-        further columns, and the hidden state after the last token of each, (B, D).
+        Returns three values. The first lists, for each row of the batch, the index of its context in `contexts`. The
+        second holds the keys and values, with room for at least `extra_columns` further columns. The third holds the
+        hidden state after the last token of each row, (B, D).
         """
         parts = list(self._group_rows([len(context.prompt) for context in contexts]))
         widest = max(context.prefix_length for context in contexts) + max(len(context.prompt) for context in contexts)
@@ -285,16 +286,17 @@ class Engine:
         return max(lengths) + 1 if self.decoder.embeddings.device.type == "cpu" else None
 
     def _process_next_tokens(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
-        """Process one more token in every row. Returns the hidden states after it, (B, D). `lengths`: number of columns
-        of each row before it."""
+        """Process one new token per row, `tokens` (B,). Returns the hidden states after the new tokens, (B, D).
+        `lengths`: number of columns that each row occupied before."""
         x = self.decoder.embeddings[tokens][:, None]
         # torch.compile would recompile for every new number, but not for a tensor.
         starts = torch.tensor(lengths, device=x.device) if self._compiled else self._convert_start_columns(lengths)
         return self._check_finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _check_finite(self, after: Tensor | None) -> Tensor:
-        """Return the hidden states `after` unchanged. Raises AdapterError if they are not finite: NaN in one row would
-        yield an arbitrary answer, and NaN in the cache's memory would affect later batches."""
+        """Return the hidden states `after` unchanged. Raises AdapterError if they are not finite, and discards the
+        cache's memory: NaN in one row would yield an arbitrary answer, and NaN in the memory would affect later
+        batches."""
         assert after is not None
         if not after.isfinite().all():
             self._memory = self.decoder.allocate_memory(0, 0)
@@ -355,9 +357,10 @@ def generate(
 
 
 def _remove_finished(active: list[GenerationState], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
-    """Remove finished rows from `active` and `cache`. Returns the tokens of the remaining rows, (B,).
+    """Remove finished rows from `active` and `cache`: those with the stop token, or with `limit` tokens.
 
-    The last row moves into the gap that a finished row leaves, so that one row is copied instead of all.
+    Returns the entries of `tokens` (one per row) that belong to the remaining rows, in their new order. The last
+    row moves into the gap that a finished row leaves, so that one row is copied instead of all.
     """
     places = list(range(len(active)))
     for place in reversed(range(len(active))):

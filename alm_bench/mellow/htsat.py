@@ -27,7 +27,10 @@ def merge_windows(x: Tensor, size: int, side: int) -> Tensor:
 
 def build_shift_mask(side: int, size: int, shift: int) -> Tensor:
     """Return the attention mask of shifted windows, (windows, size * size, size * size): -100 for pairs of positions
-    that are in one window only because of the cyclic shift, else 0."""
+    that are in one window only because of the cyclic shift, else 0.
+
+    The map has `side` rows and columns, a window `size`, and the map is shifted by `shift` in both directions.
+    """
     edges = torch.tensor([side - size, side - shift])
     band = torch.bucketize(torch.arange(side), edges, right=True)
     region = split_into_windows((band[:, None] * 3 + band)[None, :, :, None], size)[0, :, :, 0]

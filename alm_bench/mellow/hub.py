@@ -18,7 +18,8 @@ def find_cached(repo: str, file: str) -> Path | None:
 def fetch(repo: str, file: str, advice: str) -> Path:
     """Return the path of a file of the hub repository `repo`, downloaded if it is not in the local cache.
 
-    `advice`: advice at the end of the error message, on how to proceed without the hub. Raises CheckpointError.
+    `advice` is the end of the error message: one clause that says how to proceed without the hub. Raises
+    CheckpointError.
     """
     cached = find_cached(repo, file)
     if cached is not None:

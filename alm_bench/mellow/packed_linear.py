@@ -63,19 +63,19 @@ class PackedLinear:
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def forward_add(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return `layer(x) + other`; `other` has the shape of the output, (..., N)."""
+        """Return `self(x) + other`, where `other` has the shape of the output, (..., N)."""
         return (
             self._apply_binary(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
         )
 
     def forward_multiply(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return the layer's output for `x` times `other` (..., N), element by element."""
+        """Return `self(x) * other`, element by element, where `other` has the shape of the output, (..., N)."""
         return (
             self._apply_binary(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other
         )
 
     def _apply_binary(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
-        """Return the layer's output combined with `other` by a binary operation of oneDNN."""
+        """Return `self(x) + other` (`operation` "add") or `self(x) * other` ("mul"), computed by oneDNN in one step."""
         output: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, operation)
         return output
 

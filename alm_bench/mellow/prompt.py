@@ -25,7 +25,7 @@ ProtocolName = Literal["paper", "wrapper", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Protocol by which a question and its clips are prepared."""
+    """Rules by which a question and its clips are prepared for the network: text of the prompt, and audio policy."""
 
     name: ProtocolName
     """Name of the protocol."""

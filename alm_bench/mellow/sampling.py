@@ -14,8 +14,11 @@ vocabulary would take as long as a generation step."""
 
 
 def sample_tokens(logits: Tensor, generators: Sequence[np.random.Generator], decoding: Decoding) -> Tensor:
-    """Draw the next token of each row, (B,), for logits (B, vocabulary), by the decoding's method (nucleus or top-k
-    sampling). `generators`: the random generators of the rows' items, which advance by one draw."""
+    """Sample the next token of each row from logits (B, vocabulary), by nucleus or top-k sampling (`decoding.method`).
+    Return token ids, (B,).
+
+    `generators`: one random generator per row, from which one random number per token of the vocabulary is drawn.
+    """
     waits = np.stack([one.standard_exponential(logits.shape[1], dtype=np.float32) for one in generators])
     exponentials = torch.from_numpy(waits).to(logits.device)
     if decoding.method == "top-k":
@@ -27,10 +30,10 @@ def sample_nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: flo
     """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
     (nucleus sampling, arXiv 1904.09751).
 
-    `waits` (B, vocabulary) are standard exponential random numbers. The token with the smallest ratio of wait to
-    probability is selected, which samples in proportion to the probabilities. Rounding errors of the logits, which
-    depend on the batch size, almost never change the selected token. If the cumulative distribution were inverted
-    instead, the order of two almost equally likely tokens could change it.
+    `waits` (B, vocabulary) are standard exponential random numbers, which act as waiting times: the token with the
+    smallest ratio of random number to probability is selected. This samples in proportion to the probabilities.
+    Rounding errors of the logits, which depend on the batch size, almost never change the selected token. If the
+    cumulative distribution were inverted instead, the order of two almost equally likely tokens could change it.
     """
     probabilities = (logits.double() / temperature).softmax(dim=-1)
     return _select_smallest_ratio(
@@ -47,9 +50,10 @@ def sample_top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> T
 
 
 def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, waits: Tensor) -> Tensor:
-    """Return, for each row, the token with the smallest ratio of its random number in `waits` to its probability, (B,).
+    """Select, in each row, the token with the smallest value of `waits` / `probabilities`. Return token ids, (B,).
 
-    Only tokens for which `candidates` is True are considered. All arguments have the shape (B, vocabulary).
+    `waits` holds exponential random numbers. Only tokens for which `candidates` is True can be selected. All arguments
+    have the shape (B, vocabulary).
     """
     return torch.where(candidates, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
 

@@ -1,4 +1,5 @@
-"""Drop-in replacement for the inference wrapper of github.com/soham97/mellow: its interface over our engine."""
+"""Drop-in replacement for the inference wrapper of github.com/soham97/mellow: the same interface, with the inference
+of this package."""
 
 import os
 from collections.abc import Sequence
@@ -26,8 +27,9 @@ EXAMPLES_PER_BATCH = 32
 class MellowWrapper:
     """Mellow with the constructor and the method of the public wrapper, for existing scripts.
 
-    Questions and clips are prepared by the protocol `wrapper`, so that the texts are those of `alm-bench ask --model
-    mellow --model-arg protocol=wrapper`. Crops of long clips depend on the name of the file instead of the moment.
+    Questions and clips are prepared by the protocol `wrapper`, so that the answers are the same as from `alm-bench ask
+    --model mellow --model-arg protocol=wrapper`. The random crop of a long clip is determined by the name of its file;
+    in the public wrapper it differs from call to call.
     """
 
     def __init__(self, config: str, model: str, device: int | str, use_cuda: bool = True) -> None:
@@ -59,7 +61,7 @@ class MellowWrapper:
         """Return one text per example, in order.
 
         `examples`: lists of the first clip's path, the second clip's path and the prompt. Without a second clip (None
-        or an empty path), the first one is given again. `max_len`: largest number of tokens of an answer. `top_p` and
+        or an empty path), the first one is used twice. `max_len`: largest number of tokens of an answer. `top_p` and
         `temperature` change nothing, as in the public wrapper: it removes the tokens outside the nucleus and then
         takes the most likely one, which is always inside. `audio_resample=False` refuses clips at another sampling
         rate than the network's instead of resampling them.
@@ -97,7 +99,7 @@ class MellowWrapper:
 
 
 def _format_device(device: int | str) -> str:
-    """Return the name of the device for `pick_device`: the number of a GPU may be given alone."""
+    """Return the name of the device for `pick_device`: `cuda:N` for the number N of a GPU, any other text unchanged."""
     return f"cuda:{device}" if str(device).isdecimal() else str(device)
 
 

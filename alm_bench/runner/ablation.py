@@ -62,10 +62,11 @@ class AblationResult:
     """Name of the task."""
 
     effects: dict[str, dict[str, dict[str, Effect]]] = field(default_factory=dict)
-    """Effects by condition, grouping of the items and group of the grouping."""
+    """Effect of a condition on a group of items, by names of the condition, of the grouping and of the group."""
 
-    picked: dict[str, Metric] = field(default_factory=dict)
-    """Share of items for which the model selects an option, by condition, for conditions that leave no right option."""
+    selection_shares: dict[str, Metric] = field(default_factory=dict)
+    """Share of items for which the model selects any option, by name of the condition. Only conditions under which
+    questions have no right option are included."""
 
     plans: list[Plan] = field(default_factory=list)
     """Executed runs, the clean one first. Those of conditions that change the model's reasoning are planned after
@@ -133,7 +134,7 @@ def run_ablation(ablation: Ablation, execute_run: ExecuteRun, find_failure: Find
         elif not condition.answerable:
             found.effects[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
             rows = [record.to_scored() for run in runs for record in run if record.status != "skipped"]
-            found.picked[name] = compute_selection_share(rows)
+            found.selection_shares[name] = compute_selection_share(rows)
         elif condition.changes_reasoning:
             reasoning[name] = runs
         else:

@@ -174,7 +174,7 @@ def _ask_model(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, O
 
 
 def _make_probe_answer(sound: str, output: Output) -> ProbeAnswer:
-    """Return an output as a `ProbeAnswer`."""
+    """Convert the output of the model for a test sound to a `ProbeAnswer`."""
     tokens = {name: output.extra[name] for name in TOKENS if isinstance(output.extra.get(name), int)}
     return ProbeAnswer(sound, output.text, output.error or output.refusal, tokens)
 
@@ -218,12 +218,10 @@ def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
 
 
 def _find_token_difference(with_clip: Output, without_clip: Output) -> str | None:
-    """Return the token counts with and without a clip as text, if they show that the prompt contains the clip.
+    """Return a sentence with the token counts if they show that the prompt contains the clip, else None.
 
     `with_clip` is the output of the model for the question with a clip, `without_clip` the one for the question alone.
-
-    A placeholder in the text also adds tokens. Therefore None is returned for differences of up to
-    `MAX_PLACEHOLDER_TOKENS`.
+    The difference must exceed `MAX_PLACEHOLDER_TOKENS`, since a mere placeholder in the text also adds tokens.
     """
     for name, ours, theirs in _iterate_count_pairs(with_clip, without_clip):
         if abs(ours - theirs) > MAX_PLACEHOLDER_TOKENS:
@@ -232,10 +230,11 @@ def _find_token_difference(with_clip: Output, without_clip: Output) -> str | Non
 
 
 def _find_placeholder(with_clip: Output, without_clip: Output) -> str | None:
-    """Return the token counts with (`with_clip`) and without (`without_clip`) a clip as text, if they differ; None if
-    all are equal.
+    """Return a sentence with the token counts if they differ only as a placeholder for the clip in the text would make
+    them differ; None if all counts are equal.
 
-    It is called for small differences, which a mere placeholder for the clip in the text would also cause.
+    The arguments are the outputs for the question with and without a clip. The caller has excluded larger differences,
+    by `_find_token_difference`.
     """
     for name, ours, theirs in _iterate_count_pairs(with_clip, without_clip):
         if ours != theirs:
@@ -253,7 +252,8 @@ def _iterate_count_pairs(with_clip: Output, without_clip: Output) -> Iterator[tu
 
 
 def _find_reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
-    """Return which answers or likelihoods show that the model reacts to the sound; None if none do."""
+    """Return a sentence that names the answers or likelihoods by which the model shows a reaction to the sound; None if
+    there is no reaction."""
     clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))
     if clip == again and clip is not None:
         if other is not None and other != clip:

@@ -48,8 +48,8 @@ class BatchSizer:
 
     The expectation for memory is that the peak memory of this process will rise by twice as much as it rose at the
     present size. It does not cover the memory of a GPU: there the size grows until the model runs out of memory. Fixed
-    or `auto`, the size is halved for the rest of the run when a batch runs out of memory. Each reduction is reported
-    through `tell`. `read` returns the memory of this process.
+    or `auto`, the size is halved for the rest of the run when a batch runs out of memory. `tell` is called with a
+    message for the user after each reduction, `read` to get the memory of this process.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class BatchSizer:
         return self._size
 
     def record_shortage(self, items: int | None) -> None:
-        """Reduce the size to half of `items`, the number of requests for which memory was not sufficient in one call.
+        """Record that a batch of `items` requests ran out of memory: reduce the size to half of it for the rest of the
+        run.
 
         Do nothing if `items` is None, which means that memory was sufficient, or if the size is already that small.
         """

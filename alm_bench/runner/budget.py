@@ -29,7 +29,7 @@ class Budget:
     """Part of `spent` that is an estimate, because a server did not report token counts."""
 
     def add(self, records: Sequence[Record]) -> None:
-        """Add the cost of answers. At the first estimated cost, print to standard error that costs are estimates."""
+        """Add the costs of the answers in `records`. At the first estimated cost, print a notice to standard error."""
         for record in records:
             self.add_cost(get_cost(record), count_estimated_calls(record) > 0)
 
@@ -47,7 +47,7 @@ class Budget:
 
     @property
     def reached(self) -> bool:
-        """True if the limit is reached."""
+        """True if the cost limit is reached, so that no further call is made."""
         return self.spent >= self.limit
 
     def check_prices(self, plans: Sequence[Plan]) -> None:
@@ -63,7 +63,8 @@ class Budget:
                 )
 
     def describe_end(self, plan: Plan, answered: int) -> str:
-        """Return one line about a run that the budget ended, with `answered` answered items."""
+        """Return a message for the user, in one line: the run of `plan` was ended by the cost limit, with `answered` of
+        its items answered."""
         guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
         return (
             f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent{guess}, "

@@ -101,7 +101,10 @@ class _ClipLengths:
         self._known: dict[str, float | None] = {}
 
     def measure_request(self, request: Request) -> float | None:
-        """Return the total length of a request's clips in seconds; None if one of its own clips cannot be read."""
+        """Return the total length of a request's clips in seconds; None if a clip of the item itself cannot be read.
+
+        An additional second clip (`Request.spare`) that cannot be read counts as 0 s.
+        """
         policy = self._policy
         if policy is None:
             return 0.0

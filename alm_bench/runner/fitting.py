@@ -39,8 +39,9 @@ def fit_adapter(
     """Fit the adapter on the development split that the task's card names. Returns None for an adapter that needs no
     fit.
 
-    Raises UsageError if the run uses the development split itself, if this split shares clips with the `tested`
-    samples, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be fitted on the rows.
+    `tested` are the samples of the run. Raises UsageError if the run uses the development split itself, if this split
+    shares clips with them, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be fitted
+    on the rows.
     Raises DataError for missing files.
     """
     if not adapter.abilities.fit:
@@ -66,7 +67,7 @@ def fit_adapter(
     digest = hash_json(taken.used_rows)
     annotations = source.files(data, split)["annotations"]
     description = {"task": owner, "split": split, "annotations": compute_cached_sha256(annotations), "ids": digest[:16]}
-    return FittedAdapter(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.left_out})
+    return FittedAdapter(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.skipped_row_count})
 
 
 def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
@@ -80,9 +81,9 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
 
 
 def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
-    """Raise UsageError if a development clip and a tested clip are the same file.
+    """Raise UsageError if a clip of the development split and a clip of the run (`tested`) are the same file.
 
-    This can happen if clips are searched for by their base name alone: a file of the other split may have the same one.
+    This can happen if clips are searched for by file name alone, and both splits have a clip with the same file name.
     """
     clips = {ref.path: ref.id for sample in tested for ref in sample.audio}
     for sample in development:
@@ -96,7 +97,7 @@ def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sampl
 
 @dataclass(slots=True)
 class _FitRows:
-    """Rows of the development split, and a record of the rows that were used to fit the adapter."""
+    """Rows of the development split. `iterate_rows` gives them to the adapter and records which rows it gave."""
 
     requests: Sequence[Request]
     """Requests without decoded clips."""
@@ -105,13 +106,14 @@ class _FitRows:
     """Index of the correct option of each request."""
 
     used_rows: list[tuple[str, list[int | None]]] = field(default_factory=list)
-    """Id and clip sizes of each row that was used."""
+    """Pair (request id, file sizes of its clips in bytes) of each row that the adapter got."""
 
-    left_out: int = 0
+    skipped_row_count: int = 0
     """Number of rows that were omitted because a clip cannot be used."""
 
     def iterate_rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[LabelledRequest]:
-        """Yield the rows with decoded clips. Raises UsageError for an unusable clip, unless such clips are skipped."""
+        """Yield the rows with decoded clips and record them in `used_rows`. Raises UsageError for an unusable clip,
+        unless the run skips such items (`--missing-audio skip`)."""
         order, size = range(len(self.requests)), get_first_size(spec.batch_size)
         for batch in load_batches(self.requests, order, pipeline, lambda: size, spec.workers):
             for ready in batch:
@@ -120,7 +122,7 @@ class _FitRows:
                     self.used_rows.append((ready.request.id, sizes))
                     yield LabelledRequest(ready.request, self.targets[ready.index])
                 elif spec.missing_audio == "skip":
-                    self.left_out += 1
+                    self.skipped_row_count += 1
                 else:
                     raise UsageError(
                         f"development row {ready.request.id}: {ready.audio_error}; --missing-audio skip fits without it"

@@ -50,10 +50,10 @@ class MemoryShortage:
 def build_predict(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
-    """Return the function that sends a batch of requests to the adapter and returns one output per request.
+    """Build a function that sends a batch of requests to the adapter and returns one output per request.
 
-    By `answer_by`, outputs contain a generated text, option scores, both, or an embedding. For `both`, `shortage` is
-    updated if option scores run out of memory (see `predict_bisecting`).
+    Depending on `answer_by`, outputs contain a generated text, option scores, both, or an embedding. For `both`,
+    `shortage` is updated if option scores run out of memory (see `predict_bisecting`).
     """
 
     def generate(batch: Sequence[Request]) -> list[Output]:

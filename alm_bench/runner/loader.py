@@ -129,8 +129,8 @@ class AudioPipeline:
         return None if made is None else Clip(features=made, prepared=True)
 
     def _find_change(self, ref: AudioRef) -> Change | None:
-        """Return the change of the condition to a clip; None without any. Spoken questions are not changed, since a
-        question that cannot be understood shows nothing about the item's own clips."""
+        """Return the function by which the condition changes a clip; None if the clip is not changed. Clips with spoken
+        questions never are, since a question that cannot be understood shows nothing about the item's own clips."""
         return None if self.condition is None or ref.is_question else self.condition.change(ref.id)
 
     def load_clip(self, ref: AudioRef) -> Clip:
@@ -156,7 +156,7 @@ class AudioPipeline:
         """Return the request with its decoded clips, or with the first error among them.
 
         `clips` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the
-        request is returned without it, and `preprocessing_steps` contains `without_spare`.
+        request is returned without it, and `LoadedRequest.touched` contains `without_spare`.
         """
         if self.policy is None:
             return LoadedRequest(index, request)
@@ -293,6 +293,7 @@ def load_batches(
         todo = iter(order)
 
         def fill(count: int) -> None:
+            """Append the next requests to `waiting` until it holds `count`, and start to decode their clips."""
             for _, index in zip(range(count - len(waiting)), todo, strict=False):
                 waiting.append((index, requests[index], found.load_clips(requests[index])))
 
@@ -313,9 +314,10 @@ def load_batches(
 def _collect_clips(
     waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], pipeline: AudioPipeline
 ) -> list[LoadedRequest]:
-    """Return the requests with their decoded clips.
+    """Wait until the clips of all requests are decoded, and return the requests with them.
 
-    The calling thread decodes the clips that the pool has not started, then waits for the others.
+    `waiting` holds triples (item index, request, clips of the request). The calling thread decodes the clips that the
+    pool has not started, then waits for the others.
     """
     for pending in (pending for _, _, own in waiting for pending in own):
         pending.decode_if_idle()

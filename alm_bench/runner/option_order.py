@@ -23,7 +23,8 @@ def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, 
 
 
 def _reorder_options(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> Iterator[Sample]:
-    """Yield the sample in each of its option orders."""
+    """Yield one copy of the sample per option order. `order` is `circular` or `shuffled`; for `shuffled`, there are at
+    most `shuffles` orders. A sample without options is yielded unchanged."""
     count = len(sample.choices)
     if not count:
         yield sample
@@ -48,7 +49,7 @@ def _list_rotations(count: int) -> list[tuple[int, ...]]:
 def _draw_shuffles(question: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
     """Return `max_orders` different random orders of 0..count-1, or all orders if there are fewer.
 
-    The first orders do not depend on `max_orders`.
+    The id `question` and `seed` determine the orders. The first orders do not depend on `max_orders`.
     """
     max_orders = min(max_orders, math.factorial(count))
     distinct: dict[tuple[int, ...], None] = {}

@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def condition(self) -> Condition:
-        """Condition that changes clips or options."""
+        """Condition of the run, which changes clips, options, prompts or the model's reasoning."""
         return create_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
 
     @property
@@ -112,8 +112,8 @@ def prepare(
     """Plan the run of a task.
 
     `items` replaces the items of the task's data, for a replay of stored outputs. An adapter that needs a fit is fitted
-    here, unless `fit` is its result for the same task. Raises DataError if the data is missing, malformed or empty,
-    UsageError if the adapter or the task does not support the settings.
+    here, unless `fit` holds the adapter as fitted before for the same task. Raises DataError if the data is missing,
+    malformed or empty, UsageError if the adapter or the task does not support the settings.
     """
     is_replay = adapter.abilities.is_replay
     items = load_task_items(spec, task, data) if items is None else items
@@ -186,7 +186,7 @@ def prepare(
 
 
 def add_instruction(requests: Sequence[Request], instruction: str) -> list[Request]:
-    """Return the requests with the text of a condition after the prompt."""
+    """Return the requests with `instruction`, the text of a condition, in a new line after each prompt."""
     if not instruction:
         return list(requests)
     return [replace(request, prompt=f"{request.prompt}\n{instruction}".strip()) for request in requests]

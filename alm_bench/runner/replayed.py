@@ -53,8 +53,8 @@ def _mark_skipped(sample: Sample, stored: StoredOutputs) -> Sample:
 def _select_items(
     spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, is_data_named: bool, tell: Callable[[str], None]
 ) -> Items:
-    """Return the questions as `select_replay_items` does, with copies for repeated outputs, before skipped items are
-    marked."""
+    """Select the questions for `select_replay_items`, with the same arguments, and return them before skipped items are
+    marked. A question with several outputs is repeated once per output."""
     task_items = load_task_items(spec, task, data)
     found = match_outputs(stored, task_items.samples)
     own = stored.complete and task.card.kind == SELF_CONTAINED_KIND

@@ -19,11 +19,13 @@ def list_stratified_groupings(groups: Sequence[str]) -> list[str]:
 
 
 def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequence[str]) -> list[Sample]:
-    """Draw `count` items at random and return them in their original order; return all items if there are no more.
+    """Draw `count` items at random, stratified, and return them in their original order. If there are no more than
+    `count` items, all are returned.
 
-    The share of each group of the first grouping in the sample is proportional to its size, up to rounding. Within each
-    of these groups, the same holds for the groups of the next grouping. For equal seeds, a larger sample contains every
-    smaller one.
+    `groups` holds the names of groupings (keys of `Sample.groups`), the outermost first; the grouping `clip` is not
+    used. Each group of the first grouping has the same share of the drawn items as of all items, up to rounding. Within
+    each of these groups, the same holds for the groups of the next grouping. With the same seed, a larger draw contains
+    all items of a smaller one.
     """
     generator = np.random.default_rng(seed)
     drawn = _order_stratified(samples, list(range(len(samples))), list_stratified_groupings(groups), generator)[:count]
@@ -33,10 +35,11 @@ def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequenc
 def _order_stratified(
     samples: Sequence[Sample], indices: Sequence[int], groups: Sequence[str], generator: np.random.Generator
 ) -> list[int]:
-    """Return `indices` in a random order in which every prefix is stratified by `groups`.
+    """Return `indices` in a random order in which the first n items are a stratified sample, for every n.
 
-    Within a group of m items, the item of rank k (from 0) gets the sort key (k + u) / m, with one random u per group.
-    This is systematic sampling (Cochran 1977, chapter 8) for all sample sizes at once.
+    `groups` holds the names of the groupings, the outermost first. Within a group of m items, the item of rank k (from
+    0) gets the sort key (k + u) / m, with one random u per group. This is systematic sampling (Cochran 1977,
+    chapter 8) for all sample sizes at once.
     """
     if not groups:
         return [indices[int(position)] for position in generator.permutation(len(indices))]

@@ -57,7 +57,7 @@ class RunSpec:
     """Status of items with an unusable clip: an error, or skipped."""
 
     answer_by: AnswerBy = "generate"
-    """Answer mode: generated text, option likelihoods, or both."""
+    """Answer mode: generated text, option likelihoods, both, or an embedding."""
 
     strategy: Strategy = "plain"
     """Answering strategy."""
@@ -75,7 +75,7 @@ class RunSpec:
     """True if a spoken question is also in the prompt."""
 
     condition: str = CLEAN
-    """Name of the condition that changes clips or options."""
+    """Name of the condition, which changes clips, options, prompts or the model's reasoning."""
 
     repeat: int = 0
     """Index of the condition's random draw, from 0."""
@@ -102,7 +102,9 @@ def compute_fingerprint(
 ) -> str:
     """Return a fingerprint of 16 hex digits over everything that an answer depends on.
 
-    `speech` is the identity of spoken questions (`SpokenQuestions.identity`); None for written ones.
+    `manifest` is the hash of the data (`hash_manifest`). `fitted_on` describes the rows on which the adapter was fitted
+    (`FittedAdapter.rows`); None if there are none. `speech` is the identity of spoken questions
+    (`SpokenQuestions.identity`); None for written ones.
 
     A run is resumed only from stored records with the same fingerprint. For a secret option, the fingerprint includes
     only that it is set: another API key does not make it another run.

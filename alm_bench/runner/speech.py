@@ -52,10 +52,11 @@ def speak_questions(
 def check_speech_support(
     adapter: Adapter, samples: Sequence[Sample], synthesiser: Synthesiser | None, also_written: bool
 ) -> None:
-    """Raise UsageError if the model cannot be asked by voice, or does not understand a language that its clips speak.
+    """Raise UsageError if the model cannot get spoken questions, or does not understand a language that is spoken in
+    the clips.
 
-    Without `synthesiser`, questions are not spoken, and only the languages of the items' own clips are checked.
-    `also_written` is True if the prompt keeps the written question; a model without audio input then gets it, too.
+    Without `synthesiser`, questions are not spoken, and only the languages of the items' own clips are checked. With
+    `also_written`, prompts keep the written question, so that a model without audio input is accepted.
     """
     label = adapter.identity.label
     if synthesiser is not None and adapter.abilities.is_replay:

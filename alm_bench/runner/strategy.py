@@ -18,25 +18,27 @@ FALLBACK_SET = "letters"
 
 @dataclass(frozen=True, slots=True)
 class CaptionFirstPrompt:
-    """Prompts of the strategy caption-first in one prompt set."""
+    """Prompts by which the strategy caption-first asks the model, first for a description, then for the answer. There
+    is one such object per prompt set, such as `letters`."""
 
     version: int
     """Version of the texts."""
 
     one: str
-    """Request for a description of one clip."""
+    """Prompt that asks for a description, for items with one clip."""
 
     two: str
-    """Request for a description of two clips."""
+    """Prompt that asks for a description, for items with two clips."""
 
     answer: str
-    """Template of the second request, with the placeholders {caption} and {question}."""
+    """Template of the prompt that asks for the answer, with the placeholders {caption} and {question}."""
 
     max_new_tokens: int
     """Token limit of a description."""
 
     @property
     def hash(self) -> str:
+        """Hash of all fields, 12 hex digits."""
         return hash_json(asdict(self))[:12]
 
 

@@ -115,14 +115,14 @@ class Spending:
     """Number of calls made by this process."""
 
     stored: int = 0
-    """Number of answers that were stored before."""
+    """Number of answers that were in the store already, so that no call was made."""
 
     failures: list[str] = field(default_factory=list)
     """Errors of failed calls."""
 
     @property
     def reached(self) -> bool:
-        """True if the limit is reached."""
+        """True if the cost limit is reached, so that no further call is made."""
         return self.limit is not None and self.spent >= self.limit
 
     def add(self, output: Output) -> None:
@@ -137,7 +137,8 @@ class TextModel:
     def __init__(
         self, adapter: Adapter, decoding: Decoding, store: CallStore, spending: Spending, batch: int = BATCH
     ) -> None:
-        """`adapter` gets no clips. `batch` is the number of requests that it gets at once if it has no stream.
+        """Prepare calls of `adapter`, without clips, with stored answers in `store` and costs in `spending`. `batch` is
+        the number of requests that the adapter gets at once if it has no `stream`.
 
         Raises UsageError for an unsupported decoding method, and for a cost limit of a model without prices.
         """
@@ -206,7 +207,8 @@ class TextModel:
         return {name: output.text or "" for name, output in self.ask(requests).items()}
 
     def _call_adapter(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Output]]]:
-        """Yield requests with their outputs as the calls end, until the cost limit is reached."""
+        """Send the requests to the adapter until the cost limit is reached. Yield lists of (request, output) as the
+        calls end."""
         if not requests:
             return
         affordable = itertools.takewhile(lambda _: not self._spending.reached, requests)

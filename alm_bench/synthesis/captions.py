@@ -83,7 +83,11 @@ def _find_delimiter(path: Path) -> str:
 
 
 def _pick_column(role: str, header: Sequence[str], columns: Mapping[str, str] | None, known: Sequence[str]) -> str:
-    """Return the column of a role: the named one, or the first of the `known` names. Raises UsageError."""
+    """Return the name of the column that has a role (`audio` or `caption`).
+
+    It is the one that `columns` names for the role, else the first of the `known` names that is in `header`. Raises
+    UsageError if there is none.
+    """
     named = (columns or {}).get(role)
     if named is not None and named not in header:
         raise UsageError(f"--map {role}={named}: no such column; found {', '.join(header)}")

@@ -33,7 +33,7 @@ _WORDS = re.compile(r"[^\W_]+(?:'\w+)?")
 
 @dataclass(frozen=True, slots=True)
 class TextStatistics:
-    """Lengths and vocabulary of the rows of one form, as table 9 of the Mellow paper has them."""
+    """Mean lengths in words and vocabulary sizes of the rows of one form, as in table 9 of the Mellow paper."""
 
     rows: int
     """Number of rows."""
@@ -52,7 +52,7 @@ class TextStatistics:
 
 
 def compute_text_statistics(rows: Sequence[QuestionRow]) -> TextStatistics:
-    """Return the lengths and vocabulary of rows. There is at least one row."""
+    """Return the mean lengths in words and the vocabulary sizes of rows, of which there must be at least one."""
     questions = [_WORDS.findall(row.question.lower()) for row in rows]
     answers = [_WORDS.findall(row.answer.lower()) for row in rows]
     return TextStatistics(

@@ -49,8 +49,8 @@ class ParsedDrafts:
 
 
 def parse_drafts(text: str, form: Form, truncated: bool = False) -> ParsedDrafts:
-    """Parse the questions in a model's answer. The last one of a `truncated` answer counts as unreadable, since it may
-    be cut off."""
+    """Parse the questions in `text`, a model's answer. If the answer is `truncated`, its last question is counted as
+    unreadable, since it may be incomplete."""
     if (items := _find_json(text)) is not None:
         found = [_convert_item(item, form) for item in items]
     else:
@@ -109,12 +109,16 @@ def _strip_marks(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a text in one line, without markup around it."""
+    """Return a text in one line, without the asterisks of Markdown at its ends and without bold marks (`**`)."""
     return " ".join(text.replace("**", "").split()).strip("* ")
 
 
 def _find_json(text: str) -> Sequence[Any] | None:
-    """Return the objects of a JSON list, or of an object with such a list, in a text; None if it holds none."""
+    """Find JSON in a text, and return the objects that it contains, one per question.
+
+    The JSON is a list of objects, one object with such a list, or the object of a single question. Returns None if the
+    text contains no such JSON.
+    """
     match = _JSON.search(text)
     if match is None:
         return None

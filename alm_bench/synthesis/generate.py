@@ -43,7 +43,7 @@ class WritingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: questions of one form about one caption."""
+    """One call of the language model, which asks it to write questions of one form about one caption."""
 
     caption: Caption
     """The caption."""
@@ -99,9 +99,9 @@ def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[
 def build_rows(
     calls: Sequence[Call], outputs: Mapping[str, Output], settings: WritingSettings, writer: str
 ) -> WrittenRows:
-    """Read the questions in the answers of a language model, and return them as rows, with counts of failures.
+    """Convert the answers of a language model, which contain questions, to rows. Return these with counts of failures.
 
-    `outputs` has the answers by the requests' ids; `writer` is the model's label.
+    `outputs` holds the answers by the requests' ids. `writer` is the model's label.
     """
     written = WrittenRows(calls=len(calls))
     for call in calls:

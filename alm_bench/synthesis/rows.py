@@ -54,7 +54,7 @@ class QuestionRow:
     """Split of the clips."""
 
     other: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the row that are no fields here, with their values, such as `flags` of the filters."""
+    """Other keys of the row's JSON object, with their values, such as `flags`, which filters write."""
 
     @property
     def caption(self) -> str:
@@ -63,7 +63,7 @@ class QuestionRow:
 
 
 def format_input(row: QuestionRow) -> str:
-    """Return the prompt of a row: its question and lettered options in one line, as ReasonAQA has them."""
+    """Return the prompt of a row: its question and lettered options in one line, in the format of ReasonAQA."""
     options = [f"{ascii_lowercase[index]}) {text}" for index, text in enumerate(row.choices)]
     return " ".join([row.question, *options])
 
@@ -74,8 +74,10 @@ def format_answer(row: QuestionRow) -> str:
 
 
 def to_json_row(row: QuestionRow) -> dict[str, Any]:
-    """Convert a row to an object in ReasonAQA's format, which `alm-bench train` takes. `question`, `choices` and
-    `split` are given in addition."""
+    """Convert a row to a JSON object in ReasonAQA's format, which `alm-bench train` takes.
+
+    The object also has keys that are not part of this format: `question`, `choices`, `split` and those of `row.other`.
+    """
     return {
         "taskname": "audiocaps" if "audiocaps" in row.subtype.casefold() else "clothov21",
         "filepath1": row.clips[0],
@@ -141,7 +143,8 @@ def _convert_row(item: Any, location: str, name: str, split: str) -> QuestionRow
 
 
 def set_options(row: QuestionRow, choices: Sequence[str], answer: str) -> QuestionRow:
-    """Return a row with these options. `answer` names the right one by letter and text, by text or by letter."""
+    """Return a copy of the row with the options `choices`. `answer` names the right one by its letter, its text or
+    both. If it names none of them, the row has no right option."""
     from alm_bench.data.inline_options import find_answer_index
 
     target = find_answer_index(answer, choices)
@@ -158,7 +161,7 @@ def to_sample(row: QuestionRow) -> Sample:
 
 
 def from_sample(sample: Sample) -> QuestionRow:
-    """Convert an item of a task to a row, so that the filters can check any benchmark."""
+    """Convert an item of a task to a row in the split `test`, so that the filters can check any benchmark."""
     answer = sample.gold if sample.gold is not None or sample.target is None else sample.choices[sample.target]
     clips = tuple(ref.id for ref in sample.audio) or (sample.id,)
     question = sample.fields.get("question", "")

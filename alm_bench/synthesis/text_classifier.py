@@ -1,4 +1,5 @@
-"""Text-only classifier of options: which option is right, by wording alone, learned from the other rows."""
+"""Text-only classifier that predicts the right option of a question from the wording of the options. It is trained on
+other rows."""
 
 from collections.abc import Sequence
 
@@ -16,11 +17,11 @@ LEAST_ROWS = 100
 
 
 def compute_option_probabilities(rows: Sequence[QuestionRow], seed: int = 0) -> dict[str, npt.NDArray[np.float64]]:
-    """Return, by the row's id, the probability of each option to be right, shape (options,).
+    """Compute the probability that each option is the right one. Return arrays of shape (options,) by the row's id.
 
-    A logistic regression on the options' words and shapes predicts it. Each row is predicted by a model that was
-    trained on rows about other clips (cross-fitting), so that no row is judged by itself. Rows without a right option
-    are left out. Empty if there are fewer than LEAST_ROWS rows.
+    A logistic regression predicts it from the options' words and the features of `_describe_options`. The model that
+    predicts a row was trained on rows about other clips (cross-fitting), never on this row. Rows without a right option
+    are not in the result. The result is empty if fewer than LEAST_ROWS rows have one.
     """
     known = [row for row in rows if row.target is not None and len(row.choices) > 1]
     if len(known) < LEAST_ROWS:

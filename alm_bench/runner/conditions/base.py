@@ -79,7 +79,8 @@ class Condition:
 
     @property
     def is_control(self) -> bool:
-        """True if the condition leaves the model's reasoning unchanged: answers that differ, differ by chance."""
+        """True if the condition is the control of conditions that change the reasoning: the model continues from its
+        unchanged chain of thought, so that its answers differ from the clean run only by chance."""
         return False
 
     @property

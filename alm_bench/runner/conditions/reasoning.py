@@ -1,4 +1,4 @@
-"""Conditions that change the model's own chain of thought: does the answer depend on it (arXiv 2509.22363)?"""
+"""Conditions that change the model's own chain of thought, to test if its answer depends on it (arXiv 2509.22363)."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -14,13 +14,14 @@ DEFAULT_PERCENT = 50.0
 
 
 class ChainOfThought(Condition):
-    """Change the chain of thought of each answer of the clean run; the model continues from there.
+    """Change the chain of thought of each answer of the clean run. The model continues from the changed chain.
 
-    - `cot:none`: the chain is removed; its tags stay.
-    - `cot:swap`: the chain of another item.
-    - `cot:truncate@50`: the first 50 % of its sentences, rounded down; `cot:truncate` is the same.
-    - `cot:filler`: `...` in its place, with as many characters.
-    - `cot:same`: unchanged. Answers that differ all the same do so by chance (sampling, another tokenisation).
+    - `cot:none`: the chain is removed, but its tags are kept.
+    - `cot:swap`: the chain is replaced by that of another item.
+    - `cot:truncate@50`: only the first 50 % of its sentences are kept, rounded down. `cot:truncate` is the same.
+    - `cot:filler`: the chain is replaced by `...`, repeated to the same number of characters.
+    - `cot:same`: the chain is unchanged, as a control. If an answer changes nevertheless, this is chance (sampling,
+      another tokenisation).
     """
 
     kind: ClassVar = "cot"

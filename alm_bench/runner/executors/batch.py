@@ -66,16 +66,17 @@ class BatchResult:
     """Result of one batch."""
 
     answers: Sequence[ItemResult] = ()
-    """One answer per item."""
+    """One result per item."""
 
     seconds: float = 0.0
     """Time of the model for the batch, in seconds."""
 
-    outputs: int = 0
+    output_count: int = 0
     """Number of outputs without an error."""
 
-    too_many: int | None = None
-    """Number of requests for which memory was not sufficient in one call; None if it always was."""
+    failed_batch_size: int | None = None
+    """Size of the smallest batch that ran out of memory although each of its requests did not when sent alone; None
+    without such a batch."""
 
 
 def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[LoadedRequest]) -> BatchResult:
@@ -107,9 +108,11 @@ def build_unusable_clip_result(loaded: LoadedRequest) -> ItemResult:
 
 
 def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: str | None) -> Output:
-    """Return the output of an item with the number of tokens before the answer in `extra`.
+    """Add the number of tokens before the answer to an item's output, as `extra["tokens_before_answer"]`. Return the
+    new output.
 
-    It is unchanged for answers in one piece, for outputs without an answer, and if the adapter counts no tokens.
+    The output is returned unchanged if the format of the answer has no parts (`output_format` is None), if it has no
+    answer, or if the adapter cannot count tokens.
     """
     if output_format is None or output.text is None:
         return output
@@ -119,7 +122,7 @@ def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: 
 
 
 def make_record(plan: Plan, answer: ItemResult) -> Record:
-    """Return the record that is stored for an answer."""
+    """Return the record that is stored for the result of an item."""
     item = plan.items[answer.index]
     if answer.output is None:
         status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"

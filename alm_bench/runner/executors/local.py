@@ -36,8 +36,8 @@ class LocalExecutor:
             return
         for batch in iterate_within_budget(budget, batches):
             done = run_batch(plan.adapter, asked, batch)
-            sizer.record_shortage(done.too_many)
-            sizer.record_batch(done.outputs, done.seconds)
+            sizer.record_shortage(done.failed_batch_size)
+            sizer.record_batch(done.output_count, done.seconds)
             yield [make_record(plan, answer) for answer in done.answers]
 
 
@@ -52,6 +52,7 @@ def _stream_records(
     unusable: deque[Record] = deque()
 
     def requests() -> Iterator[Request]:
+        """Yield the requests whose clips can be used, and add the records of the others to `unusable`."""
         for ready in iterate_within_budget(budget, itertools.chain.from_iterable(batches)):
             if ready.audio_error is not None or ready.error is not None:
                 unusable.append(make_record(plan, build_unusable_clip_result(ready)))

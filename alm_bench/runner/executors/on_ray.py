@@ -109,8 +109,8 @@ class RayExecutor:
                     return
                 for ended in self._wait_for_calls():
                     done = self._process_ended_call(ended, queue)
-                    sizer.record_shortage(done.too_many)
-                    sizer.record_answered(done.outputs)
+                    sizer.record_shortage(done.failed_batch_size)
+                    sizer.record_answered(done.output_count)
                     if done.answers:
                         self._deaths = 0
                         yield [make_record(plan, answer) for answer in done.answers]
@@ -131,9 +131,9 @@ class RayExecutor:
             self._ray = ray
 
     def _upload_fitted(self, plan: Plan) -> Any:
-        """Put a fitted adapter into the cluster's object store, and return the reference to it.
+        """Put the plan's fitted adapter, pickled, into the cluster's object store, and return Ray's reference to it.
 
-        Returns None if the plan's adapter needed no fit: workers load it by their recipe. Raises UsageError if the
+        Returns None if the adapter needed no fit: workers then load it by their recipe. Raises UsageError if the
         adapter cannot be pickled.
         """
         if plan.fit is None:
@@ -147,7 +147,8 @@ class RayExecutor:
             ) from error
 
     def _start_workers(self, waiting: int) -> None:
-        """Start workers until there is one for each batch that is waiting or being answered, at most `replicas`."""
+        """Start workers until there is one for each unfinished batch, at most `replicas`. `waiting` is the number of
+        batches in the queue; those that are being answered are counted in addition."""
         wanted = min(self._cluster.replicas, waiting + self._busy_count)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
@@ -155,7 +156,8 @@ class RayExecutor:
             self._calls[worker.start.remote()] = RunningCall(worker)
 
     def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
-        """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
+        """Send a batch to an idle worker. `fitted` is the result of `_upload_fitted`. Raises UsageError if the batch's
+        clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.item_indices]
         try:

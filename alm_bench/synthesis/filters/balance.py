@@ -53,8 +53,9 @@ def compute_length_excess(row: QuestionRow) -> float:
 class OptionPosition(RowFilter):
     """Reorders the options of all rows if the right one is not equally often at each position.
 
-    Rows with the same number of options get the positions in turn, in an order that the seed draws, so that each
-    position is right equally often. The wrong options keep their order.
+    The rows with the same number of options are put into a random order, which depends on the seed. In this order, the
+    right option gets the first position, the second one and so on in turn, so that it is equally often at each. The
+    wrong options keep their order.
     """
 
     name = "option_position"
@@ -80,7 +81,8 @@ class OptionPosition(RowFilter):
 def _assign_positions(rows: Sequence[QuestionRow], count: int, seed: int) -> Iterator[Finding]:
     """Yield a finding for each row whose right option gets a new position, with the reordered row.
 
-    All rows have `count` options. In an order that is drawn with `seed`, the rows get the positions in turn.
+    All rows have `count` options. The positions 0..count-1 are assigned in turn, with the rows in a random order that
+    depends on `seed`.
     """
     order = create_item_generator("positions", seed, count).permutation(len(rows))
     for turn, index in enumerate(order.tolist()):

@@ -1,4 +1,4 @@
-"""Base class of filters of rows, and what they find."""
+"""Base class of the filters of rows, their settings, and the faults that they find."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Finding:
     """Fault in a few words. Rows are counted by it."""
 
     detail: str = ""
-    """What was found in this row."""
+    """Evidence for the fault in this row, such as the text that has it."""
 
     repaired: QuestionRow | None = None
     """The row without the fault, if it can be repaired."""
@@ -43,8 +43,8 @@ class FilterSettings:
     """Text-only model that tries to answer the questions without the audio; None to use the bundled classifier."""
 
     draws: int | None = None
-    """Number of answers of the solver per question. None for as many as make a guess right in all of them in at most
-    1 % of the questions."""
+    """Number of times that the solver answers each question. None for so many that a uniform guess is right in all of
+    them with a probability of at most 1 %, and for two without options."""
 
     judge: AskText | None = None
     """Text model that decides if a caption supports an answer; None to decide by rules alone."""

@@ -25,11 +25,13 @@ _WORDS = re.compile(r"[^\W_]+(?:'\w+)?")
 
 
 class Repetitive(RowFilter):
-    """Finds near-duplicate questions beyond the number that may be kept (`FilterSettings.repeats`), drawn by the seed.
-    Options are not compared, and neither are function words and words such as `audio` and `clip`.
+    """Finds near-duplicate questions in excess of the number that is kept (`FilterSettings.repeats`).
 
-    Candidates are found by MinHash (datasketch), so that the time grows with the number of rows and not with its
-    square; their similarity is computed by rapidfuzz. Of one clip, the same question is kept only once.
+    A random order, which depends on the seed, decides which ones are kept. Among the questions about one clip, only one
+    of several near-duplicates is kept. Options, function words and words such as `audio` and `clip` are not compared.
+
+    Candidate pairs are found by MinHash (datasketch), so that the time grows with the number of rows and not with its
+    square. Their similarity is computed by rapidfuzz.
     """
 
     name = "repetitive"
@@ -66,8 +68,11 @@ def build_question_key(text: str) -> str:
 
 
 def cluster_texts(texts: Sequence[str]) -> list[int]:
-    """Return the number of the cluster of near-duplicates of each text. Texts are in one cluster if a chain of
-    near-duplicates joins them."""
+    """Assign texts to clusters of near-duplicates. Return a cluster number for each text.
+
+    Two texts have the same number if they are near-duplicates, or if a chain of near-duplicates links them. Numbers
+    need not be consecutive.
+    """
     from rapidfuzz.fuzz import token_sort_ratio
 
     unique = list(dict.fromkeys(texts))

@@ -10,8 +10,8 @@ from alm_bench.synthesis.rows import SPLITS, QuestionRow
 class SplitOverlap(RowFilter):
     """Finds rows about clips that also occur in another split, or in held-out data (`FilterSettings.held_out`).
 
-    The rows of the last of the splits train, val and test are kept. Clips are compared by file name, since the folders
-    of splits differ.
+    If a clip occurs in several splits, only its rows in the last of these splits (in the order train, val, test) are
+    kept. Clips are compared by file name, since the folders of splits differ.
     """
 
     name = "split_overlap"
@@ -37,7 +37,10 @@ class SplitOverlap(RowFilter):
 
 
 def normalise_clip(path: str) -> str:
-    """Return the file name of a clip in lower case, without its suffix and without the `Y` of AudioCaps' names."""
+    """Return the name by which a clip is compared: its file name without the suffix, in lower case.
+
+    From a name of AudioCaps with a leading `Y`, this letter is removed, and the case of the rest is kept.
+    """
     path = path.replace("\\", "/")
     stem = PurePosixPath(path).stem
     return stem[1:] if "audiocaps" in path.casefold() and stem.startswith("Y") else stem.casefold()

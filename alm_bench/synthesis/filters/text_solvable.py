@@ -22,7 +22,7 @@ MOST_LUCK = 0.01
 """Largest probability that a uniform guess is right in all draws."""
 
 OPEN_DRAWS = 2
-"""Number of draws for a question without options."""
+"""Number of draws (answers of the text-only model) for a question without options."""
 
 LEAST_F1 = 0.6
 """Word overlap (F1) of a sentence with the reference from which it counts as the same answer."""
@@ -37,10 +37,13 @@ _SAME_SHARE = 0.9
 class TextSolvable(RowFilter):
     """Finds questions that are answered rightly without the audio.
 
-    With a text-only model (`FilterSettings.solver`), a question is found if the model is right in every draw. Each draw
-    after the first shows the options in another order, and questions that were answered wrongly once are not asked
-    again. Without a model, a classifier finds questions whose right option it knows from the wording of other rows, and
-    questions without options that have the same answer under nearly all clips.
+    With a text-only model (`FilterSettings.solver`), each question is asked several times (draws), and it is found if
+    all answers are right. Each draw after the first shows the options in another order, and questions that were
+    answered wrongly once are not asked again.
+
+    Without a model, multiple-choice questions are found if a classifier, which is trained on the wording of other rows,
+    gives the right option a high probability. Questions without options are found if they have the same answer under
+    nearly all clips.
     """
 
     name = "text_solvable"
@@ -56,7 +59,8 @@ class TextSolvable(RowFilter):
 
 
 def _check_by_classifier(rows: Sequence[QuestionRow], seed: int) -> Iterator[Finding]:
-    """Yield the multiple-choice questions whose right option the classifier knows."""
+    """Yield a finding for each multiple-choice question whose right option has a high probability by the text-only
+    classifier."""
     probabilities = compute_option_probabilities(rows, seed)
     for row in rows:
         if row.target is None or row.id not in probabilities:
@@ -67,7 +71,8 @@ def _check_by_classifier(rows: Sequence[QuestionRow], seed: int) -> Iterator[Fin
 
 
 def _check_fixed_answers(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
-    """Yield the questions without options that have the same answer under nearly all of at least five clips."""
+    """Yield a finding for each question that has the same answer under nearly all of at least five clips. `rows` have
+    no options."""
     answers: dict[str, list[tuple[str, QuestionRow]]] = defaultdict(list)
     for row in rows:
         answers[normalise_option(row.question)].append((normalise_option(row.answer), row))
@@ -84,7 +89,7 @@ def _check_fixed_answers(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
 
 
 def count_draws(option_count: int, settings: FilterSettings) -> int:
-    """Return the number of answers of the text-only model for a question with this number of options (0: none)."""
+    """Return how often the text-only model is asked a question with `option_count` options (0: without options)."""
     if settings.draws is not None:
         return settings.draws
     return OPEN_DRAWS if option_count < 2 else max(1, math.ceil(math.log(MOST_LUCK) / math.log(1 / option_count)))
@@ -92,7 +97,7 @@ def count_draws(option_count: int, settings: FilterSettings) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """One of several calls that ask the text-only model the question of a row."""
+    """One call that asks the text-only model the question of a row. A row has several, with different option orders."""
 
     row: QuestionRow
     """The row."""
@@ -105,7 +110,7 @@ class _Draw:
 
 
 def _check_by_model(rows: Sequence[QuestionRow], settings: FilterSettings) -> Iterator[Finding]:
-    """Yield the questions that the text-only model answers rightly in every draw."""
+    """Yield a finding for each question to which all answers of the text-only model are right."""
     assert settings.solver is not None, "a solver is given"
     open_rows = [row for row in rows if row.choices == () or row.target is not None]
     number = 0
@@ -121,8 +126,8 @@ def _check_by_model(rows: Sequence[QuestionRow], settings: FilterSettings) -> It
 
 
 def score_first_draw(rows: Sequence[QuestionRow], settings: FilterSettings) -> list[float]:
-    """Return 1.0 for each multiple-choice row that the text-only model answers rightly in the given order of options,
-    else 0.0. A solver is given."""
+    """Return one score per multiple-choice row: 1.0 if the text-only model (`settings.solver`, which must be set)
+    selects the right option, else 0.0. Each question is asked once, with the options in the row's own order."""
     assert settings.solver is not None, "a solver is given"
     draws = [_create_draw(row, 0, settings.seed) for row in rows]
     answers = settings.solver([draw.request for draw in draws])
@@ -130,9 +135,9 @@ def score_first_draw(rows: Sequence[QuestionRow], settings: FilterSettings) -> l
 
 
 def _create_draw(row: QuestionRow, number: int, seed: int) -> _Draw:
-    """Return the call with the index `number` (from 0) of the text-only model about a row.
+    """Build the call number `number` (from 0) that asks the text-only model the question of a row.
 
-    The first call has the row's own order of options, each later one a random order.
+    Call 0 has the row's own order of options, later calls have random orders.
     """
     prompts = load_synthesis_prompts()
     name = f"{row.id}/solver/{number}"
@@ -147,7 +152,7 @@ def _create_draw(row: QuestionRow, number: int, seed: int) -> _Draw:
 
 
 def _is_right(draw: _Draw, text: str) -> bool:
-    """Return True if the model's answer is the right one."""
+    """Return True if `text`, the model's answer in this call, is right."""
     row = draw.row
     if row.choices:
         index = parse_choice(text, draw.request.choices).index

@@ -69,8 +69,12 @@ def _create_judge_request(row: QuestionRow) -> Request:
 
 
 def compute_support(row: QuestionRow) -> float:
-    """Return the share of the content words of a row's answer that its captions have, 0 to 1; 1 for an answer without
-    content words."""
+    """Return the share of the content words of a row's answer that occur in its captions, 0 to 1; 1 if the answer has
+    no content words.
+
+    For the answer "yes", the words of the question are looked up instead. For "no", the result is 0 if all of them
+    occur in the captions, else 1.
+    """
     caption = list_content_words(row.caption)
     said = parse_yes_no(row.answer) if len(row.answer.split()) <= 3 else None
     if said is not None and said.index is not None:
@@ -80,7 +84,8 @@ def compute_support(row: QuestionRow) -> float:
 
 
 def compute_coverage(words: Sequence[str], available: Sequence[str]) -> float:
-    """Return the share of `words` that are among `available` words, 0 to 1; 1 without words."""
+    """Return the share of `words` that occur in `available`, as an inflected form, a synonym or in a compound, 0 to 1;
+    1 if there are no `words`."""
     keys = {build_stem_key(word) for word in available}
     covered = sum(
         build_stem_key(word) in keys or any(_mean_the_same(word, other) for other in available) for word in words
@@ -90,6 +95,7 @@ def compute_coverage(words: Sequence[str], available: Sequence[str]) -> float:
 
 @lru_cache(maxsize=262144)
 def _mean_the_same(word: str, other: str) -> bool:
+    """Return True if two words are synonyms, or if one is part of the other, a compound."""
     return are_synonyms(word, other) or is_part_of_compound(word, other)
 
 
