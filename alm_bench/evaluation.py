@@ -127,7 +127,8 @@ class ModelLoader:
 
 
 def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
+    """Execute the runs of several evaluations, one model after the other. `report` is called with each run after its
+    end.
 
     `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
     before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and

@@ -117,6 +117,7 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
 
 
 def _get_description_path(folder: Path, dataset: str) -> Path:
+    """Return the path of the JSON file in which `HubCopy.write` describes the copy of `dataset` in `folder`."""
     return folder / f".{dataset.replace('/', '--')}.json"
 
 

@@ -21,9 +21,16 @@ class _ClipReader:
     """Reader of the bytes of one clip. Calling it returns them. It can be pickled and called from any thread."""
 
     path: Path
+    """Path of the parquet file."""
+
     column: str
+    """Column of the clips."""
+
     group: int
+    """Index of the row group."""
+
     row: int
+    """Index of the row in its row group."""
 
     def __call__(self) -> bytes:
         import pyarrow as pa

@@ -101,6 +101,8 @@ def _convert_archive_errors(archive: Path) -> Iterator[None]:
 
 
 def _select_members(archive: Path, members: Sequence[Member], pattern: str) -> list[Member]:
+    """Return the members whose base names match the glob pattern, ignoring case. Raises FetchError if there are none
+    or if two have the same base name."""
     selected: dict[str, Member] = {}
     for member in members:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
@@ -132,7 +134,8 @@ class _Progress:
 
 
 def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _Progress) -> list[Member]:
-    """Return the members that `folder` does not hold in full size; add the sizes of the others to `progress`."""
+    """Return the selected members that `folder` does not hold in full size. The sizes of the others are added to
+    `progress`, because they are unpacked already."""
     todo = []
     for member in selected:
         place = folder / member.base

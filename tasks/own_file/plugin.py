@@ -204,7 +204,7 @@ class FileTask:
         """Return lines that describe the file: its items and hash, and how its columns are interpreted."""
         found = self.read(split)
         digest = self.open_root(split).digest
-        rows = f" from {found.rows:,} rows" if found.rows != len(found.samples) else ""
+        rows = f" from {found.row_count:,} rows" if found.row_count != len(found.samples) else ""
         kinds = " and ".join(kind.replace("_", "/") for kind in found.kinds)
         sidecar = "" if self.sidecar is None else f", with the sidecar {self.sidecar}"
         lines = [f"{len(found.samples):,} questions ({kinds}){rows} in {self.path}, sha256 {digest}{sidecar}"]

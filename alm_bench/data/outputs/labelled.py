@@ -154,7 +154,7 @@ def _holds_pairs(document: Any) -> bool:
 
 
 def _is_pair(value: Any) -> bool:
-    """Return True for `[caption, caption, source, source, votes]`."""
+    """Return True for a list `[caption, caption, source, source, votes]`, in which `votes` is a list."""
     return (
         isinstance(value, list)
         and len(value) == 5

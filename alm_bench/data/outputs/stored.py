@@ -81,18 +81,18 @@ class StoredOutput:
     outcome: StoredOutcome | None = None
     """Outcome of the call, if the file has it."""
 
-    repeats: str | None = None
+    original_id: str | None = None
     """Id in the file if `id` is a numbered one, because the file repeats the id; else None."""
 
     @property
     def id_in_file(self) -> str:
         """Id of the item in the file, without a number for repeated ids."""
-        return self.repeats or self.id
+        return self.original_id or self.id
 
     def convert_to_sample(self, groups: Mapping[str, str]) -> Sample:
-        """Return the item as a sample without clips. `groups` are its values for score breakdowns."""
+        """Return the item as a sample without clips. `groups` maps groupings to the item's group in each of them."""
         asked = self.question
-        again = {"clip": groups.get("clip", self.id_in_file)} if self.repeats else {}
+        again = {"clip": groups.get("clip", self.id_in_file)} if self.original_id else {}
         return Sample(
             id=self.id,
             fields={"question": asked.question or ""},
@@ -105,7 +105,7 @@ class StoredOutput:
 
     @property
     def skip(self) -> str | None:
-        """Reason why the item does not count, if the file states one."""
+        """Reason why the item is not scored, if the file states one."""
         return None if self.outcome is None else self.outcome.skip
 
 
@@ -132,7 +132,7 @@ class StoredOutputs:
 
     @property
     def label(self) -> str:
-        """Name of the file for messages. The format is appended if it is a particular program's."""
+        """Name of the file for messages, followed by the file's format unless it is plain rows."""
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
 
@@ -150,8 +150,8 @@ def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | N
 def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOutputs:
     """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
-    Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat and
-    `columns.duplicates` is `error`.
+    Raises DataError if the file has another structure, or if a row has no text or no id. Also raises it for repeated
+    ids if `columns.duplicates` is `error`.
     """
     columns = Columns() if columns is None else columns
     rows = read_rows(path, lambda row: _is_output(row, columns))
@@ -262,7 +262,8 @@ def _check_no_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
 
 
 def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, StoredOutput]:
-    """Return the outputs by id; repeated ids get a number: `7`, `7 (2)`. Raises DataError if such an id exists."""
+    """Return the outputs by id. The second and later items with the same id get a number: `7`, `7 (2)`. Raises
+    DataError if another item already has the numbered id."""
     found: dict[str, StoredOutput] = {}
     seen: Counter[str] = Counter()
     for item in items:
@@ -270,7 +271,7 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
         name = item.id if seen[item.id] == 1 else f"{item.id} ({seen[item.id]})"
         if name in found:
             raise DataError(f"{path}: the id {name!r} is another item's, with --duplicates each: choose first or last")
-        found[name] = item if name == item.id else replace(item, id=name, repeats=item.id)
+        found[name] = item if name == item.id else replace(item, id=name, original_id=item.id)
     return found
 
 

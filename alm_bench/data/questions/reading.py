@@ -48,7 +48,7 @@ class QuestionFile:
     row_numbers: Sequence[int]
     """Number of the first row of each question, from 1."""
 
-    rows: int
+    row_count: int
     """Number of rows."""
 
     problems: tuple[Problem, ...]
@@ -146,7 +146,7 @@ def read_questions(
         layout=layout,
         samples=samples,
         row_numbers=maker.row_numbers,
-        rows=len(drafts),
+        row_count=len(drafts),
         problems=tuple(draft.problem for draft in drafts if draft.problem is not None),
         groups=groupings,
         kinds=maker.kinds,
@@ -170,6 +170,7 @@ def _check_answer_lists(drafts: Sequence[Draft], layout: Layout, path: Path) -> 
 
 
 def _require_options(drafts: Sequence[Draft], path: Path, kind: str) -> None:
+    """Raise DataError if a row without a fault has no options, which the declared `kind` of questions needs."""
     for draft in drafts:
         if len(draft.choices) < 2 and draft.problem is None:
             raise DataError(f"{path}: row {draft.number} has no options, which --kind {kind} needs")
@@ -272,8 +273,8 @@ def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list
 
 
 def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettings) -> tuple[str, ...]:
-    """Return the columns by which scores are broken down: those that are declared, else every column without a role
-    that has few different values."""
+    """Return the columns by which scores are broken down: those that are declared, else every column that has no role
+    and few different values. Raises DataError if a declared column does not exist."""
     if settings.group_by is not None:
         for name in settings.group_by:
             if all(get_cell(row, name) is None for row in table.rows):

@@ -33,7 +33,7 @@ _PAIR = re.compile(r",(?=\s*\w+\s*=)")
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """Declarations about a question file. None and empty values are determined from the file."""
+    """Declarations of the user about a question file. Settings that are None or empty are detected from the file."""
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns by role (`ROLES`); an empty tuple declares that there is no such column."""
@@ -54,7 +54,8 @@ class FileSettings:
     """Folder that paths of clips refer to; None for the folder of the file."""
 
     group_by: tuple[str, ...] | None = None
-    """Columns by whose values scores are broken down; None for every column without a role."""
+    """Columns by whose values scores are broken down; None for every column that has no role and few different
+    values."""
 
     def to_map_option(self) -> str:
         """Return the declarations as a value of `--map`; "" without any."""
@@ -206,7 +207,7 @@ def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSet
 
 
 def split_constant(names: Sequence[str]) -> tuple[str, str | None]:
-    """Return the only name in `names`, and the text after `text:` if the name is such a constant instead of a column;
-    else None."""
+    """Return the only name in `names`, and the constant text if the name is `text:CONSTANT`; None instead of the text
+    if the name is that of a column."""
     (name,) = names
     return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)
