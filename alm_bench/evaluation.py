@@ -185,7 +185,8 @@ def _run_evaluation(
 
 
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
-    """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
+    """Return one line about the runs with more failed items than `--max-failures` allows, or if there are none, about
+    the failed calls of judges; None if nothing failed."""
     tolerance = FailureTolerance.parse(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:

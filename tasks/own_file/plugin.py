@@ -164,7 +164,7 @@ class FileTask:
             files = list(self.files(LocalRoot(self.path), split).values())
             found = read_questions(self.path, files, self.settings, read_answer_word, REQUESTS, root)
             self._read[split] = found
-            self.card = replace(self.card, groups=found.groups)
+            self.card = replace(self.card, groups=found.groupings)
         return self._read[split]
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
@@ -185,7 +185,7 @@ class FileTask:
         """
         found = self.read(split)
         options = {"map": self.settings.to_map_option(), "kind": self.settings.kind or ""}
-        options["group_by"] = join_names(found.groups)
+        options["group_by"] = join_names(found.groupings)
         return {name: value for name, value in options.items() if value}
 
     def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:

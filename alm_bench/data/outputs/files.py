@@ -139,7 +139,8 @@ def _extract_rows(value: Any, is_row: IsRow) -> list[RawRow] | None:
 
 
 def _convert_texts_by_id(document: Mapping[str, Any]) -> list[RawRow] | None:
-    """Return rows with `id` and `model_output`, if the JSON object maps ids to texts; None for any other object."""
+    """Return rows with `id` and `model_output`, if the JSON object maps ids to model outputs (texts, numbers or
+    null); None for any other object."""
     if not document or any(name in document for name in ID_COLUMNS):
         return None
     if not all(

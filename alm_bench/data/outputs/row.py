@@ -93,7 +93,7 @@ class Format:
     fits: Callable[[RawRow], bool]
     """Function that returns True if a row of a file has this format."""
 
-    read: Callable[[RawRow, int], Row]
+    convert: Callable[[RawRow, int], Row]
     """Function that converts a row, given its number from 0, to the common form."""
 
     view: str | None = None

@@ -210,7 +210,7 @@ def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str
 
 def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
     is_plain = fmt.name == PLAIN
-    row = fmt.read({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
+    row = fmt.convert({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
     name = parse_id(look_up(raw, columns.id)) if columns.id is not None else parse_id(row.id)
     if name is None:
         has = ", ".join(map(str, raw)) or "nothing"
@@ -280,8 +280,8 @@ def read_questions(path: Path) -> dict[str, QuestionInfo]:
     rows = read_rows(path, lambda row: find_row_id(row) is not None)
     found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
-        read: Any = next((one.read for one in list_formats() if one.fits(row)), _convert_plain_row)
-        plain = read(row, number)
+        convert: Any = next((one.convert for one in list_formats() if one.fits(row)), _convert_plain_row)
+        plain = convert(row, number)
         if (name := parse_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")
         found[name] = parse_question(plain)

@@ -54,7 +54,7 @@ class QuestionFile:
     problems: tuple[Problem, ...]
     """Faults of rows, in order."""
 
-    groups: tuple[str, ...]
+    groupings: tuple[str, ...]
     """Columns by whose values scores are broken down."""
 
     kinds: Mapping[str, int]
@@ -83,7 +83,7 @@ class QuestionFile:
             columns={role: names for role, names in columns.items() if names},
             answer_is=self.settings.answer_is or form,
             kind=next(iter(self.kinds)) if len(self.kinds) == 1 else None,
-            group_by=self.groups,
+            group_by=self.groupings,
         )
 
     def describe(self) -> list[str]:
@@ -97,7 +97,7 @@ class QuestionFile:
         form = f" ({FORM_NAMES[self.answer_form]})" if self.answer_form else ""
         roles.append(f"answer: {' + '.join(self.layout.answer) or 'withheld'}{form}")
         roles.append(f"id: {self.layout.id or 'made from the content'}")
-        roles.append(f"groups: {', '.join(self.groups) or 'none'}")
+        roles.append(f"groups: {', '.join(self.groupings) or 'none'}")
         lines = ["; ".join(roles)]
         for role, others in self.layout.alternatives.items():
             if others:
@@ -148,7 +148,7 @@ def read_questions(
         row_numbers=maker.row_numbers,
         row_count=len(drafts),
         problems=tuple(draft.problem for draft in drafts if draft.problem is not None),
-        groups=groupings,
+        groupings=groupings,
         kinds=maker.kinds,
         answer_form=form,
         notes=(*notes, *maker.notes),
@@ -216,7 +216,7 @@ def _find_targets(
 def _report_contradictions(
     drafts: Sequence[Draft], targets: Sequence[tuple[int, ...] | None], ids: Sequence[str], layout: Layout
 ) -> None:
-    """Report rows that repeat the question, options and id of an earlier row, but have another answer."""
+    """Record a fault of each row with the question, options and id of an earlier row, but with another answer."""
     first: dict[tuple[Any, ...], tuple[Draft, list[str]]] = {}
     for draft, target, name in zip(drafts, targets, ids, strict=True):
         if not draft.choices or target is None:

@@ -86,6 +86,7 @@ class SampleBuilder:
 
     @property
     def _answer_column(self) -> str:
+        """Names of the columns of answers, joined by `+`, for messages."""
         return "+".join(self.layout.answer)
 
     def _make_sample(self, members: Sequence[int], has_several_answers: bool) -> Sample:

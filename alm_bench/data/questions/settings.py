@@ -105,7 +105,7 @@ def parse_map(text: str, where: str = "--map") -> FileSettings:
 
 
 def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
-    """Build settings from pairs of a role and its columns, or of another setting and its value.
+    """Build settings from a mapping that holds the columns of roles and the values of other settings.
 
     Columns are `none`, one name, names joined by `+`, or a list of names. `where` begins the messages. Raises
     UsageError for unknown keys and values.
