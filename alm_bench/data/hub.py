@@ -51,6 +51,7 @@ class HubCopy:
     """True if every file was downloaded and matches its published sha256."""
 
     def write(self, folder: Path, option: str) -> None:
+        """Write the description to `folder`. Raises StoreError, which names the command-line option `option`."""
         write_atomically(_get_description_path(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod

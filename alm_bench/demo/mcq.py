@@ -80,7 +80,8 @@ def _draw_option_types(rng: random.Random, domain: str) -> list[EventType]:
 
 
 def _draw_other_types(rng: random.Random, count: int, *avoid: EventType) -> list[str]:
-    """Draw `count` event types other than `avoid`, the types of the options. Returns their keys."""
+    """Draw `count` event types, and return their keys. The event types `avoid`, which are those of the options, are not
+    drawn."""
     return rng.sample([key for key, kind in EVENT_TYPES.items() if kind not in avoid], count)
 
 

@@ -296,9 +296,9 @@ def _strip_full_stops(drafts: Sequence[Draft]) -> None:
 
 
 def _find_common_ending(texts: Sequence[str]) -> str:
-    """Return the common ending of all texts, which follows the options of a question, such as an instruction.
+    """Return the sentences with which all `texts` end, such as an instruction; "" if there are none.
 
-    It consists of whole sentences. Returns "" if there is none.
+    Each text is a question with its options. The sentences follow the last option and are no part of it.
     """
     if len(set(texts)) < 2:
         return ""

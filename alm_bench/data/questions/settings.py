@@ -66,7 +66,7 @@ class FileSettings:
         return ",".join(pairs)
 
     def to_toml(self) -> str:
-        """Return the declarations as the text of a sidecar."""
+        """Return the declarations as the TOML text of a sidecar file (see `find_sidecar`)."""
         lines = ["[columns]"]
         for role, names in self.columns.items():
             value = json.dumps(names[0] if len(names) == 1 else list(names), ensure_ascii=False)
@@ -168,7 +168,8 @@ def find_sidecar(path: Path) -> Path:
 
 
 def read_sidecar(path: Path) -> FileSettings:
-    """Read a sidecar. Raises DataError if it cannot be read, UsageError for unknown keys and values."""
+    """Read the declarations in a sidecar file (see `find_sidecar`). Raises DataError if it cannot be read, UsageError
+    for unknown keys and values."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -196,7 +197,7 @@ def read_sidecar(path: Path) -> FileSettings:
 
 
 def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSettings:
-    """Return the settings of a sidecar, in which settings of the command line (`command_line`) take precedence."""
+    """Return the settings of both sources together. Those of the command line replace those of the sidecar."""
     default = FileSettings()
     own = {
         f.name: getattr(command_line, f.name)
