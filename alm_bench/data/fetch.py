@@ -61,7 +61,10 @@ class _PartialFile:
     remote file."""
 
     path: Path
+    """File of the bytes received so far."""
+
     note: Path
+    """JSON file that describes the version of the remote file."""
 
     @staticmethod
     def from_target(target: Path) -> "_PartialFile":

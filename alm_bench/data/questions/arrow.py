@@ -24,8 +24,13 @@ class _ArrowClipReader:
     """Reader of the bytes of one clip in an arrow file. It can be pickled and called from any thread."""
 
     path: Path
+    """Path of the arrow file."""
+
     column: str
+    """Column of the clips."""
+
     row: int
+    """Index of the row in the file."""
 
     def __call__(self) -> bytes:
         import pyarrow as pa
