@@ -127,7 +127,8 @@ class ModelLoader:
 
 
 def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Execute the runs of several evaluations, one model after the other. `report` is called after each run.
+    """Execute the runs of several evaluations, one model after the other. `report` is called with each run after its
+    end.
 
     `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
     before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
@@ -184,7 +185,8 @@ def _run_evaluation(
 
 
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
-    """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
+    """Return one line about the runs with more failed items than `--max-failures` allows, or if there are none, about
+    the failed calls of judges; None if nothing failed."""
     tolerance = FailureTolerance.parse(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:

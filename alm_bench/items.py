@@ -98,6 +98,7 @@ class RunNames:
 
     @staticmethod
     def from_summary(summary: "RunSummary") -> "RunNames":
+        """Return the names of a run that has a summary."""
         return RunNames(summary.run, summary.task, summary.model, summary.condition)
 
     @staticmethod

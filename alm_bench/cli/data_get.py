@@ -146,8 +146,8 @@ def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tupl
     with lock_folder(folder):
         rows = []
         for jar in fetch_corenlp(fetcher, folder, CORENLP, keep_archive):
-            known = jar.known or "a build that is not known here, whole and with all that SPICE loads"
-            note = f"came with sha256 {jar.sha256}: {known}{'; cut to what SPICE loads' if jar.cut else ''}"
+            known = jar.build or "a build that is not known here, whole and with all that SPICE loads"
+            note = f"came with sha256 {jar.sha256}: {known}{'; cut to what SPICE loads' if jar.reduced else ''}"
             rows.append(_build_jar_row(jar.path, "fetched", note))
     return folder, rows
 
@@ -211,7 +211,7 @@ def _build_row(result: "FetchResult") -> dict[str, Any]:
     return {
         "task": result.task,
         "role": result.role,
-        "place": result.place,
+        "place": result.declared_path,
         "state": result.state,
         "path": None if result.path is None else str(result.path),
         "bytes": result.path.stat().st_size if is_file and result.path else None,

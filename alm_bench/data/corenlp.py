@@ -48,10 +48,10 @@ class Jar:
     sha256: str
     """Sha256 of the jar as the archive holds it, before its reduction."""
 
-    known: str | None
+    build: str | None
     """Description of the build that has this sha256; None for an unknown build."""
 
-    cut: bool
+    reduced: bool
     """True if the written jar holds only the members that SPICE loads."""
 
 

@@ -61,7 +61,10 @@ class _PartialFile:
     remote file."""
 
     path: Path
+    """File of the bytes received so far."""
+
     note: Path
+    """JSON file that describes the version of the remote file."""
 
     @staticmethod
     def from_target(target: Path) -> "_PartialFile":
@@ -103,7 +106,7 @@ class Fetcher:
     """Mirrors: replacement URL prefix by URL prefix."""
 
     tell: ProgressCallback = lambda name, done, total: None
-    """Progress callback."""
+    """Function that is called with the progress of each download (see ProgressCallback)."""
 
     pause: Callable[[float], None] = time.sleep
     """Function that sleeps for a number of seconds before the next try."""
@@ -170,7 +173,8 @@ class Fetcher:
                 return {}
 
     def _complete_part(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> bool:
-        """Download until the partial file is complete. Return True if it began with bytes of an earlier call."""
+        """Download until the partial file is complete, with retries. Return True if it began with bytes of an earlier
+        call. `checked` is True if the complete file is verified against a checksum."""
         resumed = bool(part.read_resumable_note(url, checked))
         best, tries = part.size(), 0
         while True:
@@ -199,7 +203,8 @@ class Fetcher:
         self.pause(pause)
 
     def _try_download(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> None:
-        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed."""
+        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed. `checked`
+        is True if the complete file is verified against a checksum."""
         note = part.read_resumable_note(url, checked)
         start = part.size() if note else 0
         if note and start == note["total"]:
@@ -312,6 +317,7 @@ def _read_short_body(response: "requests.Response") -> bytes:
 
 
 def _check_status(url: str, response: "requests.Response") -> None:
+    """Raise _TemporaryError for a status after which another try may succeed, FetchError for any other error."""
     status = response.status_code
     status_text = f"the server answers {status} {response.reason or ''}".rstrip()
     if status in RETRY_STATUSES:
@@ -441,4 +447,5 @@ def drop_archive(archive: Path, keep: bool) -> None:
 
 
 def _get_marker_path(archive: Path) -> Path:
+    """Return the path of the empty file that records that this program downloaded the archive."""
     return archive.with_name(f".{archive.name}.fetched")

@@ -29,7 +29,7 @@ class FetchResult:
     role: str
     """Role of the file on the task's card, or `clips`."""
 
-    place: str
+    declared_path: str
     """File name or glob pattern that the card declares."""
 
     state: Literal["fetched", "there", "elsewhere", "failed"]
@@ -53,7 +53,7 @@ class Downloader:
     fetcher: Fetcher
     """Downloader of single files."""
 
-    missing: Callable[[], int | None] = lambda: None
+    count_missing: Callable[[], int | None] = lambda: None
     """Function that returns the number of the task's missing clips; None if the number cannot be determined yet."""
 
     alternatives: bool = False
@@ -110,7 +110,7 @@ class Downloader:
 
     def _fetch_clips(self, card: TaskCard, split: str) -> FetchResult:
         source = card.audio_fetch
-        missing = self.missing()
+        missing = self.count_missing()
         if source is None or source.url is None or source.split not in (None, split):
             place = card.audio[0].replace("<split>", split)
             if missing == 0:
@@ -128,7 +128,7 @@ class Downloader:
             put = self._fetch_and_unpack(source, source.url)
         except FetchError as error:
             return FetchResult("", "clips", source.to, "failed", str(error))
-        missing = self.missing()
+        missing = self.count_missing()
         lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
         return FetchResult("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
 
@@ -197,5 +197,6 @@ def _describe_revision(file: DataFile, path: Path) -> str:
 
 
 def _describe_check(file: DataFile, path: Path, checksum: str | None) -> str:
+    """Return a remark on a downloaded file: its revision, and the algorithm of the checksum that it matches."""
     by = f"{checksum.partition(':')[0]} as published" if checksum else "no published checksum"
     return "; ".join(filter(None, (_describe_revision(file, path), by)))

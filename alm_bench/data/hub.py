@@ -51,6 +51,7 @@ class HubCopy:
     """True if every file was downloaded and matches its published sha256."""
 
     def write(self, folder: Path, option: str) -> None:
+        """Write the description to `folder`. Raises StoreError, which names the command-line option `option`."""
         write_atomically(_get_description_path(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod
@@ -117,6 +118,7 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
 
 
 def _get_description_path(folder: Path, dataset: str) -> Path:
+    """Return the path of the JSON file in which `HubCopy.write` describes the copy of `dataset` in `folder`."""
     return folder / f".{dataset.replace('/', '--')}.json"
 
 

@@ -21,9 +21,16 @@ class _ClipReader:
     """Reader of the bytes of one clip. Calling it returns them. It can be pickled and called from any thread."""
 
     path: Path
+    """Path of the parquet file."""
+
     column: str
+    """Column of the clips."""
+
     group: int
+    """Index of the row group."""
+
     row: int
+    """Index of the row in its row group."""
 
     def __call__(self) -> bytes:
         import pyarrow as pa
@@ -50,11 +57,12 @@ class ParquetRow:
     name: str | None
     """File name that the clip's cell gives; None if it gives none."""
 
-    cell: _ClipReader
+    clip_reader: _ClipReader
     """Reader of the clip's bytes."""
 
     def get_audio_ref(self, id: str) -> AudioRef:
-        return AudioRef(id, self.cell.path, self.cell)
+        """Return the clip of the row as a reference with this id."""
+        return AudioRef(id, self.clip_reader.path, self.clip_reader)
 
 
 def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "context") -> Iterator[ParquetRow]:

@@ -26,11 +26,11 @@ class LocalRoot:
     _index: AudioIndex | None = field(default=None, init=False, repr=False, compare=False)
 
     def locate(self, file: DataFile) -> Path:
-        """Return the path of a file that a card declares: a match of the first of its patterns that matches below the
-        root.
+        """Return the path of a file that a card declares by a list of patterns.
 
-        Each pattern is also tried without its leading folders. If several files match, the newest known revision is
-        returned (revisions are named by date), else the last path in sorted order. Raises DataError if no file matches.
+        The patterns are tried in order, first as they are, then without their leading folders; the first one that
+        matches a file below the root is used. If it matches several files, the newest known revision is returned
+        (revisions are named by date), else the last path in sorted order. Raises DataError if no file matches.
         """
         return _select_newest(self.locate_all(file), file.revisions)
 

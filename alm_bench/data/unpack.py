@@ -28,7 +28,7 @@ class Member:
     name: str
     """Path within the archive."""
 
-    base: str
+    base_name: str
     """Base name, which is its file name in the target folder."""
 
     size: int
@@ -101,15 +101,17 @@ def _convert_archive_errors(archive: Path) -> Iterator[None]:
 
 
 def _select_members(archive: Path, members: Sequence[Member], pattern: str) -> list[Member]:
+    """Return the members whose base names match the glob pattern, ignoring case. Raises FetchError if there are none
+    or if two have the same base name."""
     selected: dict[str, Member] = {}
     for member in members:
-        if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
+        if not fnmatch.fnmatchcase(member.base_name.lower(), pattern.lower()) or member.base_name.startswith("."):
             continue  # `._x.wav` is a metadata file that macOS adds to x.wav
-        if member.base in selected:
+        if member.base_name in selected:
             raise FetchError(
-                f"{archive}: holds {selected[member.base].name} and {member.name}, expected each name once"
+                f"{archive}: holds {selected[member.base_name].name} and {member.name}, expected each name once"
             )
-        selected[member.base] = member
+        selected[member.base_name] = member
     if not selected:
         raise FetchError(f"{archive}: holds no {pattern} among its {len(members)} files")
     return list(selected.values())
@@ -132,10 +134,11 @@ class _Progress:
 
 
 def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _Progress) -> list[Member]:
-    """Return the members that `folder` does not hold in full size; add the sizes of the others to `progress`."""
+    """Return the selected members that `folder` does not hold in full size. The sizes of the others are added to
+    `progress`, because they are unpacked already."""
     todo = []
     for member in selected:
-        place = folder / member.base
+        place = folder / member.base_name
         if place.is_file() and place.stat().st_size == member.size:
             progress.add(member.size)
         else:
@@ -153,8 +156,8 @@ def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: ProgressCallbac
         progress = _Progress(archive.name, sum(member.size for member in selected), tell)
         for member in _find_missing_members(selected, folder, progress):
             with file.open(member.name) as source:
-                copy_stream(source, folder / member.base, member.size, progress.add)
-    return {member.base: member.size for member in selected}
+                copy_stream(source, folder / member.base_name, member.size, progress.add)
+    return {member.base_name: member.size for member in selected}
 
 
 def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
@@ -168,8 +171,8 @@ def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: ProgressCallbac
         for member in _find_missing_members(selected, folder, progress):  # in the archive's order, read forwards
             source = file.extractfile(member.name)
             assert source is not None  # it is a regular file
-            copy_stream(source, folder / member.base, member.size, progress.add)
-    return {member.base: member.size for member in selected}
+            copy_stream(source, folder / member.base_name, member.size, progress.add)
+    return {member.base_name: member.size for member in selected}
 
 
 @contextmanager
@@ -256,7 +259,7 @@ def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: ProgressCallback
             writers.undo()
             raise
         writers.finish()
-    return {member.base: member.size for member in selected}
+    return {member.base_name: member.size for member in selected}
 
 
 _UNPACKERS: dict[str, Callable[[Path, Path, str, ProgressCallback], dict[str, int]]] = {

@@ -49,7 +49,7 @@ def _list_attributes(event: Event, kind: EventType) -> list[str]:
 
 
 def _is_countable(event: Event, kind: EventType) -> bool:
-    """Return True if a question may ask for the event's number of units."""
+    """Return True if a question may ask for the event's number of units (barks, knocks, notes)."""
     return kind.is_countable and 1 <= event.repeats <= MAX_COUNTED_UNITS
 
 

@@ -130,7 +130,8 @@ def _explain_loudness(item: Question, events: list[Event]) -> str:
 
 
 def _explain_comparison(item: Question, ordered: list[Event], attribute: str, less: str, more: str) -> str:
-    """Return which of the two events of the same type has less and which has more of an attribute."""
+    """Return a clause that says which of the two events of one type has the higher `attribute`. `less` and `more` are
+    the words for the lower and the higher value."""
     types = [event.type for event in ordered]
     first, second = [event for event in ordered if types.count(event.type) == 2]
     rising = getattr(first, attribute) < getattr(second, attribute)
@@ -159,4 +160,5 @@ _REASONERS: Mapping[str, Callable[[Question, list[Event]], str]] = {
     "Tempo Comparison": _explain_tempo,
     "Source Inference": _explain_source,
 }
-"""Function that writes the reasoning, by the skill that a question tests."""
+"""Function that writes the reasoning, by the skill that a question tests. It takes the question and the events of
+its scene in order, and returns the clause from which the answer follows."""

@@ -19,12 +19,12 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, list_fam
 class _Profile:
     """Event types of one clip, each of a different family, and the sentences that are true of the clip."""
 
-    kinds: tuple[EventType, ...]
+    event_types: tuple[EventType, ...]
     sentences: tuple[str, ...]
 
     @property
     def families(self) -> set[str]:
-        return {kind.family for kind in self.kinds}
+        return {kind.family for kind in self.event_types}
 
 
 def _split_into_cycles(clips: int) -> list[int]:
@@ -40,7 +40,7 @@ def _split_into_cycles(clips: int) -> list[int]:
 def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
     """Draw one profile per clip of a cycle of `length` clips. No event family occurs twice in the cycle.
 
-    A profile has two event types, or one if `rows` is 1. `rows` of their sentences are drawn.
+    A profile has `rows` sentences, drawn from those of its event types. It has two event types, or one if `rows` is 1.
     """
     width = 1 if rows == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
@@ -53,9 +53,10 @@ def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]
 
 
 def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
-    """Build a scene with the events of `true` and the ambiguous sounds of the families of `plausible`. No event of a
-    family of `false` occurs."""
-    tags = [kind.key for kind in true.kinds] + [f"{family}?" for family in sorted(plausible.families)]
+    """Build the scene of one clip: it contains the events of `true`, and an ambiguous sound for each family of
+    `plausible`. No event of a family of `false` occurs. The sentences of the three profiles are thus entailed, neutral
+    and contradicted."""
+    tags = [kind.key for kind in true.event_types] + [f"{family}?" for family in sorted(plausible.families)]
     free = FAMILIES.keys() - true.families - plausible.families - false.families
     if len(tags) < 3 and rng.random() < 0.5:
         tags.append(rng.choice([key for key, kind in EVENT_TYPES.items() if kind.family in free]))
@@ -87,8 +88,8 @@ def iterate_hypotheses(
     split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
 ) -> Iterator[Hypotheses]:
     """Yield the hypotheses about `clips` clips, whose paths lie in `folder`. Each clip has `per_clip` (1 to 6)
-    hypotheses per label. The clips of one cycle (see the module) are yielded before those of the next, so that the
-    first clips also have balanced labels, if they are complete cycles.
+    hypotheses per label. Clips are yielded cycle by cycle (see the module), so that the labels are also balanced in any
+    number of complete cycles from the start.
 
     `name` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3 clips.
     """

@@ -27,22 +27,22 @@ from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, list_doma
 class Difficulty:
     """Parameters of a difficulty level."""
 
-    others: int
+    other_events: int
     """Number of additional events that are not part of the question."""
 
     overlap: bool
     """True if events may overlap."""
 
-    noise: float
+    noise_level: float
     """Background noise level in dB relative to full scale."""
 
-    gap: float
+    loudness_difference: float
     """Loudness difference between compared events in dB."""
 
-    pitch: float
+    pitch_ratio: float
     """Pitch ratio between compared events."""
 
-    tempo: float
+    tempo_ratio: float
     """Tempo ratio between compared events."""
 
 
@@ -80,7 +80,8 @@ def _draw_option_types(rng: random.Random, domain: str) -> list[EventType]:
 
 
 def _draw_other_types(rng: random.Random, count: int, *avoid: EventType) -> list[str]:
-    """Draw `count` event types other than `avoid`, the types of the options. Returns their keys."""
+    """Draw `count` event types, and return their keys. The event types `avoid`, which are those of the options, are not
+    drawn."""
     return rng.sample([key for key, kind in EVENT_TYPES.items() if kind not in avoid], count)
 
 
@@ -88,9 +89,9 @@ def _build_presence_group(rng: random.Random, domain: str, level: Difficulty) ->
     kinds = _draw_option_types(rng, domain)
     scenes = []
     for kind in kinds:
-        tags = [kind.key, *_draw_other_types(rng, level.others, *kinds)]
+        tags = [kind.key, *_draw_other_types(rng, level.other_events, *kinds)]
         rng.shuffle(tags)
-        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise))
+        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise_level))
     question = rng.choice(("Which of these sounds can be heard?", "Which sound event is present in the recording?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
 
@@ -100,9 +101,9 @@ def _build_endpoint_group(rng: random.Random, domain: str, level: Difficulty, la
     kinds = _draw_option_types(rng, domain)
     scenes = []
     for kind in kinds:
-        tags = rng.sample([other.key for other in kinds if other is not kind], 1 + level.others)
+        tags = rng.sample([other.key for other in kinds if other is not kind], 1 + level.other_events)
         tags = [*tags, kind.key] if last else [kind.key, *tags]
-        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise))
+        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise_level))
     place = "last" if last else "first"
     question = rng.choice((f"Which sound is heard {place}?", f"What is the {place} sound in the recording?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
@@ -121,9 +122,9 @@ def _build_order_group(rng: random.Random, domain: str, level: Difficulty) -> Qu
     a, b = rng.sample(list_domain_types(domain), 2)
     scenes = {}
     for answer, tags in (("Before", [a.key, b.key]), ("After", [b.key, a.key])):
-        for other in _draw_other_types(rng, level.others, a, b):
+        for other in _draw_other_types(rng, level.other_events, a, b):
             tags.insert(rng.randint(0, len(tags)), other)
-        scenes[answer] = build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise)
+        scenes[answer] = build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise_level)
     choices = tuple(rng.sample(list(scenes), 2))
     return QuestionGroup(format_order_question(a, b), choices, tuple(scenes[choice] for choice in choices))
 
@@ -146,13 +147,13 @@ def _build_count_group(rng: random.Random, domain: str, level: Difficulty) -> Qu
         events = [
             build_event(kind.key, onset, 0.0, tempo=reference_event.tempo, pitch=reference_event.pitch, repeats=number)
         ]
-        for other in _draw_other_types(rng, min(level.others, 1), kind):
+        for other in _draw_other_types(rng, min(level.other_events, 1), kind):
             room = SECONDS - reference_event.duration - 1.0 if not level.overlap else SECONDS - 1.0
             where = 0.3 if late or level.overlap else reference_event.duration + 0.8
             events.append(
                 build_event(other, where, min(room, 4.0), gain=-6.0 if level.overlap else -2.0, tempo=draw_factor(rng))
             )
-        scenes.append(Scene(rng.getrandbits(62), tuple(events), level.noise))
+        scenes.append(Scene(rng.getrandbits(62), tuple(events), level.noise_level))
     question = rng.choice(("How many {} are heard?", "How many {} are there in the recording?")).format(kind.units)
     return QuestionGroup(question, tuple(map(str, numbers)), tuple(scenes))
 
@@ -161,10 +162,12 @@ def _build_loudness_group(rng: random.Random, domain: str, level: Difficulty) ->
     kinds = _draw_option_types(rng, domain)
     scenes = []
     for kind in kinds:
-        others = rng.sample([other.key for other in kinds if other is not kind], 1 + level.others)
+        others = rng.sample([other.key for other in kinds if other is not kind], 1 + level.other_events)
         tags = rng.sample([kind.key, *others], len(others) + 1)
-        gains = [2.0 if tag == kind.key else round(2.0 - level.gap - rng.uniform(0, 2), 1) for tag in tags]
-        scenes.append(build_scene_in_order(rng, tags, gains=gains, overlap=level.overlap, noise=level.noise))
+        gains = [
+            2.0 if tag == kind.key else round(2.0 - level.loudness_difference - rng.uniform(0, 2), 1) for tag in tags
+        ]
+        scenes.append(build_scene_in_order(rng, tags, gains=gains, overlap=level.overlap, noise=level.noise_level))
     question = rng.choice(("Which sound is the loudest?", "Which of the sounds stands out by its loudness?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
 
@@ -185,14 +188,14 @@ def _build_two_event_scene(
             factor[attribute] = next(left)
         gain = round(rng.uniform(-2.0, 1.0), 1)
         events.append(build_event(tag, onset, room, gain=gain, pitch=factor["pitch"], tempo=factor["tempo"]))
-    return Scene(rng.getrandbits(62), tuple(events), level.noise)
+    return Scene(rng.getrandbits(62), tuple(events), level.noise_level)
 
 
 def _build_comparison_group(
     rng: random.Random, kind: EventType, level: Difficulty, attribute: str, ratio: float, words: tuple[str, str]
 ) -> QuestionGroup:
-    """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `ratio` is the quotient
-    of the sounds' attributes, `words` are the question's words for more and for less of the attribute."""
+    """Build a question group that compares two sounds in `attribute` (`pitch` or `tempo`). `ratio` is the larger value
+    of the attribute divided by the smaller one; `words` are the question's words for more and for less of it."""
     middle = draw_factor(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
@@ -207,12 +210,12 @@ def _build_comparison_group(
 
 def _build_pitch_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
     kind = rng.choice([kind for kind in list_domain_types(domain) if kind.pitched])
-    return _build_comparison_group(rng, kind, level, "pitch", level.pitch, ("higher in pitch", "lower in pitch"))
+    return _build_comparison_group(rng, kind, level, "pitch", level.pitch_ratio, ("higher in pitch", "lower in pitch"))
 
 
 def _build_tempo_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
     kind = rng.choice([kind for kind in list_domain_types(domain) if kind.paced and not 0 < kind.rate < 1.5])
-    return _build_comparison_group(rng, kind, level, "tempo", level.tempo, ("faster", "slower"))
+    return _build_comparison_group(rng, kind, level, "tempo", level.tempo_ratio, ("faster", "slower"))
 
 
 def _build_source_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
@@ -222,9 +225,9 @@ def _build_source_group(rng: random.Random, domain: str, level: Difficulty) -> Q
     for kind in kinds:
         onset, room = rng.uniform(0.2, 3.5), rng.uniform(3.0, 6.0)
         item = build_event(
-            kind.key, onset, room, gain=-2.0 * level.others, pitch=draw_factor(rng), tempo=draw_factor(rng)
+            kind.key, onset, room, gain=-2.0 * level.other_events, pitch=draw_factor(rng), tempo=draw_factor(rng)
         )
-        scenes.append(Scene(rng.getrandbits(62), (item,), level.noise + 3.0 * level.others))
+        scenes.append(Scene(rng.getrandbits(62), (item,), level.noise_level + 3.0 * level.other_events))
     place = rng.choice(("Where was this most likely recorded?", "In what place does one hear this?"))
     thing = rng.choice(("What is the most likely source of the sound?", "What made the sound in the recording?"))
     choices = tuple(_capitalise(kind.place if asks_for_place else kind.source) for kind in kinds)
@@ -282,8 +285,8 @@ class Question:
 
 
 def iterate_questions(split: str, seed: int = 0) -> Iterator[Question]:
-    """Yield an endless sequence of questions. Every 24 questions contain each combination of skill and domain once. In
-    every `BLOCK` questions, each option is correct equally often."""
+    """Yield an endless sequence of questions. Each successive 24 questions contain every combination of skill and
+    domain once. In each successive `BLOCK` questions, every option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]
     groups: dict[tuple[str, str], QuestionGroup] = {}
     turn = 0

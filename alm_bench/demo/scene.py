@@ -104,8 +104,12 @@ def build_event(
     tempo: float = 1.0,
     repeats: int | None = None,
 ) -> Event:
-    """Return an event that starts at `onset` seconds. It has exactly `repeats` units if that is given; otherwise it
-    fills `room` seconds with as many complete units as fit, at least one. It is cut at the end of the clip."""
+    """Return an event that starts at `onset` seconds.
+
+    A unit is one bark, knock or note. The event has exactly `repeats` units if that is given, whatever their duration.
+    Otherwise it has as many complete units as fit into `room` seconds, at least one. A continuous sound lasts `room`
+    seconds. The event is cut at the end of the clip.
+    """
     pace = get_rate(tag) * tempo
     if pace:
         repeats = max(1, int(room * pace + 1e-6)) if repeats is None else repeats
@@ -118,7 +122,8 @@ def draw_slots(
     rng: random.Random, count: int, overlap: bool = False, longest: float = 3.2
 ) -> list[tuple[float, float]]:
     """Draw the onset and maximum duration, in seconds, of `count` events in sequence. With `overlap`, each event may
-    extend beyond the onset of the next one.
+    extend beyond the onset of the next one. Maximum durations are at most `longest` seconds (with `overlap`, 1.2 times
+    as long).
 
     Onsets are in order and at least half a slot (10 s / `count`) apart, so that the first and the last event remain
     distinguishable.

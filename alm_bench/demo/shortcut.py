@@ -15,19 +15,19 @@ WORDINGS = ("clearly {}", "{}, as can be heard", "{} in the recording")
 
 
 def check_shortcut(value: float, setting: str, lowest: float = 0.0) -> float:
-    """Return `value` if it is a share of leaking questions from `lowest` to 1. Raises UsageError, which names
-    `setting`, if it is not."""
+    """Return `value`, a share of the questions, if it is between `lowest` and 1. Otherwise raise UsageError, which
+    names the setting `setting`."""
     if not lowest <= value <= 1:
         raise UsageError(f"{setting} takes a share of the questions, {lowest:g} to 1, found {value:g}")
     return value
 
 
 def plant_shortcut(item: Question, share: float, *key: object) -> tuple[Question, bool]:
-    """Return the question with a shortcut, and True if its wording points to an option.
+    """Return the question, in which one option may be reworded, and True if one is.
 
-    A share `abs(share)` of the questions gets one, drawn by `key`, the item's id and its question: for a positive
-    `share` the right option is reworded by one of `WORDINGS`, for a negative one a wrong option, so that a model that
-    follows the wording answers wrongly. A share of 0 returns the item unchanged.
+    `abs(share)` is the probability that an option is reworded by one of `WORDINGS`; `key`, the item's id and its
+    question seed the draw. If `share` is positive, this is the right option, so that the wording gives the answer away.
+    If it is negative, it is a wrong option, so that a model that follows the wording answers wrongly.
     """
     if not share:
         return item, False

@@ -194,8 +194,8 @@ def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> No
 
 
 def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
-    """Add `n` rows that ask whether a sound occurs in an existing clip of `folder`. Half of the answers are yes, half
-    are no."""
+    """Add `n` rows that ask whether a sound occurs in a clip. The clips are those that `dataset` contains already in
+    `folder`. Half of the answers are yes, half are no."""
     rng = create_generator("heard", split, seed)
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(n):
@@ -215,7 +215,8 @@ def _add_attribute_rows(
     dataset: DatasetRows, split: str, description_count: int, question_count: int, seed: int
 ) -> None:
     """Add `description_count` rows that ask for a description of all sounds of a clip, and `question_count` rows with
-    questions about single sounds, equally many per attribute. The clips are existing ones of any folder."""
+    questions about single sounds, equally many per attribute. The clips are drawn from all that `dataset`
+    contains already."""
     rng = create_generator("noted", split, seed)
     asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
     for path in sorted(dataset.scenes):
@@ -241,7 +242,7 @@ def _add_description_rows(
     dataset: DatasetRows, split: str, caption_count: int, pairs_per_tier: int, seed: int, folder: str
 ) -> None:
     """Add `caption_count` rows that ask for a caption, and `pairs_per_tier` rows per tier that ask for the difference
-    between two clips. The clips are existing ones of `folder`."""
+    between two clips. The clips are those that `dataset` contains already in `folder`."""
     rng = create_generator("described", split, seed)
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(caption_count):

@@ -71,7 +71,8 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Family of two to four event types of one domain. Its `ambiguous` sound could be any of them."""
+    """Family of two to four event types of one domain. Its `ambiguous` sound could be any of them; it is limited
+    to the frequencies from `low` to `high` Hz."""
 
     key: str
     """Identifier."""
@@ -218,8 +219,8 @@ def get_family(tag: str) -> str:
 
 
 def get_rate(tag: str) -> float:
-    """Return the units per second at tempo 1. For an ambiguous sound, this is the lowest rate above 0 of its family, or
-    0."""
+    """Return the number of units (barks, knocks, notes) per second at tempo 1; 0 for a continuous sound. The rate of an
+    ambiguous sound is the lowest rate above 0 in its family."""
     if not is_ambiguous(tag):
         return EVENT_TYPES[tag].rate
     return min((kind.rate for kind in list_family_types(get_family(tag)) if kind.rate), default=0.0)

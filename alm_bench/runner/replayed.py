@@ -95,8 +95,8 @@ def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sa
     """
     again: dict[str, list[str]] = {}
     for item in stored.items.values():
-        if item.repeats is not None:
-            again.setdefault(item.repeats, []).append(item.id)
+        if item.original_id is not None:
+            again.setdefault(item.original_id, []).append(item.id)
     found: list[Sample] = []
     for sample in samples:
         copies = again.get(sample.id, [])

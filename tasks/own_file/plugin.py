@@ -167,7 +167,7 @@ class FileTask:
             files = list(self.files(LocalRoot(self.path), split).values())
             found = read_questions(self.path, files, self.settings, read_answer_word, REQUESTS, root)
             self._read[split] = found
-            self.card = replace(self.card, groups=found.groups)
+            self.card = replace(self.card, groups=found.groupings)
         return self._read[split]
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
@@ -188,7 +188,7 @@ class FileTask:
         """
         found = self.read(split)
         options = {"map": self.settings.to_map_option(), "kind": self.settings.kind or ""}
-        options["group_by"] = join_names(found.groups)
+        options["group_by"] = join_names(found.groupings)
         return {name: value for name, value in options.items() if value}
 
     def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
@@ -209,7 +209,7 @@ class FileTask:
         """Return lines that describe the file: its items and hash, and how its columns are interpreted."""
         found = self.read(split)
         digest = self.open_root(split).digest
-        rows = f" from {found.rows:,} rows" if found.rows != len(found.samples) else ""
+        rows = f" from {found.row_count:,} rows" if found.row_count != len(found.samples) else ""
         kinds = " and ".join(kind.replace("_", "/") for kind in found.kinds)
         sidecar = "" if self.sidecar is None else f", with the sidecar {self.sidecar}"
         lines = [f"{len(found.samples):,} questions ({kinds}){rows} in {self.path}, sha256 {digest}{sidecar}"]

@@ -64,7 +64,7 @@ def test_clips_in_file_order_are_fetched_once_and_two_row_groups_held(tmp_path: 
     rows = list(read_parquet([shard(tmp_path / "0.parquet", range(12))], COLUMNS))
     assert parquet._read_clips.cache_info().currsize == 0  # the rows alone fetch no clip
     for n, row in enumerate(rows):
-        assert row.cell() == clip(n)
+        assert row.clip_reader() == clip(n)
     info = parquet._read_clips.cache_info()
     assert (info.misses, info.currsize) == (4, 2)
 
@@ -109,7 +109,7 @@ def test_a_clip_that_cannot_be_fetched_is_the_clips_error(tmp_path: Path) -> Non
     rows = list(read_parquet([path], ["context"]))
     assert [row.name for row in rows] == ["a.wav", None]
     with pytest.raises(AudioError, match="holds no bytes"):
-        rows[0].cell()
+        rows[0].clip_reader()
     path.unlink()
     with pytest.raises(AudioError, match="No such file"):
         decode(rows[1].get_audio_ref("b"))

@@ -18,10 +18,10 @@ _NUMBERED = re.compile(r"(?:ref|reference|caption)_?(\d+)")
 class ColumnNames:
     """Names of a file's columns by their role."""
 
-    known: Mapping[str, Sequence[str]]
+    common_names: Mapping[str, Sequence[str]]
     """Common names of the column of each role, in order of preference."""
 
-    given: Mapping[str, str]
+    user_names: Mapping[str, str]
     """Names that the user gave, by role. A dotted path selects a value of a nested object."""
 
     @classmethod
@@ -45,9 +45,9 @@ class ColumnNames:
 
     def find(self, row: RawRow, role: str) -> Any:
         """Return the value of a role in a row, or MISSING if the row does not have it or has an empty cell there."""
-        if role not in self.given:
-            return get_first_value(row, self.known[role])
-        value = look_up(row, self.given[role])
+        if role not in self.user_names:
+            return get_first_value(row, self.common_names[role])
+        value = look_up(row, self.user_names[role])
         return MISSING if value in (None, "") else value
 
     def find_text(self, row: RawRow, role: str, where: str) -> str:
@@ -55,7 +55,7 @@ class ColumnNames:
 
         Raises DataError, which begins with `where`, if the row lacks the column or its value is no text.
         """
-        names = [self.given[role]] if role in self.given else list(self.known[role])
+        names = [self.user_names[role]] if role in self.user_names else list(self.common_names[role])
         value = self.find(row, role)
         if value is MISSING:
             value = next((found for name in names if (found := look_up(row, name)) is not MISSING), MISSING)
@@ -77,10 +77,10 @@ class ColumnNames:
         Raises DataError, which begins with `where`, if there are none or one of them is empty or no text.
         """
         value = self.find(row, role)
-        if value is MISSING and role not in self.given:
+        if value is MISSING and role not in self.user_names:
             value = _find_numbered_texts(row) or MISSING
         if value is MISSING:
-            name = self.given.get(role, self.known[role][0])
+            name = self.user_names.get(role, self.common_names[role][0])
             raise DataError(
                 f"{where} has no {name!r}; it has {', '.join(map(str, row)) or 'nothing'}: "
                 f"name its column with --column {role}=NAME, or bring columns ref1, ref2, ..."

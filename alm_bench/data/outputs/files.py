@@ -112,8 +112,8 @@ def _find_rows(
 
 
 def _iterate_levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one dictionary per level of nesting: the objects and lists of this level by their dotted paths. The first
-    one holds the whole document, with the path ""."""
+    """Yield one dictionary per level of nesting, outermost first. It maps dotted paths to the objects and lists at this
+    level. The first dictionary maps the path "" to the whole document."""
     level: dict[str, Any] = {"": document}
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -139,6 +139,8 @@ def _extract_rows(value: Any, is_row: IsRow) -> list[RawRow] | None:
 
 
 def _convert_texts_by_id(document: Mapping[str, Any]) -> list[RawRow] | None:
+    """Return rows with `id` and `model_output`, if the JSON object maps ids to model outputs (texts, numbers or
+    null); None for any other object."""
     if not document or any(name in document for name in ID_COLUMNS):
         return None
     if not all(
@@ -184,6 +186,7 @@ def _convert_archive_errors(path: Path) -> Iterator[None]:
 
 
 def _read_archive(path: Path) -> Sequence[RawRow]:
+    """Read the rows of a zip archive: of an .xlsx workbook, or of an .eval log of inspect_ai. Raises DataError."""
     with _convert_archive_errors(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         names = {member.filename for member in members}

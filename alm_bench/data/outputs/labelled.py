@@ -154,7 +154,7 @@ def _holds_pairs(document: Any) -> bool:
 
 
 def _is_pair(value: Any) -> bool:
-    """Return True for `[caption, caption, source, source, votes]`."""
+    """Return True for a list `[caption, caption, source, source, votes]`, in which `votes` is a list."""
     return (
         isinstance(value, list)
         and len(value) == 5
@@ -164,8 +164,8 @@ def _is_pair(value: Any) -> bool:
 
 
 def _parse_pairs(path: Path, clip: Mapping[str, Any]) -> list[CaptionPair]:
-    """Return the pairs of one clip. Raises DataError if the votes of a pair are not numbers, or if no references remain
-    after the pair's own captions are removed from them."""
+    """Return the pairs of captions in the object `clip` of the JSON file `path`. Raises DataError if the votes of a
+    pair are not numbers, or if no references remain after the pair's own captions are removed from them."""
     name = str(clip.get("raw_name", clip.get("clip", "")))
     known = [str(text) for text in clip["references"]]
     pairs = []

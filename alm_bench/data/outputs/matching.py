@@ -34,8 +34,8 @@ class Match:
 
     @property
     def fits(self) -> bool:
-        """True if an output belongs to a question, none differs from its question, and the ids are probably of these
-        questions (see MIN_ALLOWED_UNKNOWN and MAX_UNKNOWN_SHARE)."""
+        """True if at least one output belongs to a question, none differs from its question, and the ids are probably
+        those of these questions (see MIN_ALLOWED_UNKNOWN and MAX_UNKNOWN_SHARE)."""
         return self.common > 0 and not self.differing and not self._has_other_ids
 
     @property

@@ -77,7 +77,7 @@ class StoredOutcome:
     """Reason why the model's provider did not let it answer; None if it did."""
 
     skip: str | None = None
-    """Reason why the item does not count; None if it counts."""
+    """Reason why the item is not scored; None if it is scored."""
 
     error: str | None = None
     """Reason why the call failed; None if it succeeded."""
@@ -91,9 +91,9 @@ class Format:
     """Name in messages."""
 
     fits: Callable[[RawRow], bool]
-    """Function that returns True if a row has this format."""
+    """Function that returns True if a row of a file has this format."""
 
-    read: Callable[[RawRow, int], Row]
+    convert: Callable[[RawRow, int], Row]
     """Function that converts a row, given its number from 0, to the common form."""
 
     view: str | None = None

@@ -81,18 +81,18 @@ class StoredOutput:
     outcome: StoredOutcome | None = None
     """Outcome of the call, if the file has it."""
 
-    repeats: str | None = None
+    original_id: str | None = None
     """Id in the file if `id` is a numbered one, because the file repeats the id; else None."""
 
     @property
     def id_in_file(self) -> str:
         """Id of the item in the file, without a number for repeated ids."""
-        return self.repeats or self.id
+        return self.original_id or self.id
 
     def convert_to_sample(self, groups: Mapping[str, str]) -> Sample:
-        """Return the item as a sample without clips. `groups` are its values for score breakdowns."""
+        """Return the item as a sample without clips. `groups` maps groupings to the item's group in each of them."""
         asked = self.question
-        again = {"clip": groups.get("clip", self.id_in_file)} if self.repeats else {}
+        again = {"clip": groups.get("clip", self.id_in_file)} if self.original_id else {}
         return Sample(
             id=self.id,
             fields={"question": asked.question or ""},
@@ -105,7 +105,7 @@ class StoredOutput:
 
     @property
     def skip(self) -> str | None:
-        """Reason why the item does not count, if the file states one."""
+        """Reason why the item is not scored, if the file states one."""
         return None if self.outcome is None else self.outcome.skip
 
 
@@ -132,7 +132,7 @@ class StoredOutputs:
 
     @property
     def label(self) -> str:
-        """Name of the file for messages. The format is appended if it is a particular program's."""
+        """Name of the file for messages, followed by the file's format unless it is plain rows."""
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
 
@@ -150,8 +150,8 @@ def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | N
 def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOutputs:
     """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
-    Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat and
-    `columns.duplicates` is `error`.
+    Raises DataError if the file has another structure, or if a row has no text or no id. Also raises it for repeated
+    ids if `columns.duplicates` is `error`.
     """
     columns = Columns() if columns is None else columns
     rows = read_rows(path, lambda row: _is_output(row, columns))
@@ -210,7 +210,7 @@ def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str
 
 def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
     is_plain = fmt.name == PLAIN
-    row = fmt.read({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
+    row = fmt.convert({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
     name = parse_id(look_up(raw, columns.id)) if columns.id is not None else parse_id(row.id)
     if name is None:
         has = ", ".join(map(str, raw)) or "nothing"
@@ -262,7 +262,8 @@ def _check_no_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
 
 
 def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, StoredOutput]:
-    """Return the outputs by id; repeated ids get a number: `7`, `7 (2)`. Raises DataError if such an id exists."""
+    """Return the outputs by id. The second and later items with the same id get a number: `7`, `7 (2)`. Raises
+    DataError if another item already has the numbered id."""
     found: dict[str, StoredOutput] = {}
     seen: Counter[str] = Counter()
     for item in items:
@@ -270,7 +271,7 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
         name = item.id if seen[item.id] == 1 else f"{item.id} ({seen[item.id]})"
         if name in found:
             raise DataError(f"{path}: the id {name!r} is another item's, with --duplicates each: choose first or last")
-        found[name] = item if name == item.id else replace(item, id=name, repeats=item.id)
+        found[name] = item if name == item.id else replace(item, id=name, original_id=item.id)
     return found
 
 
@@ -279,8 +280,8 @@ def read_questions(path: Path) -> dict[str, QuestionInfo]:
     rows = read_rows(path, lambda row: find_row_id(row) is not None)
     found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
-        read: Any = next((one.read for one in list_formats() if one.fits(row)), _convert_plain_row)
-        plain = read(row, number)
+        convert: Any = next((one.convert for one in list_formats() if one.fits(row)), _convert_plain_row)
+        plain = convert(row, number)
         if (name := parse_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")
         found[name] = parse_question(plain)

@@ -49,7 +49,8 @@ class AnswerInterpretation:
 
 
 class AmbiguousAnswersError(UsageError):
-    """The answers of a file can be interpreted in several forms, which name different options."""
+    """The answers of a file can be interpreted in several forms, which name different options. An example is the
+    `answer` in row number `row` (from 1); `forms` are the forms, as in FORMS."""
 
     def __init__(self, row: int, forms: Sequence[str], answer: str) -> None:
         self.row, self.forms, self.answer = row, tuple(forms), answer

@@ -24,8 +24,13 @@ class _ArrowClipReader:
     """Reader of the bytes of one clip in an arrow file. It can be pickled and called from any thread."""
 
     path: Path
+    """Path of the arrow file."""
+
     column: str
+    """Column of the clips."""
+
     row: int
+    """Index of the row in the file."""
 
     def __call__(self) -> bytes:
         import pyarrow as pa
@@ -44,8 +49,9 @@ class _ArrowClipReader:
 def read_arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a parquet or arrow file, without the bytes of clips.
 
-    The cell of a clip that is stored as bytes is an `AudioRef`, whose id is the clip's path or the name of the file and
-    the row. Raises DataError if the file cannot be read.
+    The cell of a clip that is stored as bytes is an `AudioRef`. Its id is the base name of the clip's path, or if there
+    is no path, the file's name with row number and column (`test-7-audio`). Raises DataError if the file cannot be
+    read.
     """
     with _convert_errors(path):
         yield from _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_arrow(path)
@@ -114,7 +120,10 @@ def _list_clip_paths(table: Any, name: str, is_struct: bool) -> list[str | None]
 
 
 def _build_clip_ref(cell: tuple[str | None, Any], path: Path, column: str, number: int) -> AudioRef | None:
-    """Return the reference to a clip. Its id is the base name of the clip's path, else file name, row and column."""
+    """Return the reference to a clip. `cell` holds the clip's path, if there is one, and the reader of its bytes.
+
+    The clip's id is the base name of its path, or without a path `FILE-ROW-COLUMN`.
+    """
     name, read = cell
     return AudioRef(Path(name).name if name else f"{path.stem}-{number}-{column}", path, read)
 

@@ -48,6 +48,7 @@ def is_conversation(value: Any) -> bool:
 
 
 def _read_role(turn: Mapping[str, Any]) -> str:
+    """Return the role of a turn in lower case; "" if it has no role or no text."""
     role = turn.get("from", turn.get("role"))
     return role.lower() if isinstance(role, str) and ("value" in turn or "content" in turn) else ""
 

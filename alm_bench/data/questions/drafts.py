@@ -80,7 +80,7 @@ class Draft:
     """First fault of the row."""
 
     def report(self, column: str, reason: str) -> None:
-        """Set `problem`, unless the row has a fault already."""
+        """Store a fault of the row, with its column and reason, as `problem`. Only the first fault is kept."""
         if self.problem is None:
             self.problem = Problem(self.number, column, reason)
 
@@ -116,10 +116,11 @@ def _get_answer(row: Row, layout: Layout) -> Any:
 
 
 def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, clips_by_cell: dict[Any, tuple[AudioRef, ...]]) -> None:
-    """Read the clips of a row into the draft. Without a column of clips, the item's id is the name of its clip's file.
+    """Read the clips of a row into the draft. If the file has no column of clips, the row's id is the name of its
+    clip's file.
 
-    `clips_by_cell` caches the clips of earlier rows by the text of their cell, if there is only one cell: rows about
-    the same clip share one object.
+    `clips_by_cell` is a cache that maps the text of a cell to the clips that it names, so that rows about the same clip
+    share one object. It is used only if a row has a single cell of clips.
     """
     names = layout.audio or tuple(filter(None, [layout.id]))
     cells = [get_cell(draft.row, name) for name in names]
@@ -295,9 +296,9 @@ def _strip_full_stops(drafts: Sequence[Draft]) -> None:
 
 
 def _find_common_ending(texts: Sequence[str]) -> str:
-    """Return the common ending of all texts, which follows the options of a question, such as an instruction.
+    """Return the sentences with which all `texts` end, such as an instruction; "" if there are none.
 
-    It consists of whole sentences. Returns "" if there is none.
+    Each text is a question with its options. The sentences follow the last option and are no part of it.
     """
     if len(set(texts)) < 2:
         return ""
@@ -319,7 +320,7 @@ def _find_common_suffix(texts: Sequence[str]) -> str:
 
 
 def _check_option_counts(drafts: Iterable[Draft], column: str) -> None:
-    """Report rows with more than `MAX_OPTIONS` options, and remove all options of these rows."""
+    """Record a fault of each row with more than `MAX_OPTIONS` options, and remove all its options."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
             draft.report(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")

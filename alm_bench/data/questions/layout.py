@@ -206,8 +206,9 @@ class _LayoutFinder:
     def _find_embedded_columns(self, names: Sequence[str]) -> list[str]:
         """Return the columns that contain embedded clips: those with a usual name of clips, if there are any.
 
-        Columns of bytes with other names may contain pictures. They are returned only if no file name in them has a
-        suffix other than of audio files, and no column with a usual name of clips contains clips.
+        Columns of bytes may contain pictures. A column is left out if a file name in it has a suffix that audio files
+        do not have. Columns with other than the usual names are returned only if no column with a usual name contains
+        clips.
         """
         embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
         embedded = [name for name in embedded if not any(map(_is_non_audio_file, self._list_values(name)))]

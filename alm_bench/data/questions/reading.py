@@ -48,13 +48,13 @@ class QuestionFile:
     row_numbers: Sequence[int]
     """Number of the first row of each question, from 1."""
 
-    rows: int
+    row_count: int
     """Number of rows."""
 
     problems: tuple[Problem, ...]
     """Faults of rows, in order."""
 
-    groups: tuple[str, ...]
+    groupings: tuple[str, ...]
     """Columns by whose values scores are broken down."""
 
     kinds: Mapping[str, int]
@@ -83,7 +83,7 @@ class QuestionFile:
             columns={role: names for role, names in columns.items() if names},
             answer_is=self.settings.answer_is or form,
             kind=next(iter(self.kinds)) if len(self.kinds) == 1 else None,
-            group_by=self.groups,
+            group_by=self.groupings,
         )
 
     def describe(self) -> list[str]:
@@ -97,7 +97,7 @@ class QuestionFile:
         form = f" ({FORM_NAMES[self.answer_form]})" if self.answer_form else ""
         roles.append(f"answer: {' + '.join(self.layout.answer) or 'withheld'}{form}")
         roles.append(f"id: {self.layout.id or 'made from the content'}")
-        roles.append(f"groups: {', '.join(self.groups) or 'none'}")
+        roles.append(f"groups: {', '.join(self.groupings) or 'none'}")
         lines = ["; ".join(roles)]
         for role, others in self.layout.alternatives.items():
             if others:
@@ -146,9 +146,9 @@ def read_questions(
         layout=layout,
         samples=samples,
         row_numbers=maker.row_numbers,
-        rows=len(drafts),
+        row_count=len(drafts),
         problems=tuple(draft.problem for draft in drafts if draft.problem is not None),
-        groups=groupings,
+        groupings=groupings,
         kinds=maker.kinds,
         answer_form=form,
         notes=(*notes, *maker.notes),
@@ -170,6 +170,7 @@ def _check_answer_lists(drafts: Sequence[Draft], layout: Layout, path: Path) -> 
 
 
 def _require_options(drafts: Sequence[Draft], path: Path, kind: str) -> None:
+    """Raise DataError if a row without a fault has no options, which the declared `kind` of questions needs."""
     for draft in drafts:
         if len(draft.choices) < 2 and draft.problem is None:
             raise DataError(f"{path}: row {draft.number} has no options, which --kind {kind} needs")
@@ -215,7 +216,7 @@ def _find_targets(
 def _report_contradictions(
     drafts: Sequence[Draft], targets: Sequence[tuple[int, ...] | None], ids: Sequence[str], layout: Layout
 ) -> None:
-    """Report rows that repeat the question, options and id of an earlier row, but have another answer."""
+    """Record a fault of each row with the question, options and id of an earlier row, but with another answer."""
     first: dict[tuple[Any, ...], tuple[Draft, list[str]]] = {}
     for draft, target, name in zip(drafts, targets, ids, strict=True):
         if not draft.choices or target is None:
@@ -272,8 +273,8 @@ def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list
 
 
 def _choose_groupings(table: QuestionTable, layout: Layout, settings: FileSettings) -> tuple[str, ...]:
-    """Return the columns by which scores are broken down: those that are declared, else every column without a role
-    that has few different values."""
+    """Return the columns by which scores are broken down: those that are declared, else every column that has no role
+    and few different values. Raises DataError if a declared column does not exist."""
     if settings.group_by is not None:
         for name in settings.group_by:
             if all(get_cell(row, name) is None for row in table.rows):

@@ -86,6 +86,7 @@ class SampleBuilder:
 
     @property
     def _answer_column(self) -> str:
+        """Names of the columns of answers, joined by `+`, for messages."""
         return "+".join(self.layout.answer)
 
     def _make_sample(self, members: Sequence[int], has_several_answers: bool) -> Sample:
@@ -155,7 +156,8 @@ class SampleBuilder:
         return found
 
     def _decide_kinds(self, open_rows: Sequence[int]) -> dict[int, str]:
-        """Return the kind of each row without options, by its index: `yes_no`, `number` or `open`.
+        """Return the kind of each row that is asked without options, by its index: `yes_no`, `number` or `open`.
+        `open_rows` are the indices of these rows.
 
         A declared kind applies to all rows. Otherwise a row is a yes/no question if all its references are words for
         yes or no. There are such questions only in a file without other references, or in a file in which exactly one
@@ -194,7 +196,8 @@ class SampleBuilder:
             )
 
     def _check_kind(self, open_rows: Sequence[int], kind: str) -> None:
-        """Report the rows whose references do not fit the declared kind."""
+        """Record a fault of each row whose references do not fit the declared kind. `open_rows` are the indices of the
+        rows that are asked without options."""
         for place in open_rows:
             for text in self._references[place]:
                 is_word = self._to_answer_word(text) in ("yes", "no")
@@ -233,8 +236,11 @@ class SampleBuilder:
 
 
 def _find_shared_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
-    """Return the key of a question in each grouping, from the rows of the question. A grouping in which the rows have
-    different keys, or none, is left out."""
+    """Return the group of a question in each grouping, as a dictionary from grouping to group (key).
+
+    `rows` are the rows of the question, `groupings` the columns. A grouping is left out if the rows have different
+    groups in it, or none.
+    """
     found = {}
     for name in groupings:
         keys = {to_text(cell) for draft in rows if not is_empty(cell := get_cell(draft.row, name))}

@@ -33,7 +33,7 @@ _PAIR = re.compile(r",(?=\s*\w+\s*=)")
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """Declarations about a question file. None and empty values are determined from the file."""
+    """Declarations of the user about a question file. Settings that are None or empty are detected from the file."""
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns by role (`ROLES`); an empty tuple declares that there is no such column."""
@@ -54,7 +54,8 @@ class FileSettings:
     """Folder that paths of clips refer to; None for the folder of the file."""
 
     group_by: tuple[str, ...] | None = None
-    """Columns by whose values scores are broken down; None for every column without a role."""
+    """Columns by whose values scores are broken down; None for every column that has no role and few different
+    values."""
 
     def to_map_option(self) -> str:
         """Return the declarations as a value of `--map`; "" without any."""
@@ -65,7 +66,7 @@ class FileSettings:
         return ",".join(pairs)
 
     def to_toml(self) -> str:
-        """Return the declarations as the text of a sidecar."""
+        """Return the declarations as the TOML text of a sidecar file (see `find_sidecar`)."""
         lines = ["[columns]"]
         for role, names in self.columns.items():
             value = json.dumps(names[0] if len(names) == 1 else list(names), ensure_ascii=False)
@@ -104,7 +105,7 @@ def parse_map(text: str, where: str = "--map") -> FileSettings:
 
 
 def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
-    """Build settings from pairs of a role and its columns, or of another setting and its value.
+    """Build settings from a mapping that holds the columns of roles and the values of other settings.
 
     Columns are `none`, one name, names joined by `+`, or a list of names. `where` begins the messages. Raises
     UsageError for unknown keys and values.
@@ -167,7 +168,8 @@ def find_sidecar(path: Path) -> Path:
 
 
 def read_sidecar(path: Path) -> FileSettings:
-    """Read a sidecar. Raises DataError if it cannot be read, UsageError for unknown keys and values."""
+    """Read the declarations in a sidecar file (see `find_sidecar`). Raises DataError if it cannot be read, UsageError
+    for unknown keys and values."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -195,7 +197,7 @@ def read_sidecar(path: Path) -> FileSettings:
 
 
 def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSettings:
-    """Return the settings of a sidecar, in which settings of the command line (`command_line`) take precedence."""
+    """Return the settings of both sources together. Those of the command line replace those of the sidecar."""
     default = FileSettings()
     own = {
         f.name: getattr(command_line, f.name)
@@ -206,7 +208,7 @@ def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSet
 
 
 def split_constant(names: Sequence[str]) -> tuple[str, str | None]:
-    """Return the only name in `names`, and the text after `text:` if the name is such a constant instead of a column;
-    else None."""
+    """Return the only name in `names`, and the constant text if the name is `text:CONSTANT`; None instead of the text
+    if the name is that of a column."""
     (name,) = names
     return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)

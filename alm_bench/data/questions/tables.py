@@ -93,7 +93,8 @@ def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
 
 
 def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the only file with a table in a folder, or one file per split if all files are named by splits."""
+    """Return the files of a folder by split: the only file with a table as DEFAULT_SPLIT, or one file per split if all
+    files are named by splits. Raises DataError otherwise."""
     files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in TABLE_SUFFIXES and one.is_file()]
     files = [one for one in files if not one.name.startswith(".") and one.name not in _NOT_TABLES]
     if len(files) == 1:

@@ -54,6 +54,7 @@ class Rendering:
 
 
 def count_samples(duration: float) -> int:
+    """Return the number of samples in `duration` seconds, at least 1."""
     return max(1, round(duration * RATE))
 
 
@@ -114,7 +115,7 @@ def filter_band(wave: Wave, low: float | None, high: float | None, order: int = 
 
 
 def make_glide(start: float, stop: float, n: int) -> Wave:
-    """Return `n` frequencies from `start` to `stop` Hz with constant ratios."""
+    """Return `n` frequencies from `start` to `stop` Hz, each with the same ratio to the one before it."""
     return np.geomspace(start, stop, n, dtype=np.float32)
 
 

@@ -48,7 +48,7 @@ def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
 
 
 def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
-    """Render an ambiguous sound: a mix of all event types of its family at the same tempo.
+    """Render an ambiguous sound with `n` samples: a mix of all event types of its family at the same tempo.
 
     Reverberation and a frequency band in which the types sound alike make them hard to distinguish.
     """
@@ -62,7 +62,7 @@ def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
 
 
 def _render_background(seed: int, n: int, level: float) -> Wave:
-    """Return `n` samples of background noise. `level` is in dB."""
+    """Return `n` samples of background noise. `level` is in dB relative to full scale."""
     rng = np.random.default_rng([seed, 2**20])
     hiss = make_noise(rng, n)
     tilted = 0.6 * hiss + filter_band(hiss, None, float(rng.choice((400, 900, 2000))), 1)

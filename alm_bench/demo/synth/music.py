@@ -25,7 +25,7 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
 
 
 def _draw_pitches(rendering: Rendering, base: float) -> list[float]:
-    """Draw one pitch in Hz per unit, from a scale on `base` Hz."""
+    """Draw one pitch in Hz per unit (note or beat) of the event: at most two semitones from `base` Hz."""
     return [base * 2.0 ** (int(step) / 12) for step in rendering.rng.choice(_MELODY, len(rendering.starts))]
 
 

@@ -36,6 +36,8 @@ def _convert_row(row: RawRow, number: int) -> Row:
 
 
 def _read_outcome(values: RawRow, text: str | None) -> StoredOutcome:
+    """Return the outcome of the call from the columns of an exported item. `text` is the item's text: a refusal with a
+    text counts as an answer."""
     status = values["status"]
     reason = values.get("reason") or status
     return StoredOutcome(

@@ -30,9 +30,9 @@ def _convert_row(row: RawRow, number: int) -> Row:
 
 
 def _resolve_attachment(text: Any, attachments: Any) -> Any:
-    """Return the content of an attachment, if `text` refers to one. inspect_ai stores long texts separately, under a
-    hash. If the attachment is missing, the result is a dictionary, so that the reference is not scored as the model's
-    text."""
+    """Return the content of an attachment if `text` is a pointer to one, else `text` unchanged. inspect_ai stores long
+    texts separately, under a hash. If the attachment is missing, the result is a dictionary, so that the pointer is not
+    scored as the model's text."""
     if not isinstance(text, str) or not text.startswith(_ATTACHMENT_PREFIX):
         return text
     found = attachments.get(text.removeprefix(_ATTACHMENT_PREFIX)) if isinstance(attachments, Mapping) else None
