@@ -22,7 +22,7 @@ class GroundedConfig:
     which is higher the fewer of them select the same option. `both`: both."""
 
     clip: Literal["noise", "silence", "other"] = "noise"
-    """Clips that replace the clips of a question: noise, silence, or random clips of the data (`other`)."""
+    """Clips that replace the clips of a question: noise, silence, or random other clips of the data (`other`)."""
 
     draws: int = 8
     """Number of draws on changed clips per question."""
@@ -96,6 +96,13 @@ def check_grpo(config: GrpoConfig) -> str | None:
         ("top_p", config.top_p, 0 < config.top_p <= 1, "a number above 0, up to 1"),
         ("beta", config.beta, config.beta >= 0, "a number from 0"),
         ("reference_every", config.reference_every, config.reference_every >= 0, "a number of steps, 0 for never"),
+        # within the updates on one draw, the log-probabilities under the reference are not computed again
+        (
+            "reference_every",
+            config.reference_every,
+            config.updates < 1 or config.reference_every % config.updates == 0,
+            f"a multiple of updates ({config.updates})",
+        ),
         ("clip_low", config.clip_low, 0 < config.clip_low < 1, "a number between 0 and 1"),
         ("clip_high", config.clip_high, config.clip_high > 0, "a number above 0"),
         ("updates", config.updates, config.updates >= 1, "at least 1"),

@@ -16,6 +16,7 @@ from alm_bench.scoring.blind import FIRST, LONGEST, score_choice_baselines
 from alm_bench.synthesis.calls import CallStore, Spending, TextModel
 from alm_bench.synthesis.captions import read_captions
 from alm_bench.synthesis.filters import FilterSettings, load_filter_classes
+from alm_bench.synthesis.filters.unsupported import list_content_words
 from alm_bench.synthesis.generate import WritingSettings, build_calls, build_rows
 from alm_bench.synthesis.pipeline import parse_steps, run_filters
 from alm_bench.synthesis.rows import QuestionRow, from_sample, read_rows, set_options
@@ -144,13 +145,19 @@ def test_an_answer_that_the_judge_accepts_is_supported(tmp_path: Path) -> None:
     assert sorted(judge.calls) == ["place/judge", "wrong/judge"]
 
 
+def test_words_that_say_nothing_about_a_clip_need_no_support() -> None:
+    assert list_content_words("several other sounds of a dog") == ("dog",)
+
+
 def test_a_clip_stays_in_the_last_of_its_splits() -> None:
     rows = [
-        QuestionRow(f"{split}-{clip}", (f"AudioCapsLarger/{split}/Y{clip}.wav",), "What is it?", "rain", split=split)
+        QuestionRow(
+            f"{split}-{clip}", (f"AudioCapsLarger/{split}/Y{clip.upper()}.wav",), "What is it?", "rain", split=split
+        )
         for split, clips in {"train": "abcd", "val": "bc", "test": "c"}.items()
         for clip in clips
     ]
-    found = find("split_overlap", rows, FilterSettings(held_out=frozenset({"AudioCapsLarger/test/d.wav"})))
+    found = find("split_overlap", rows, FilterSettings(held_out=frozenset({"clips/D.wav"})))
     assert found.keys() == {"train-b", "train-c", "val-c", "train-d"}
     assert found["train-d"] == "clip in held-out data"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -297,6 +298,15 @@ def test_draws_on_changed_clips_train_as_a_group_of_their_own(recipe: Recipe, tm
     assert len(batch.draws.advantages) == 28
 
 
+def test_another_clip_is_never_the_own_one() -> None:
+    from alm_bench.train.changed_clips import _draw_other_clip
+
+    generator = np.random.default_rng(3)
+    assert {_draw_other_clip(generator, 5, [1, 3]) for _ in range(60)} == {0, 2, 4}
+    with pytest.raises(UsageError, match="the data has 2 clips, expected more than a question's own"):
+        _draw_other_clip(generator, 2, [0, 1])
+
+
 # --- settings ---
 
 
@@ -317,6 +327,11 @@ def test_an_invalid_setting_is_one_line(recipe: Recipe, key: str, value: str, me
         recipe(stages=STAGE, **{f"stage__0__grpo__{key}": value})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_reference_moves_between_draws(recipe: Recipe) -> None:
+    with pytest.raises(UsageError, match=r"reference_every takes a multiple of updates \(2\), found 3"):
+        recipe(stages=STAGE, stage__0__grpo__reference_every="3", stage__0__grpo__updates="2")
 
 
 def test_r1_aqa_takes_one_update(recipe: Recipe) -> None:

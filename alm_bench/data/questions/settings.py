@@ -7,7 +7,7 @@ They come from the command line (`--map audio=path,question=prompt`) and from th
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -205,10 +205,3 @@ def merge_settings(command_line: FileSettings, sidecar: FileSettings) -> FileSet
         if getattr(command_line, f.name) != getattr(default, f.name)
     }
     return replace(sidecar, **{**own, "columns": {**sidecar.columns, **command_line.columns}})
-
-
-def split_constant(names: Sequence[str]) -> tuple[str, str | None]:
-    """Return the only name in `names`, and the constant text if the name is `text:CONSTANT`; None instead of the text
-    if the name is that of a column."""
-    (name,) = names
-    return (name, name.removeprefix(CONSTANT)) if name.startswith(CONSTANT) else (name, None)

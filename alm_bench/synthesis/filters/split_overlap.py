@@ -39,11 +39,11 @@ class SplitOverlap(RowFilter):
 def normalise_clip(path: str) -> str:
     """Return the name by which a clip is compared: its file name without the suffix, in lower case.
 
-    From a name of AudioCaps with a leading `Y`, this letter is removed, and the case of the rest is kept.
+    The leading `Y` of names of AudioCaps is removed.
     """
     path = path.replace("\\", "/")
     stem = PurePosixPath(path).stem
-    return stem[1:] if "audiocaps" in path.casefold() and stem.startswith("Y") else stem.casefold()
+    return (stem[1:] if "audiocaps" in path.casefold() and stem.startswith("Y") else stem).casefold()
 
 
 def _rank_split(split: str) -> tuple[int, str]:

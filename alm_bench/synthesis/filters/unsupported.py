@@ -23,7 +23,7 @@ _GENERAL = frozenset(
         *("followed", "follows", "by", "from", "for", "as", "or", "but", "and", "can", "be"),
         *("being", "been", "has", "have", "had", "who", "which", "what", "when", "where", "also"),
         *("only", "very", "more", "most", "into", "over", "under", "near", "some", "any", "other"),
-        *("several"),
+        *("several",),
     )
 )
 """Words that say nothing about the content of a recording."""
