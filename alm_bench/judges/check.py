@@ -205,8 +205,15 @@ def _build_outcome(
         repeats_agree=compute_share([float(one) for one, _ in repeated], [clip for _, clip in repeated])
         if repeated
         else None,
-        warning=describe_reliability(agreement.all.kappa) if isinstance(agreement, AnswerAgreement) else None,
+        warning=_describe_warning(scores, agreement),
     )
+
+
+def _describe_warning(scores: Sequence[float | None], agreement: AnswerAgreement | PairAgreement | None) -> str | None:
+    """Return a warning about a judge whose replies cannot be read, or whose agreement with people is low."""
+    if scores and all(score is None for score in scores):
+        return "no reply could be read as a verdict: the judge says nothing about the answers"
+    return describe_reliability(agreement.all.kappa) if isinstance(agreement, AnswerAgreement) else None
 
 
 def _compare_judge_pairs(

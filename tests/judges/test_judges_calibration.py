@@ -159,8 +159,10 @@ def test_a_judge_whose_replies_have_no_verdict_has_no_agreement(tmp_path: Path) 
     assert ran["metrics"] == {}
     assert ran["not_computed"] == {"scripted": "no verdict of 12 could be read"}
     assert ran["judges"]["scripted"]["bounds"] == [0.0, 1.0]
+    assert ran["judges"]["scripted"]["warning"].startswith("no reply could be read as a verdict")
     text = alm("judge-check", path, "--judge", judge).out
     assert "not computed: no verdict of 12 could be read" in text
+    assert "the judge says nothing about the answers" in text
     assert "12 labelled answers" in text
 
 
