@@ -1,7 +1,7 @@
 """Reinforcement learning on the demo world: what GRPO gains over more supervised steps, what an order of difficulty
 does, and whether a reward that only listening earns keeps a text shortcut from being learned (docs/reasoning.md).
 
-    python benchmarks/grpo_experiment.py run gain choice curriculum grounded --seeds 1 2 3 --out results/grpo
+    python benchmarks/grpo_experiment.py run gain choice few curriculum grounded --seeds 1 2 3 --out results/grpo
     python benchmarks/grpo_experiment.py table --out results/grpo
 
 Each run is stored as a JSON file and not repeated. One thread computes; processes with other seeds can run beside it.
@@ -109,7 +109,8 @@ class Experiment:
         key = json.dumps([vars_of(part) for part in config.data])
         if key not in self.worlds:
             self.worlds[key] = prepare_training(config, self.out / "features", lambda *_: None)
-            corpus, encoded = self.worlds[key].corpus, self.out / "clips.pt"
+            corpus = self.worlds[key].corpus
+            encoded = self.out / f"clips-{len(corpus.clips)}.pt"  # a shortcut changes texts, and no clip
             if not encoded.is_file():
                 model = self.worlds[key].model
                 outputs = encode_clips(
@@ -219,6 +220,9 @@ GROUNDED = {"stage.0.batch": "24"}
 CHOICE = "{audiocaps_mcq = 1}"
 """Mixture of the rows on which GRPO trains."""
 
+FEW_ROWS = 400
+"""Number of rows of all kinds in the experiment with few rows, instead of 6,000."""
+
 
 def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int, changes: Mapping[str, str]) -> None:
     """Run the named parts of the experiment with one seed of rows and draws. All seeds start from one model."""
@@ -227,11 +231,15 @@ def run_seed(experiment: Experiment, parts: Sequence[str], seed: int, steps: int
     init = str(experiment.out / "runs" / "base" / "last")
     start = {**seeded, "model.init": init, "stage.0.steps": str(steps)}
     sft, rl = {**start, "model.reset": "[]"}, {**start, **changes}
-    if "gain" in parts:
-        train(experiment, f"grpo-{seed}", "demo-grpo", rl)
-        train(experiment, f"sft-{seed}", "demo-sft", sft)
-    if "choice" in parts:
-        train(experiment, f"sft-choice-{seed}", "demo-sft", {**sft, "stage.0.mix": CHOICE})
+    for part, choice, prefix, rows in (
+        ("gain", "choice", "", {}),
+        ("few", "few", "few-", {"data.0.rows": str(FEW_ROWS)}),
+    ):
+        if part in parts:
+            train(experiment, f"{prefix}grpo-{seed}", "demo-grpo", {**rl, **rows})
+            train(experiment, f"{prefix}sft-{seed}", "demo-sft", {**sft, **rows})
+        if choice in parts:
+            train(experiment, f"{prefix}sft-choice-{seed}", "demo-sft", {**sft, **rows, "stage.0.mix": CHOICE})
     if "curriculum" in parts:
         train(experiment, f"curriculum-{seed}", "demo-grpo", {**rl, "stage.0.curriculum": "0.6"})
     if "grounded" in parts:
@@ -264,19 +272,22 @@ def compute_accuracy(result: Mapping[str, Any], answers: str) -> float:
     return 100 * float(np.mean(result["right"][answers]))
 
 
-def print_gains(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
-    """Print the accuracies and their paired differences from those of the continued supervised training."""
-    others = ["grpo", "sft-choice", "curriculum"]
+def print_gains(results: Mapping[str, Any], seeds: Sequence[int], prefix: str = "") -> None:
+    """Print the accuracies and their paired differences from those of the continued supervised training.
+
+    `prefix` is the beginning of the names of the runs: `few-` for those with few rows.
+    """
+    others = ["grpo", "sft-choice"] + ([] if prefix else ["curriculum"])
     print("| seed | start | sft | " + " | ".join(f"{name} | {name} - sft" for name in others) + " |")
     print("|---" * (3 + 2 * len(others)) + "|")
     for seed in seeds:
-        if f"sft-{seed}" not in results:
+        if f"{prefix}sft-{seed}" not in results:
             continue
-        sft = results[f"sft-{seed}"]
+        sft = results[f"{prefix}sft-{seed}"]
         cells = [str(seed), f"{compute_accuracy(results['base'], 'plain/clean'):.1f}"]
         cells.append(f"{compute_accuracy(sft, 'plain/clean'):.1f}")
         for name in others:
-            if (other := results.get(f"{name}-{seed}")) is None:
+            if (other := results.get(f"{prefix}{name}-{seed}")) is None:
                 cells += ["-", "-"]
                 continue
             rights = [list(map(float, result["right"]["plain/clean"])) for result in (sft, other)]
@@ -367,7 +378,7 @@ def print_costs(results: Mapping[str, Any]) -> None:
         print(f"| {name} | {runs[0]['steps']} | {seconds:.0f} | {memory:.0f} |")
 
 
-PARTS = ("run", "table", "base", "gain", "choice", "curriculum", "grounded")
+PARTS = ("run", "table", "base", "gain", "choice", "few", "curriculum", "grounded")
 """What to do: `run` with the names of parts, or `table`."""
 
 
@@ -382,6 +393,8 @@ def main() -> None:
     if "table" in asked.what:
         results = read_results(asked.out)
         print_gains(results, asked.seeds)
+        print(f"\n{FEW_ROWS} rows")
+        print_gains(results, asked.seeds, "few-")
         print()
         print_retention(results, asked.seeds)
         print_costs(results)
