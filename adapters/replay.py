@@ -53,10 +53,10 @@ class ReplayAdapter(BaseAdapter):
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         return [self._find_output(request.id) for request in batch]
 
-    def _find_output(self, item: str) -> Output:
-        if item not in self.outputs.items:
+    def _find_output(self, item_id: str) -> Output:
+        if item_id not in self.outputs.items:
             return Output(None, error=f"{self._file.name} has no output for this id")
-        stored = self.outputs.items[item]
+        stored = self.outputs.items[item_id]
         text, outcome = stored.text, stored.outcome
         if outcome is not None:
             # An item that does not count has no text if its clip could not be used: an empty one fails no call.

@@ -58,7 +58,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
     `fit` is the fitted adapter of another run of the same task, if there is one.
     """
     from alm_bench.records.text_baseline import add_text_baseline
-    from alm_bench.runner import prepare
+    from alm_bench.runner import prepare_run
     from alm_bench.runner.replayed import find_stored_outputs, select_replay_items
 
     card = job.task.card
@@ -68,7 +68,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
     items = None
     if (stored := find_stored_outputs(adapter)) is not None:
         items = select_replay_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
-    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
+    plan = prepare_run(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
     if solver is not None:
         add_text_baseline(solver, plan.items, plan.header)
     return plan
@@ -177,21 +177,21 @@ def _run_evaluation(
             if options.track is not None:
                 find_tracker(options.track).track_run(summary)
             if summary.partial and not outcome.interrupted:
-                outcome.failure = budget.describe_end(plan, summary.processed_items)
+                outcome.failure = budget.describe_exhaustion(plan, summary.processed_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
     report_unknown_revisions(plans)
     return True
 
 
-def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
+def _describe_failures(evaluations: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows, or if there are none, about
     the failed calls of judges; None if nothing failed."""
-    tolerance = FailureTolerance.parse(members[0].max_failures)
+    tolerance = FailureTolerance.parse(evaluations[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
         return "; ".join(outcome.judge_failures) or None
-    several = len({asked.model for asked in members}) > 1
+    several = len({asked.model for asked in evaluations}) > 1
     counts = ", ".join(
         f"{s.status['error']} of {s.items} on {s.task}" + (f" by {s.model}" if several else "") for s in failed
     )

@@ -132,5 +132,5 @@ def _execute_plan(plan: "Plan", ablations: PlannedAblations, executor: "Executor
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:
-        raise AlmBenchError(budget.describe_end(plan, summary.processed_items))
+        raise AlmBenchError(budget.describe_exhaustion(plan, summary.processed_items))
     return read_records(options.out / plan.run_id)[0]

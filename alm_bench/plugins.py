@@ -209,7 +209,7 @@ class Catalogue:
                 found.setdefault(entry.card.collection, []).append(name)
         return found
 
-    def expand(self, names: Sequence[str]) -> list[str]:
+    def expand_names(self, names: Sequence[str]) -> list[str]:
         """Return the names of the tasks that `names` stand for, each once, in order.
 
         A name of a collection stands for the tasks of the collection. A path of a plug-in's folder stands for the tasks
@@ -295,13 +295,13 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
             split=entry.get("split"),
             revisions=entry.get("revisions", {}),
             optional=entry.get("optional", False),
-            fetch=_make_fetch(entry.get("fetch"), entry["names"][0]),
+            fetch=_build_download_source(entry.get("fetch"), entry["names"][0]),
         )
         for entry in entries
     )
 
 
-def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> DownloadSource | None:
+def _build_download_source(entry: Mapping[str, Any] | None, folder: str | None = None) -> DownloadSource | None:
     """Convert a table `fetch` of a task card to a download source; None without a table.
 
     `folder` is the target path (`to`) if the table names none.
@@ -325,7 +325,7 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
             lists["answer_tags"] = tuple(table.pop("answer_tags", ()))
             lists["pairs"] = tuple(PairSpec(**entry) for entry in table.pop("pairs", ()))
-            files, audio = _make_data_files(table.pop("files")), _make_fetch(table.pop("audio_fetch", None))
+            files, audio = _make_data_files(table.pop("files")), _build_download_source(table.pop("audio_fetch", None))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, audio_fetch=audio, **lists, **table))
     except KeyError as error:
         raise UsageError(f"{path}: not a task card: {error} is missing") from error

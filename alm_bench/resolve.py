@@ -112,13 +112,13 @@ def expand_task_names(text: str, what: str) -> list[str]:
     """
     from alm_bench.plugins import catalogue
 
-    names = _join_paths([name.strip() for name in text.split(",") if name.strip()])
+    names = _rejoin_paths_with_commas([name.strip() for name in text.split(",") if name.strip()])
     if not names:
         raise UsageError(f"{what} names no task: give tasks or collections, comma-separated")
-    return catalogue().expand(names)
+    return catalogue().expand_names(names)
 
 
-def _join_paths(parts: Sequence[str]) -> list[str]:
+def _rejoin_paths_with_commas(parts: Sequence[str]) -> list[str]:
     """Join parts of a comma-separated list again if together they are the path of an existing file.
 
     Returns all parts in order. A path may contain a comma, at which the list was split."""

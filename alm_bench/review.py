@@ -103,12 +103,12 @@ def write_label_patch(reviewed: Sequence[ReviewedMark], path: Path) -> int:
         ours = [one for one in found if one.mark.task == task]
         records = {one.mark.id: one.record for one in ours if one.record is not None}
         changed = relabel_records(list(records.values()), [one.mark for one in ours], task)
-        labels += [_describe_change(task, change, records) for change in changed.changes]
+        labels += [_build_patch_entry(task, change, records) for change in changed.changes]
     write_atomically(path, dump_json({"alm_bench_labels": 1, "labels": labels}, indent=1) + "\n", "--labels")
     return len(labels)
 
 
-def _describe_change(task: str, change: LabelChange, records: dict[str, Record]) -> dict[str, Any]:
+def _build_patch_entry(task: str, change: LabelChange, records: dict[str, Record]) -> dict[str, Any]:
     """Return the entry of the label patch for a changed label."""
     record = next(record for record in records.values() if record.sample.question == change.id)
     return {

@@ -45,7 +45,7 @@ def create_worker(file: Path) -> Path:
 
     Raises UsageError and StoreError.
     """
-    _check_free(file)
+    _reject_existing_path(file)
     with translate_write_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, _find_templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
@@ -64,7 +64,7 @@ def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
     if not isinstance(task, ReadsOwnFile):
         raise UsageError(f"{file} is a plug-in, expected a question file")
     path, text = task.format_sidecar(entry.card.default_split)
-    _check_free(path)
+    _reject_existing_path(path)
     write_atomically(path, text)
     return path
 
@@ -80,7 +80,7 @@ def _check_name(name: str, names: Iterable[str], kind: str) -> None:
         raise UsageError(f"there is a {kind} {name} already (alm-bench ls {kind}s): take another name")
 
 
-def _check_free(path: Path) -> None:
+def _reject_existing_path(path: Path) -> None:
     """Raise UsageError if the path exists."""
     if path.exists() or path.is_symlink():
         raise UsageError(f"{path} exists already, and is not overwritten: name another place, or move it away")
@@ -91,12 +91,12 @@ def _find_templates() -> Traversable:
     return files("alm_bench").joinpath("templates")
 
 
-def _fill_templates(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
+def _fill_templates(kind: str, name: str, substitutions: Mapping[str, str]) -> dict[str, bytes]:
     """Return the contents of the filled-in templates by path. `kind`: folder of the templates (`task`, `adapter`).
-    `words`: texts by placeholder, besides those that follow from `name`; the key `package` also replaces the folder
+    `substitutions`: texts by placeholder, besides those that follow from `name`; the key `package` also replaces the folder
     name `package` in paths."""
     title = name.replace("_", " ").capitalize()
-    names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **words}
+    names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **substitutions}
     found = {}
     for path, file in _walk_templates(_find_templates().joinpath(kind), PurePosixPath()):
         place = "/".join(names["package"] if part == "package" else part for part in path.parts)
@@ -121,7 +121,7 @@ def _walk_templates(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> Path:
     """Write all files or none: they are written to a temporary folder beside `folder`, which is then renamed."""
-    _check_free(folder)
+    _reject_existing_path(folder)
     with translate_write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -158,10 +158,10 @@ def _make_beeps() -> dict[str, bytes]:
     return found
 
 
-def _make_wav(count: int, hertz: int) -> bytes:
-    """Return a WAV file with `count` beeps of 0.2 s and `hertz` Hz, each followed by silence of the same length."""
+def _make_wav(count: int, frequency: int) -> bytes:
+    """Return a WAV file with `count` beeps of 0.2 s and `frequency` Hz, each followed by silence of the same length."""
     import numpy as np
 
     length = _RATE // 5
-    beep = 0.35 * np.sin(2 * np.pi * hertz * np.arange(length) / _RATE)
+    beep = 0.35 * np.sin(2 * np.pi * frequency * np.arange(length) / _RATE)
     return encode_wav(np.tile(np.concatenate([beep, np.zeros(length)]), count), _RATE)

@@ -39,7 +39,7 @@ from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
     CaptionOptions,
-    blind_scores,
+    compute_text_baseline_scores,
     compute_caption_score,
     compute_item_scores,
     compute_scores_by_metric,
@@ -71,16 +71,16 @@ class _BaseTask:
         raise NotImplementedError(f"task {self.card.name} has no samples(): see alm_bench/task_bases.py")
 
     def read_samples(
-        self, data: DataRoot, split: str, columns: Sequence[str], sample: Callable[[Row], Sample]
+        self, data: DataRoot, split: str, columns: Sequence[str], convert: Callable[[Row], Sample]
     ) -> Iterator[Sample]:
         """Yield one sample per row of the split's only file: CSV, TSV, JSON Lines or a JSON list, according to its
         suffix.
 
         Every row must have all `columns`. Raises DataError, with the file and the number of the bad row, for a missing
-        column, for a ValueError that `sample` raises, and for repeated ids.
+        column, for a ValueError that `convert` raises, and for repeated ids.
         """
         (path,) = self.files(data, split).values()
-        return iter(check_unique_ids(convert_rows(read_rows(path, columns), path, columns, sample), path))
+        return iter(check_unique_ids(convert_rows(read_rows(path, columns), path, columns, convert), path))
 
 
 def convert_rows(
@@ -287,4 +287,4 @@ class SentenceTask(_BaseTask):
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of text-only baselines by the metric of `item_scores`."""
-        return blind_scores(rows, self.options.list_metrics())
+        return compute_text_baseline_scores(rows, self.options.list_metrics())

@@ -29,7 +29,7 @@ from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise_run
 from alm_bench.reports.renderers.markdown import render_pipe_table
 from alm_bench.resolve import get_demo_root
-from alm_bench.runner import Plan, RunSpec, prepare
+from alm_bench.runner import Plan, RunSpec, prepare_run
 
 
 def plan_items(items: int) -> Plan:
@@ -37,7 +37,7 @@ def plan_items(items: int) -> Plan:
     adapter = catalogue().get_adapter("blind").create({}, Runtime("cpu", None))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
-    return prepare(
+    return prepare_run(
         spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), get_demo_root(entry), adapter
     )
 

@@ -49,7 +49,7 @@ from alm_bench.mellow.prompt import PROTOCOLS
 from alm_bench.plugins import catalogue
 from alm_bench.records.store import RunStore
 from alm_bench.resolve import get_demo_root
-from alm_bench.runner import RunSpec, execute, prepare
+from alm_bench.runner import RunSpec, execute, prepare_run
 
 CPU = torch.device("cpu")
 TASKS = list(catalogue().tasks)
@@ -229,7 +229,7 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     adapter = model.create({}, Runtime(dtype=dtype))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
-    plan = prepare(
+    plan = prepare_run(
         spec, entry.create(), pick_prompt(entry.load_prompts(), model.prompts, task), get_demo_root(entry), adapter
     )
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", plan.header) as store:

@@ -38,7 +38,7 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.resolve import get_demo_root
-from alm_bench.runner import Plan, RunSpec, execute, prepare
+from alm_bench.runner import Plan, RunSpec, execute, prepare_run
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.local import LocalExecutor
@@ -62,7 +62,7 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int) -> list[Plan]
         decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
         spec = RunSpec(name, "benchmark", split, "demo", decoding, limit=left, batch_size=size)
         plans.append(
-            prepare(
+            prepare_run(
                 spec, entry.create(), pick_prompt(entry.load_prompts(), prompts, name), get_demo_root(entry), adapter
             )
         )

@@ -96,7 +96,7 @@ def main() -> None:
     from alm_bench.core.prompt import pick_prompt
     from alm_bench.plugins import catalogue
     from alm_bench.resolve import get_demo_root
-    from alm_bench.runner import RunSpec, prepare
+    from alm_bench.runner import RunSpec, prepare_run
     from alm_bench.runner.executors.cluster import Cluster
     from alm_bench.runner.executors.on_ray import RayExecutor
     from alm_bench.runner.executors.worker import Recipe
@@ -106,7 +106,7 @@ def main() -> None:
     recipe = Recipe(f"{folder}/multiplies.py:Multiplies", {}, Runtime(), "plain", "letters")
     entry, own = catalogue().get_task("mmau"), recipe.build_adapter()
     spec = RunSpec("mmau", recipe.model, "test-mini", "demo", Decoding(), limit=asked.items, batch_size=4)
-    plan = prepare(
+    plan = prepare_run(
         spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), get_demo_root(entry), own
     )
     ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")

@@ -104,7 +104,7 @@ class Probe:
         known = [place for place, choice in enumerate(choices) if choice in self.labels]
         return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
 
-    def compute_log_likelihoods(self, features: Matrix) -> dict[str, float]:
+    def compute_class_probabilities(self, features: Matrix) -> dict[str, float]:
         """Return the probability of each class of the probe, for one row: `features` has shape (1, width)."""
         (found,) = self.pipeline.predict_proba(features)
         return {label: round(float(share), 4) for label, share in zip(self.labels, found, strict=True)}
@@ -229,7 +229,7 @@ class ProbeAdapter(BaseAdapter):
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
         return Output(
-            request.choices[place], extra={"probabilities": self._probe.compute_log_likelihoods(row_features)}
+            request.choices[place], extra={"probabilities": self._probe.compute_class_probabilities(row_features)}
         )
 
     def _embed_clip(self, request: Request) -> Any:

@@ -14,7 +14,7 @@ from alm_bench.adapters.cascade.readers import (
     ClipDescriber,
     DescriptionPrompt,
     TranscriptDescriber,
-    check_roles,
+    check_single_describer,
 )
 from alm_bench.audio.describe import DescribingAdapter
 from alm_bench.core import Adapter, AdapterIdentity, Output, Request, Runtime, UsageError
@@ -62,7 +62,7 @@ class CascadeAdapter(DescribingAdapter):
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
         kind: type[ClipDescriber] = CaptionDescriber if options.listen.name == NONE else TranscriptDescriber
-        check_roles(options.listen.name, options.captioner.name, CAPTIONER)
+        check_single_describer(options.listen.name, options.captioner.name, CAPTIONER)
         named = options.captioner if kind is CaptionDescriber else options.listen
         listener = _build_part(kind.role, named, runtime)
         if listener.audio is None:

@@ -135,7 +135,7 @@ class CaptionDescriber(ClipDescriber):
                 second = len(request.audio)
             elif spares and len(request.audio) > 1:
                 second = 1 - first
-            requests.append(_select_clips(request, self.description_prompt.prompt, first, second, clips))
+            requests.append(_build_clip_request(request, self.description_prompt.prompt, first, second, clips))
         return requests
 
     def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
@@ -171,7 +171,7 @@ class TranscriptDescriber(ClipDescriber):
     def build_requests(self, request: Request) -> Sequence[Request]:
         spoken = [index for index, ref in enumerate(request.audio) if ref.is_question]
         indices = spoken or range(len(request.audio))
-        return [_select_clips(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
+        return [_build_clip_request(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
 
     def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
         spoken = any(ref.is_question for ref in request.audio)
@@ -183,7 +183,7 @@ class TranscriptDescriber(ClipDescriber):
         return text.strip() or NO_SPEECH
 
 
-def _select_clips(request: Request, prompt: str, first: int, second: int | None, clips: Sequence[Any]) -> Request:
+def _build_clip_request(request: Request, prompt: str, first: int, second: int | None, clips: Sequence[Any]) -> Request:
     """Return a request with `prompt` about one clip of `request`, and a second clip for models that always take two.
 
     `first` and `second` are indices in `clips`, the clips of `request` and possibly its spare clip.
@@ -200,7 +200,7 @@ def _select_clips(request: Request, prompt: str, first: int, second: int | None,
     )
 
 
-def check_roles(listen: str, captioner: str, default_captioner: str) -> None:
+def check_single_describer(listen: str, captioner: str, default_captioner: str) -> None:
     """Raise UsageError if the user names both a transcribing model and a captioner.
 
     `listen` and `captioner` are the models of these options (`none`: no transcribing model).

@@ -174,7 +174,7 @@ class ExecAdapter(BaseAdapter):
     def _send_request(self, request: Request, decoding: Decoding, pending: dict[str, Request]) -> None:
         if not pending and self._process.has_ended():
             if not self._process.is_stopped:
-                self._reason = self._process.describe_end()
+                self._reason = self._process.stop_and_describe_end()
             self._restart()
         pending[request.id] = request
         clips = [self._encode_clip(request.id, wave) for wave in request.waves]
@@ -212,14 +212,14 @@ class ExecAdapter(BaseAdapter):
         if len(suspects) == 1 and (fault.hung or not self._answers):
             yield unresolved.popleft(), Output(None, error=f"the worker {self._reason}")
 
-    def _encode_clip(self, item: str, wave: Wave) -> str:
+    def _encode_clip(self, item_id: str, wave: Wave) -> str:
         """Encode a clip for the worker: return the path of a temporary file, or base64. Raises StoreError."""
         assert self.audio is not None
         file = encode_wav(wave, self.audio.rate, self._options.samples)
         if self._options.audio == "base64":
             return base64.b64encode(file).decode("ascii")
         path = Path(self._folder.name) / f"{next(self._numbers)}.wav"
-        self._files.setdefault(item, []).append(path)
+        self._files.setdefault(item_id, []).append(path)
         with translate_write_errors(path):
             path.write_bytes(file)
         return str(path)

@@ -192,7 +192,7 @@ class Process:
             self._by_itself = _end_process_group(self._child, grace)
             self._copying.join(GRACE)
 
-    def describe_end(self) -> str:
+    def stop_and_describe_end(self) -> str:
         """Stop the process, and describe how it ended, with the last line of its standard error."""
         self.stop(GRACE)
         status = self._child.returncode
@@ -209,7 +209,7 @@ class Process:
         """Read the output that is available. Raises WorkerFailure if the process has ended or a line is too long."""
         data = os.read(self._output.fileno(), _CHUNK)
         if not data:
-            raise WorkerFailure(self.describe_end())
+            raise WorkerFailure(self.stop_and_describe_end())
         self._unread += data
         if len(self._unread) > _LONGEST:
             raise WorkerFailure(f"wrote more than {_LONGEST >> 20} MiB without the end of a line")

@@ -97,7 +97,7 @@ class HFAdapter(BaseAdapter):
         if path is None:
             raise UsageError("model hf needs the option path=ORG/NAME (a repository of the hub) or path=FOLDER")
         revision = options.revision or (known.revision if known and path == known.path else None)
-        wanted = _build_settings(options, runtime)
+        wanted = _build_load_settings(options, runtime)
 
         from alm_bench.adapters.hf.load import find_lora, load
         from alm_bench.adapters.hf.prompt import build_encoder
@@ -203,7 +203,7 @@ class HFAdapter(BaseAdapter):
             extra["written"] = text
         return Output(answer, truncated=generated.truncated, extra=extra)
 
-    def _check_context_length(self, encoded: "EncodedBatch", new: int) -> None:
+    def _check_context_length(self, encoded: "EncodedBatch", max_new_tokens: int) -> None:
         """Raise UsageError if prompt and answer do not fit into the language model's context.
 
         transformers itself would exceed it without an error.
@@ -211,9 +211,9 @@ class HFAdapter(BaseAdapter):
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
         length = max(encoded.prompt_tokens)
-        if positions is not None and length + new > positions:
+        if positions is not None and length + max_new_tokens > positions:
             raise UsageError(
-                f"a prompt of {length} tokens and {new} new ones, the language model has {positions} positions: "
+                f"a prompt of {length} tokens and {max_new_tokens} new ones, the language model has {positions} positions: "
                 "take shorter clips or fewer --max-new-tokens"
             )
 
@@ -255,7 +255,7 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
     return (answer[1].strip() if answer else rest), (thought[1].strip() if thought else None)
 
 
-def _build_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
+def _build_load_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
     from alm_bench.adapters.hf.load import LoadSettings
 
     if options.dtype and runtime.dtype and options.dtype != runtime.dtype:

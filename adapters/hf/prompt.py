@@ -99,7 +99,7 @@ class Encoder:
         """
         encoded = self.encode_rows(rows)
         lost = [
-            replace(row, problem=_format_lost_clip(count, len(row.waves)))
+            replace(row, problem=_format_lost_clip_error(count, len(row.waves)))
             for row, count in zip(rows, encoded.audio_tokens, strict=True)
             if (count < len(row.waves) if row.waves else count > 0)
         ]
@@ -224,7 +224,7 @@ def append_suffix(prompt: str, suffix: str) -> str:
 _TAG = re.compile(r"<\w+>")
 
 
-def _format_lost_clip(tokens: int, clips: int) -> str:
+def _format_lost_clip_error(tokens: int, clips: int) -> str:
     """Format the error for `clips` clips of which only `tokens` audio tokens are in the encoded prompt."""
     return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 

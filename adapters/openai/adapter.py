@@ -54,7 +54,7 @@ class OpenAIAdapter(BaseAdapter):
         )
         # samples of two clips are joined before they are encoded
         self.abilities = replace(
-            self.abilities, prepare=hears and options.join is None, continuation=not options.is_hosted
+            self.abilities, prepare=hears and options.join is None, continuation=not options.is_openai_server
         )
         joined = None if options.join is None or not hears else f"joined, {options.join:g} s between"
         choices = ([] if hears else ["text-only"]) + ([] if joined is None else [joined])

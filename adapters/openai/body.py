@@ -80,7 +80,7 @@ def _encode_fields(decoding: Decoding, options: OpenAIOptions, continues: bool) 
     fields = {
         "model": options.model,
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
-        "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
+        "max_completion_tokens" if options.is_openai_server else "max_tokens": decoding.max_new_tokens,
         **_build_sampling_fields(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **({"continue_final_message": True, "add_generation_prompt": False} if continues else {}),

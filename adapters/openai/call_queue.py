@@ -82,7 +82,7 @@ class CallQueue:
             if not self._answers:
                 self._answered_at = time.monotonic()
             self._answers.append((request, call.result()))
-            self._count_failure(call.result())
+            self._update_failure_count(call.result())
         self._polled = time.monotonic()
 
     def take_answers(self) -> list[AnsweredRequest]:
@@ -90,7 +90,7 @@ class CallQueue:
         answers, self._answers = self._answers, []
         return answers
 
-    def _count_failure(self, output: Output) -> None:
+    def _update_failure_count(self, output: Output) -> None:
         """Count consecutive failures: one more for an output with an error, else none."""
         if output.error is None:
             self.failures = 0

@@ -244,7 +244,7 @@ class CallLoop:
         told = build_failure_output(reply.status, reply.text)
         reason = self._scrub(told.error or "")
         if reply.status == 401:
-            variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.is_hosted else None)
+            variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.is_openai_server else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
             raise UnreachableError(f"model openai: {reason} ({sent})")
         if 300 <= reply.status < 400:

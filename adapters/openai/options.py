@@ -156,7 +156,7 @@ class OpenAIOptions:
     def account_headers(self) -> dict[str, str]:
         """Headers that name the organisation and the project of an account with OpenAI, from the environment."""
         names = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-        return {header: os.environ[name] for header, name in names.items() if self.is_hosted and os.environ.get(name)}
+        return {header: os.environ[name] for header, name in names.items() if self.is_openai_server and os.environ.get(name)}
 
     def make_scrubber(self, key: str | None) -> Callable[[Any], Any]:
         """Return a function that returns a value without secrets: in all its strings, also within lists and dicts, the
@@ -167,7 +167,7 @@ class OpenAIOptions:
         return lambda value: replace_secrets(replace_secrets(value, hidden, "[key]"), secrets)
 
     @property
-    def is_hosted(self) -> bool:
+    def is_openai_server(self) -> bool:
         """True if the server is OpenAI's."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
@@ -183,7 +183,7 @@ class OpenAIOptions:
         Raises UsageError if the variable is not set, or if an option contains the key, which would be stored with the
         run.
         """
-        name = self.api_key_env or ("OPENAI_API_KEY" if self.is_hosted else None)
+        name = self.api_key_env or ("OPENAI_API_KEY" if self.is_openai_server else None)
         if name is None:
             return None
         key = os.environ.get(name, "").strip()

@@ -118,15 +118,15 @@ class TextAdapter(BaseAdapter):
             return self._lm.encode_chat(request.prompt, request.prefix)
         return self._lm.encode_plain(PLAIN.format(request.prompt) + request.prefix)
 
-    def _find_problem(self, prompt: Sequence[int], answer: int) -> str | None:
+    def _find_problem(self, prompt: Sequence[int], max_answer_tokens: int) -> str | None:
         """Return the reason why the model's context is too short for a prompt and its answer; None if both fit.
 
         The prompt is given as token ids, the answer as its largest number of tokens.
         """
         positions = self._lm.context_length
-        if positions is None or len(prompt) + answer <= positions:
+        if positions is None or len(prompt) + max_answer_tokens <= positions:
             return None
-        return f"the prompt has {len(prompt)} tokens and the answer up to {answer}, the model takes {positions} in all"
+        return f"the prompt has {len(prompt)} tokens and the answer up to {max_answer_tokens}, the model takes {positions} in all"
 
 
 ADAPTERS = {"text": TextAdapter}

@@ -81,7 +81,7 @@ class ClipReader:
         return self.source.read()
 
     @property
-    def is_estimated(self) -> bool:
+    def has_estimated_length(self) -> bool:
         """True if `frames` is only an estimate, which may exceed the number of frames that can be decoded. This is so
         for all formats but FLAC, whose header declares the exact number; the header of an MP3 or Ogg file may not."""
         return self.container != "FLAC"
@@ -110,7 +110,7 @@ class ClipReader:
             done += len(block)
             raise_unless(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
             yield block
-        raise_unless(done == limit or self.is_estimated, self._describe_missing_samples(done))
+        raise_unless(done == limit or self.has_estimated_length, self._describe_missing_samples(done))
 
     def read_frames(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `read_blocks` does,
@@ -122,7 +122,7 @@ class ClipReader:
     def check_end(self) -> None:
         """Raise OSError if the last sample of a FLAC file cannot be decoded. A truncated file is not recognisable from
         its header."""
-        if self.is_estimated or not 0 < self.frames < _UNKNOWN:
+        if self.has_estimated_length or not 0 < self.frames < _UNKNOWN:
             return
         try:
             self.file.seek(self.frames - 1)
@@ -219,17 +219,17 @@ def _open_clip_file(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 
 
 @contextmanager
-def _open_sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
+def _open_sound_file(file: BinaryIO, size_offset: int | None) -> Iterator[Any]:
     """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
-    `size_at`: offset in the file, in bytes, of a 32-bit size field that is zero because the size was unknown when the
+    `size_offset`: offset in the file, in bytes, of a 32-bit size field that is zero because the size was unknown when the
     header was written. In a copy of the file, the field gets the largest value, which libsndfile treats as an unknown
     size. None if there is no such field.
     """
-    if size_at is not None:
+    if size_offset is not None:
         file.seek(0)
         data = bytearray(file.read())
-        data[size_at : size_at + 4] = b"\xff" * 4
+        data[size_offset : size_offset + 4] = b"\xff" * 4
         with _open_in_memory(data) as memory, _open_sound_file(memory, None) as sound:
             yield sound
         return

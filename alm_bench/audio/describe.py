@@ -103,7 +103,7 @@ class DescribingAdapter(ForwardingAdapter):
         _check_result_count(len(outputs), len(asked), "outputs")
         answers = iter(outputs)
         return [
-            self._count_usage(
+            self._add_describing_usage(
                 self._add_extra_fields(next(answers), one.texts) if one.failure is None else one.failure, one.keys
             )
             for one in described
@@ -142,7 +142,7 @@ class DescribingAdapter(ForwardingAdapter):
 
     def _describe_batch(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
         """Return the descriptions of every request in `batch`, from the cache or from the listener."""
-        problems = [self.find_problem(request) or _find_decoding_problem(request) for request in batch]
+        problems = [self.find_problem(request) or _describe_missing_waves(request) for request in batch]
         rows = [
             [] if problem else [(self._build_cache_key(one), one) for one in self.build_description_requests(request)]
             for request, problem in zip(batch, problems, strict=True)
@@ -177,7 +177,7 @@ class DescribingAdapter(ForwardingAdapter):
                 failed[key] = self.build_failed_output(asked, output)
         return failed
 
-    def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
+    def _add_describing_usage(self, output: Output, keys: Sequence[str]) -> Output:
         """Add the token counts and costs of the describing calls to an output. `keys`: the cache keys of the item's
         descriptions. Each call is added to one output only."""
         calls = [self._uncounted_calls.pop(key) for key in keys if key in self._uncounted_calls]
@@ -223,7 +223,7 @@ def drop_usage(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if name not in USAGE}
 
 
-def _find_decoding_problem(request: Request) -> str | None:
+def _describe_missing_waves(request: Request) -> str | None:
     """Return an error message if a request has fewer waves (decoded audio) than clips, else None."""
     found, expected = len(request.waves), len(request.audio)
     return f"{expected} clips but {found} decoded waves" if found < expected else None

@@ -68,10 +68,10 @@ def _read_bytes(file: BinaryIO, offset: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _parse_size(declared: int, unknown: int) -> int | None:
-    """Return a declared size. Returns None for zero and for values from `unknown` on, which mean that the size is
+def _parse_size(declared: int, lowest_unknown: int) -> int | None:
+    """Return a declared size. Returns None for zero and for values from `lowest_unknown` on, which mean that the size is
     unknown."""
-    return declared if 0 < declared < unknown else None
+    return declared if 0 < declared < lowest_unknown else None
 
 
 def _find_riff_extent(file: BinaryIO, size: int, order: str) -> Extent | None:

@@ -100,10 +100,10 @@ def _count_needed_frames(sound: ClipReader, policy: AudioPolicy) -> int:
     return min(sound.frames, int((policy.seconds + _GUARD_SECONDS) * sound.rate))
 
 
-def _count_resampled_samples(frames: int, source: int, target: int) -> int:
-    """Return the number of samples that soxr returns for `frames` samples. `source` and `target` are sample rates in
+def _count_resampled_samples(frames: int, source_rate: int, target_rate: int) -> int:
+    """Return the number of samples that soxr returns for `frames` samples. `source_rate` and `target_rate` are sample rates in
     Hz."""
-    return (2 * frames * target + source) // (2 * source)
+    return (2 * frames * target_rate + source_rate) // (2 * source_rate)
 
 
 def _load_whole(
@@ -179,7 +179,7 @@ def _read_cropped_part(ref: AudioRef, sound: ClipReader, policy: AudioPolicy, fr
             wave[first : first + piece.size] = piece
         resampled_count += len(samples)
         # The position of a centre or random crop depends on the length; an estimated one is confirmed only at the end.
-        if resampled_count >= last and read < frames and (policy.crop == "first" or not sound.is_estimated):
+        if resampled_count >= last and read < frames and (policy.crop == "first" or not sound.has_estimated_length):
             sound.check_end()
             read = frames
             break
@@ -214,11 +214,11 @@ class _Resampler:
     """Resampler of a clip that is passed block by block. The result is the same as if the clip were resampled in one
     piece."""
 
-    def __init__(self, ref: AudioRef, source: int, target: int, channels: int) -> None:
-        """Create the resampler. `source` and `target` are sample rates in Hz, `ref` names the clip in errors."""
-        self._ref, self._source, self._target = ref, source, target
-        with _translate_resampling_errors(ref, source, target):
-            self._stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
+    def __init__(self, ref: AudioRef, source_rate: int, target_rate: int, channels: int) -> None:
+        """Create the resampler. `source_rate` and `target_rate` are sample rates in Hz, `ref` names the clip in errors."""
+        self._ref, self._source, self._target = ref, source_rate, target_rate
+        with _translate_resampling_errors(ref, source_rate, target_rate):
+            self._stream = soxr.ResampleStream(source_rate, target_rate, channels, dtype="float32", quality="HQ")
 
     def resample(self, samples: Samples, last: bool) -> Samples:
         """Resample the next block, shape (frames, channels). `last`: True for the clip's last block."""
@@ -234,44 +234,44 @@ def _check_minimum_duration(ref: AudioRef, seconds: float, policy: AudioPolicy) 
     return seconds
 
 
-def _select_channels(samples: Samples, policy: AudioPolicy, touched: list[PreprocessingStep]) -> Samples:
+def _select_channels(samples: Samples, policy: AudioPolicy, steps: list[PreprocessingStep]) -> Samples:
     """Select channels as the policy specifies. Returns shape (frames, channels) for `end_to_end`, else (frames, 1). The
-    step is appended to `touched`."""
+    step is appended to `steps`."""
     if samples.shape[1] == 1:
         return samples
     match policy.channels:
         case "first":
-            touched.append("first_channel")
+            steps.append("first_channel")
             return samples[:, :1]
         case "end_to_end":
-            touched.append("laid_end_to_end")
+            steps.append("laid_end_to_end")
             return samples
         case "mean_first_two":
             samples = samples[:, :2]
         case "mean":
             pass
-    touched.append("mixed_down")
+    steps.append("mixed_down")
     mixed: Samples = samples.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     return mixed
 
 
-def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samples:
-    """Resample a whole clip, shape (frames, channels). `source` and `target` are sample rates in Hz. Raises
+def _resample(ref: AudioRef, samples: Samples, source_rate: int, target_rate: int) -> Samples:
+    """Resample a whole clip, shape (frames, channels). `source_rate` and `target_rate` are sample rates in Hz. Raises
     AudioError."""
-    with _translate_resampling_errors(ref, source, target):
-        resampled: Samples = soxr.resample(np.ascontiguousarray(samples), source, target, quality="HQ")
+    with _translate_resampling_errors(ref, source_rate, target_rate):
+        resampled: Samples = soxr.resample(np.ascontiguousarray(samples), source_rate, target_rate, quality="HQ")
     if not resampled.size:
-        raise AudioError(f"clip {ref.id}: nothing is left of it at {target} Hz (it has {samples.shape[0]} samples)")
+        raise AudioError(f"clip {ref.id}: nothing is left of it at {target_rate} Hz (it has {samples.shape[0]} samples)")
     return _check_finite(ref, resampled)
 
 
 @contextmanager
-def _translate_resampling_errors(ref: AudioRef, source: int, target: int) -> Iterator[None]:
-    """Context manager that turns an error of soxr into an AudioError. `source` and `target` are sample rates in Hz."""
+def _translate_resampling_errors(ref: AudioRef, source_rate: int, target_rate: int) -> Iterator[None]:
+    """Context manager that turns an error of soxr into an AudioError. `source_rate` and `target_rate` are sample rates in Hz."""
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise AudioError(f"clip {ref.id}: cannot be resampled from {source} to {target} Hz ({error})") from error
+        raise AudioError(f"clip {ref.id}: cannot be resampled from {source_rate} to {target_rate} Hz ({error})") from error
 
 
 def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:
@@ -281,22 +281,22 @@ def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:
     return resampled
 
 
-def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[PreprocessingStep]) -> Wave:
+def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, steps: list[PreprocessingStep]) -> Wave:
     """Crop the wave to the policy's length. If the policy specifies a fixed length, pad or repeat shorter waves. Steps
-    are appended to `touched`."""
+    are appended to `steps`."""
     longest = _compute_max_samples(policy)
     if longest is None:
         return wave
     if (spare := wave.size - longest) > 0:
-        touched.append("cropped")
+        steps.append("cropped")
         start = _compute_crop_start(spare, policy, clip)
         return wave[start : start + longest].copy()  # a view would keep the whole clip in memory
     if policy.seconds is None or wave.size == longest or policy.short == "keep":
         return wave
     if policy.short == "repeat":
-        touched.append("repeated")
+        steps.append("repeated")
         return np.resize(wave, longest)
-    touched.append("padded")
+    steps.append("padded")
     return np.pad(wave, (0, longest - wave.size))
 
 

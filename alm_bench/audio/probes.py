@@ -17,25 +17,25 @@ LEVEL = 0.3
 """Peak amplitude of the probes."""
 
 
-def _make_tone(time: Wave) -> Wave:
+def _make_tone(sample_times: Wave) -> Wave:
     """Return a sine of 440 Hz at sample times in seconds."""
-    return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
+    return np.asarray(np.sin(2 * np.pi * 440 * sample_times), dtype=np.float32)
 
 
-def _make_noise(times: Wave) -> Wave:
+def _make_noise(sample_times: Wave) -> Wave:
     """Return white noise in -1..1, one sample per sample time. It is the same in every call."""
-    noise = create_item_generator("probe").standard_normal(times.size)
+    noise = create_item_generator("probe").standard_normal(sample_times.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 
 
-def _make_silence(times: Wave) -> Wave:
+def _make_silence(sample_times: Wave) -> Wave:
     """Return zeros, one per sample time."""
-    return np.zeros_like(times)
+    return np.zeros_like(sample_times)
 
 
-def _make_clicks(time: Wave) -> Wave:
+def _make_clicks(sample_times: Wave) -> Wave:
     """Return clicks of 2 ms, four per second, at sample times in seconds."""
-    return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
+    return np.asarray(sample_times % 0.25 < 0.002, dtype=np.float32)
 
 
 SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {

@@ -145,13 +145,13 @@ def _has_placeholder(command: tuple[str, ...], name: str) -> bool:
     return any(f"{{{name}}}" in part for part in command)
 
 
-def _find_program(program: str, text: str) -> str:
-    """Return the path of `program`. Raises UsageError, which quotes `text`, the value of `--speak`."""
+def _find_program(program: str, option_value: str) -> str:
+    """Return the path of `program`. Raises UsageError, which quotes `option_value`, the value of `--speak`."""
     found = shutil.which(program)
     if found is None:
         advice = " (Debian: apt-get install espeak-ng)" if program == ESPEAK else ""
         raise UsageError(
-            f"--speak {text}: there is no program {program!r}{advice}; expected {ESPEAK}, {ESPEAK}:VOICE or a command "
+            f"--speak {option_value}: there is no program {program!r}{advice}; expected {ESPEAK}, {ESPEAK}:VOICE or a command "
             "that writes a WAV file"
         )
     return found

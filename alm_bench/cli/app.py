@@ -90,7 +90,7 @@ def _handle_global_options(
     pass
 
 
-def _complete_commands(group: typer.Typer) -> None:
+def _add_options_and_help(group: typer.Typer) -> None:
     """Add the global options to every command of a group, and show arguments in its help text by their metavar only."""
     for one in (*group.registered_commands, group.registered_callback):
         if one is not None and one.callback is not None:
@@ -100,7 +100,7 @@ def _complete_commands(group: typer.Typer) -> None:
 
 
 for _group in (app, train.app, data.app, new.app):
-    _complete_commands(_group)
+    _add_options_and_help(_group)
 
 
 # Typer exports the errors that a command may raise, but not their base, which the parser itself raises.

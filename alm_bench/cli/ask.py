@@ -41,7 +41,7 @@ def ask(
     json_: common.Json = False,
 ) -> None:
     """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
-    from alm_bench.runner.inference import build_predict, predict_bisecting
+    from alm_bench.runner.inference import build_predict_function, predict_with_bisection
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
@@ -58,8 +58,8 @@ def ask(
         if ready.audio_error is not None:
             raise UsageError(ready.audio_error)
         with common.redirect_model_output():
-            predict = build_predict(adapter, Decoding(max_new_tokens=max_new_tokens))
-            (output,) = predict_bisecting(predict, [ready.request])
+            predict = build_predict_function(adapter, Decoding(max_new_tokens=max_new_tokens))
+            (output,) = predict_with_bisection(predict, [ready.request])
         if output.error is not None or output.text is None:
             raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
         if adapter.identity.note:

@@ -44,7 +44,7 @@ def caption_metrics(
     from alm_bench.cli.progress import CountProgress
     from alm_bench.data import read_captions
     from alm_bench.records.models import to_json
-    from alm_bench.reports.captions import build_caption_metrics
+    from alm_bench.reports.captions import build_caption_report
     from alm_bench.scoring.captions import compute_caption_scores
     from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
@@ -67,4 +67,4 @@ def caption_metrics(
         ]
         common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer, "weights": found.weights})
         return
-    print_blocks(build_caption_metrics(f"{len(items)} items of {file.name}", found))
+    print_blocks(build_caption_report(f"{len(items)} items of {file.name}", found))

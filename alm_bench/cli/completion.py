@@ -19,7 +19,7 @@ def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
     return sorted({name for name in names if name.startswith(incomplete)})
 
 
-def _complete_last_name(names: Iterable[str], incomplete: str) -> list[str]:
+def _complete_list_entry(names: Iterable[str], incomplete: str) -> list[str]:
     """Complete the last entry of the comma-separated list `incomplete`, with `names` that are not yet in it."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
@@ -36,7 +36,7 @@ def _list_task_names() -> list[str]:
 def complete_tasks(incomplete: str) -> list[str]:
     """Complete a comma-separated list of tasks and collections."""
     try:
-        return _complete_last_name(_list_task_names(), incomplete)
+        return _complete_list_entry(_list_task_names(), incomplete)
     except AlmBenchError:
         return []
 
@@ -92,7 +92,7 @@ def complete_metrics(incomplete: str) -> list[str]:
     from alm_bench.scoring.metrics import list_metric_specs
 
     try:
-        return _complete_last_name(
+        return _complete_list_entry(
             [name for name, spec in list_metric_specs().items() if spec.compute is not None], incomplete
         )
     except AlmBenchError:
@@ -118,7 +118,7 @@ def complete_conditions(incomplete: str) -> list[str]:
     except AlmBenchError:
         return []
     names = [name for cls in entries.values() for name in (cls.examples or (cls.kind,)) if name != CLEAN]
-    return _complete_last_name(names, incomplete)
+    return _complete_list_entry(names, incomplete)
 
 
 def complete_trackers(incomplete: str) -> list[str]:

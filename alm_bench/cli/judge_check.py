@@ -113,13 +113,13 @@ def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
                 "preset": one.judge.preset.name,
                 "version": one.judge.preset.version,
                 "prompt_hash": one.judge.preset.hash,
-                **to_json(one.judge.describe()),
+                **to_json(one.judge.create_notes()),
             }
             for key, one in found.outcomes.items()
         }
         common.print_json(build_judge_check_json(found.agreement, found.outcomes, found.kappa, notes, str(path)))
     else:
         print_blocks(build_judge_check(found.agreement, found.outcomes, found.kappa, path.name, details))
-    if found.failures is not None:
-        print_error(f"alm-bench: {found.failures}")
+    if found.failure_note is not None:
+        print_error(f"alm-bench: {found.failure_note}")
         raise typer.Exit(1)

@@ -114,12 +114,12 @@ def _print_effects(
     print_blocks(build_notes(found.effects for found in results))
 
 
-def _write_plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
+def _write_plot(results: "Sequence[AblationResult]", file: Path, model: str) -> None:
     """Write a plot of the effects to `file` and print its path. Without a score to plot, print only a note."""
     from alm_bench.reports.plots.files import write_ablation_picture
     from alm_bench.runner.conditions import create_condition
 
-    effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in measured}
+    effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in results}
     levels = {name: create_condition(name).level for found in effects.values() for name in found}
     written = write_ablation_picture(effects, levels, model, file)
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")

@@ -62,11 +62,11 @@ def guard_output() -> Iterator[None]:
             yield
             guarded.flush()
     except OutputError:
-        _discard(stream)
+        _discard_output(stream)
         raise
 
 
-def _discard(stream: TextIO) -> None:
+def _discard_output(stream: TextIO) -> None:
     """Redirect the stream's file descriptor to the null device, so that Python's flush at exit does not fail."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

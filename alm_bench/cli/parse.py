@@ -86,11 +86,11 @@ def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
     return options
 
 
-def _read_text(given: str | None) -> str:
-    """Return the text to parse: `given`, the content of the file that it names, or standard input for None and `-`."""
-    if given is None or given == "-":
+def _read_text(argument: str | None) -> str:
+    """Return the text to parse: `argument`, the content of the file that it names, or standard input for None and `-`."""
+    if argument is None or argument == "-":
         return sys.stdin.read()
-    return _read_file(Path(given)) if _is_file(given) else given
+    return _read_file(Path(argument)) if _is_file(argument) else argument
 
 
 def _is_file(value: str) -> bool:

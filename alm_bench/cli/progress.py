@@ -124,7 +124,7 @@ class PlainLines:
         self._begun.setdefault(name, (now, done))
         if self._printed is None:
             self._printed = now
-        line = self._format(name, done, total, note, now)
+        line = self._format_line(name, done, total, note, now)
         self._last = line
         if now - self._printed < EVERY_SECONDS:
             return
@@ -134,7 +134,7 @@ class PlainLines:
         else:
             print_progress(line)
 
-    def _format(self, name: str, done: int, total: int | None, note: str, now: float) -> str:
+    def _format_line(self, name: str, done: int, total: int | None, note: str, now: float) -> str:
         began, first = self._begun[name]
         count = self._unit.format(done) + ("" if total is None else f" of {self._unit.format(total)}")
         parts = [f"{count} {self._unit.name}"]

@@ -272,7 +272,7 @@ def _print_result(result: "SynthesisResult", options: "SynthesisOptions", json_:
             f"alm-bench: {len(spending.failures)} calls failed, the first: {spending.failures[0][:200]}; "
             "the same command repeats them"
         )
-    if spending.reached:
+    if spending.is_limit_reached:
         print_error(f"alm-bench: --max-cost {options.max_cost:g} is reached; the same command with more resumes")
-    if spending.failures or spending.reached:
+    if spending.failures or spending.is_limit_reached:
         raise typer.Exit(1)

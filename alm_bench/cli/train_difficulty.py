@@ -76,7 +76,7 @@ def difficulty(
     from alm_bench.train.difficulty import DrawnAnswerStore, build_pass_rates_path, measure_pass_rates, write_pass_rates
     from alm_bench.train.grpo_config import GrpoConfig
     from alm_bench.train.measured_rows import find_measured_stage, read_measured_rows
-    from alm_bench.train.report import draw_pass_rates
+    from alm_bench.train.report import plot_pass_rates
 
     recipe = load_config(config, parse_pairs(set_, "--set"))
     if to is not None and to.suffix.lower() != ".csv":
@@ -103,7 +103,7 @@ def difficulty(
         label = adapter.identity.label
     path = to or build_pass_rates_path(recipe.name, label)
     write_pass_rates(measured, path)
-    draw_pass_rates([one.pass_rate for one in measured], f"{recipe.name} · {label}", path.with_suffix(".png"))
+    plot_pass_rates([one.pass_rate for one in measured], f"{recipe.name} · {label}", path.with_suffix(".png"))
     _print_result(measured, path, label, json_)
 
 
@@ -121,19 +121,19 @@ def _get_recipe_adapter(recipe: "TrainConfig", model_arg: Sequence[str] | None) 
     return "mellow", [f"checkpoint={recipe.model.init}", *(model_arg or ())]
 
 
-def _print_result(measured: "Sequence[RowMeasurement]", path: Path, label: str, json_: bool) -> None:
+def _print_result(measurements: "Sequence[RowMeasurement]", path: Path, label: str, json_: bool) -> None:
     """Print how many rows have 0, 1, 2, ... right answers among the sampled ones, and the path of the table.
 
     `label` names the model.
     """
     from alm_bench.train.difficulty import count_rows_by_right_draws
 
-    counts = count_rows_by_right_draws(measured)
-    mean = sum(one.pass_rate for one in measured) / len(measured)
+    counts = count_rows_by_right_draws(measurements)
+    mean = sum(one.pass_rate for one in measurements) / len(measurements)
     if json_:
         common.print_json({"table": str(path), "model": label, "mean": mean, "rows_by_right_draws": counts})
         return
     draws = len(counts) - 1
-    print(f"{label}: {len(measured):,} rows, {draws} draws each, mean pass rate {mean:.3f}")
+    print(f"{label}: {len(measurements):,} rows, {draws} draws each, mean pass rate {mean:.3f}")
     print("rows by right draws: " + ", ".join(f"{right}/{draws}: {count:,}" for right, count in enumerate(counts)))
     print(f'table in {path}; name it in the recipe: [[data]] pass_rates = "{path}"')

@@ -59,12 +59,12 @@ class DiskCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                connection = self._open()
+                connection = self._create_connection()
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError:  # not a database, or one damaged by a crash of the machine
                 self.path.unlink(missing_ok=True)
-                connection = self._open()
+                connection = self._create_connection()
             try:
                 with connection:
                     yield connection
@@ -75,7 +75,7 @@ class DiskCache:
                 f"the cache {self.path} cannot be used ({error}): name another with ALM_BENCH_CACHE"
             ) from error
 
-    def _open(self) -> sqlite3.Connection:
+    def _create_connection(self) -> sqlite3.Connection:
         """Return a new connection to the file, with the table created if necessary."""
         connection = sqlite3.connect(self.path, timeout=SECONDS)
         try:

@@ -90,12 +90,12 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def format_similar_names(name: str, known: Iterable[str], limit: int = 20) -> str:
+def format_similar_names(name: str, known_names: Iterable[str], limit: int = 20) -> str:
     """Return a list of known names, as text for an error message: the `limit` names that are most similar to `name`."""
     from rapidfuzz import fuzz  # here, since most commands never fail
     from rapidfuzz.distance import OSA
 
-    names = sorted(set(known))
+    names = sorted(set(known_names))
     # WRatio finds names that contain the word, OSA those that differ by a slip such as two exchanged letters.
     ranked = sorted(names, key=lambda one: -(fuzz.WRatio(name, one) + 100 * OSA.normalized_similarity(name, one)))
     shown = ", ".join(ranked[:limit])

@@ -36,14 +36,14 @@ class Markdown(str):
     __slots__ = ()
 
 
-def escape_terminal(text: str, keep: str = "") -> str:
+def escape_terminal(text: str, kept_characters: str = "") -> str:
     """Return the text in one line, with characters that control a terminal made visible (`\\x1b`, `\\n`, `\\u202e`).
 
     Characters in `keep` are not changed.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or not _needs_escape(c) else _escape_character(c) for c in text)
+    return "".join(c if c in kept_characters or not _needs_escape(c) else _escape_character(c) for c in text)
 
 
 def _needs_escape(character: str) -> bool:
@@ -58,7 +58,7 @@ def _escape_character(character: str) -> str:
 
 def escape_lines(text: str) -> str:
     """Return a text of several lines, escaped as by `escape_terminal`. Newlines and tabs are not changed."""
-    return escape_terminal(text, keep="\n\t")
+    return escape_terminal(text, kept_characters="\n\t")
 
 
 def escape_markdown(text: str) -> str:
@@ -91,7 +91,7 @@ def escape_csv(value: Any) -> Any:
 
 @lru_cache(maxsize=4096)  # a table repeats its names in each of its lines
 def _escape_csv_text(text: str) -> str:
-    return ("'" if _is_formula(text) else "") + escape_terminal(text, keep="\t")
+    return ("'" if _is_formula(text) else "") + escape_terminal(text, kept_characters="\t")
 
 
 def _is_formula(text: str) -> bool:

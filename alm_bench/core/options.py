@@ -103,12 +103,12 @@ def parse_pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
     return dict(split_pair(value, flag) for value in values or ())
 
 
-def check_choice(value: str, known: Iterable[str], flag: str) -> str:
+def check_choice(value: str, known_values: Iterable[str], flag: str) -> str:
     """Return `value` if it is among the known values. Raises UsageError, which names the option `flag`, if it is
     not."""
-    known = list(known)
-    if value not in known:
-        raise UsageError(f"{flag} {value!r} is unknown; known: {format_similar_names(value, known)}")
+    known_values = list(known_values)
+    if value not in known_values:
+        raise UsageError(f"{flag} {value!r} is unknown; known: {format_similar_names(value, known_values)}")
     return value
 
 

@@ -39,14 +39,14 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Return the object of this name. Raises UsageError with the known names if there is none."""
         if name not in self.entries:
-            raise UsageError(self.describe_unknown(name, self.entries))
+            raise UsageError(self.build_unknown_name_message(name, self.entries))
         return self.entries[name]
 
-    def describe_unknown(self, name: str, known: Iterable[str]) -> str:
+    def build_unknown_name_message(self, name: str, known_names: Iterable[str]) -> str:
         """Return the error message for an unknown name, with the most similar names and, for a broken plug-in, the
         reason."""
         reason = f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
-        return f"unknown {self.kind} {name!r}{reason}; known: {format_similar_names(name, known)}"
+        return f"unknown {self.kind} {name!r}{reason}; known: {format_similar_names(name, known_names)}"
 
 
 def load_registry(

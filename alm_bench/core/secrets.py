@@ -142,11 +142,11 @@ def _unquote(word: str) -> str:
         return word
 
 
-def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
-    """Return the value with every occurrence of the texts `secrets` replaced by `by`, also within lists and
+def replace_secrets(value: Any, secrets: Iterable[str], replacement: str = HIDDEN) -> Any:
+    """Return the value with every occurrence of the texts `secrets` replaced by `replacement`, also within lists and
     mappings."""
     ordered = sorted(secrets, key=len, reverse=True)  # longer ones first, since one may begin with another
-    return _apply_to_texts(value, lambda text: _replace_texts(text, ordered, by)) if ordered else value
+    return _apply_to_texts(value, lambda text: _replace_texts(text, ordered, replacement)) if ordered else value
 
 
 def _apply_to_texts(value: Any, change: Callable[[str], str]) -> Any:
@@ -159,9 +159,9 @@ def _apply_to_texts(value: Any, change: Callable[[str], str]) -> Any:
     return [_apply_to_texts(part, change) for part in value] if isinstance(value, list) else value
 
 
-def _replace_texts(text: str, secrets: Iterable[str], by: str) -> str:
+def _replace_texts(text: str, secrets: Iterable[str], replacement: str) -> str:
     for secret in secrets:
-        text = text.replace(secret, by)
+        text = text.replace(secret, replacement)
     return text
 
 

@@ -82,14 +82,14 @@ class _PartialFile:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def read_resumable_note(self, url: str, checked: bool) -> dict[str, Any]:
+    def read_resumable_note(self, url: str, has_checksum: bool) -> dict[str, Any]:
         """Return the description of the partial file if the download can be resumed, else an empty dictionary.
 
         It can be resumed if it belongs to the same `url`, and if a change of the remote file since then would be
-        detected: by the server's ETag or modification date, or by a checksum at the end (`checked` is True).
+        detected: by the server's ETag or modification date, or by a checksum at the end (`has_checksum` is True).
         """
         note = self.read_note()
-        marked = note.get("etag") or note.get("modified") or checked
+        marked = note.get("etag") or note.get("modified") or has_checksum
         known = note.get("url") == url and isinstance(note.get("total"), int)
         return note if known and marked and 0 < self.size() <= note["total"] else {}
 
@@ -172,21 +172,21 @@ class Fetcher:
             except (FetchError, ValueError, KeyError, TypeError):
                 return {}
 
-    def _complete_part(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> bool:
+    def _complete_part(self, url: str, part: _PartialFile, has_checksum: bool, size: int | None) -> bool:
         """Download until the partial file is complete, with retries. Return True if it began with bytes of an earlier
-        call. `checked` is True if the complete file is verified against a checksum."""
-        resumed = bool(part.read_resumable_note(url, checked))
+        call. `has_checksum` is True if the complete file is verified against a checksum."""
+        resumed = bool(part.read_resumable_note(url, has_checksum))
         best, tries = part.size(), 0
         while True:
             try:
-                self._try_download(url, part, checked, size)
+                self._try_download(url, part, has_checksum, size)
                 return resumed
             except _TemporaryError as failure:
                 done = part.size()
                 tries = 1 if done > best else tries + 1
                 best = max(best, done)
                 self._wait_or_give_up(
-                    url, failure, tries, "what came is kept: " if part.read_resumable_note(url, checked) else ""
+                    url, failure, tries, "what came is kept: " if part.read_resumable_note(url, has_checksum) else ""
                 )
 
     def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
@@ -202,10 +202,10 @@ class Fetcher:
             raise FetchError(f"{url}: {failure}{asked}; {kept}run the same command again later")
         self.pause(pause)
 
-    def _try_download(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> None:
-        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed. `checked`
+    def _try_download(self, url: str, part: _PartialFile, has_checksum: bool, size: int | None) -> None:
+        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed. `has_checksum`
         is True if the complete file is verified against a checksum."""
-        note = part.read_resumable_note(url, checked)
+        note = part.read_resumable_note(url, has_checksum)
         start = part.size() if note else 0
         if note and start == note["total"]:
             return
@@ -278,7 +278,7 @@ class Fetcher:
             yield response
 
 
-def _get_response(where: str, headers: Mapping[str, str]) -> "requests.Response":
+def _get_response(url: str, headers: Mapping[str, str]) -> "requests.Response":
     """Request a URL, follow redirects and return the response with its body unread. Raises the exceptions of requests,
     and FetchError for a redirect to plain HTTP and for too many redirects.
 
@@ -291,7 +291,7 @@ def _get_response(where: str, headers: Mapping[str, str]) -> "requests.Response"
         def get_redirect_target(self, resp: requests.Response) -> None:
             """Return None, so that requests does not handle the redirect."""
 
-    address = where
+    address = url
     with Session() as session:
         for _ in range(MAX_REDIRECTS):
             response = session.get(address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
@@ -301,8 +301,8 @@ def _get_response(where: str, headers: Mapping[str, str]) -> "requests.Response"
             response.close()
             before, address = address, urljoin(address, target)
             if urlsplit(before).scheme == "https" and urlsplit(address).scheme != "https":
-                raise FetchError(f"{where}: it redirects from https to {address}: anyone could change what comes")
-    raise FetchError(f"{where}: it redirects more than {MAX_REDIRECTS} times")
+                raise FetchError(f"{url}: it redirects from https to {address}: anyone could change what comes")
+    raise FetchError(f"{url}: it redirects more than {MAX_REDIRECTS} times")
 
 
 def _read_short_body(response: "requests.Response") -> bytes:

@@ -65,8 +65,8 @@ class ParquetRow:
         return AudioRef(id, self.clip_reader.path, self.clip_reader)
 
 
-def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "context") -> Iterator[ParquetRow]:
-    """Yield the rows of all files in order. `clip` names the struct column {bytes, path} that contains the clips.
+def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip_column: str = "context") -> Iterator[ParquetRow]:
+    """Yield the rows of all files in order. `clip_column` names the struct column {bytes, path} that contains the clips.
 
     Memory holds the values of one parquet row group and, once clips are decoded, two row groups of clips. If clips are
     decoded in file order, each row group is read once. Raises DataError if a file is not parquet or lacks one of
@@ -74,9 +74,9 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
     """
     for path in paths:
         with _convert_parquet_errors(path), _open_file(path) as file:
-            _check_columns(path, file.schema_arrow, [*columns, clip], clip)
+            _check_columns(path, file.schema_arrow, [*columns, clip_column], clip_column)
             for group in range(file.num_row_groups):
-                yield from _iterate_rows(path, file, group, clip)
+                yield from _iterate_rows(path, file, group, clip_column)
 
 
 def read_clip_column(
@@ -102,13 +102,13 @@ def list_parquet_files(folder: Path) -> tuple[Path, ...]:
     return ()
 
 
-def _iterate_rows(path: Path, file: Any, group: int, clip: str) -> Iterator[ParquetRow]:
-    values = [name for name in file.schema_arrow.names if name != clip]
-    named = any(field.name == "path" for field in file.schema_arrow.field(clip).type)
+def _iterate_rows(path: Path, file: Any, group: int, clip_column: str) -> Iterator[ParquetRow]:
+    values = [name for name in file.schema_arrow.names if name != clip_column]
+    named = any(field.name == "path" for field in file.schema_arrow.field(clip_column).type)
     table = file.read_row_group(group, columns=values)
-    names = _read_struct_field(file, group, clip, "path").to_pylist() if named else [None] * table.num_rows
+    names = _read_struct_field(file, group, clip_column, "path").to_pylist() if named else [None] * table.num_rows
     for row, (cells, name) in enumerate(zip(table.to_pylist(), names, strict=True)):
-        yield ParquetRow(cells, name, _ClipReader(path, clip, group, row))
+        yield ParquetRow(cells, name, _ClipReader(path, clip_column, group, row))
 
 
 @functools.lru_cache(maxsize=_MAX_CACHED_GROUPS)
@@ -136,15 +136,15 @@ def _open_file(path: Path) -> Any:
     return pyarrow.parquet.ParquetFile(path)
 
 
-def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
+def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip_column: str) -> None:
     import pyarrow as pa
 
     missing = [column for column in columns if column not in schema.names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}; found {format_similar_names(missing[0], schema.names)}")
-    kind = schema.field(clip).type
+    kind = schema.field(clip_column).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
-        raise DataError(f"{path}: column {clip!r} is {kind}, expected a struct with the clip's bytes")
+        raise DataError(f"{path}: column {clip_column!r} is {kind}, expected a struct with the clip's bytes")
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def check_can_unpack(name: str) -> None:
             raise FetchError(f"{name} needs py7zr: pip install 'alm-bench[data]', then run the same command") from error
 
 
-def unpack(archive: Path, folder: Path, members: str, tell: ProgressCallback) -> dict[str, int]:
+def unpack(archive: Path, folder: Path, members: str, report_progress: ProgressCallback) -> dict[str, int]:
     """Unpack the members whose base names match the glob pattern `members` into `folder`. Returns their sizes in bytes
     by base name.
 
@@ -60,7 +60,7 @@ def unpack(archive: Path, folder: Path, members: str, tell: ProgressCallback) ->
     with translate_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
     with _convert_archive_errors(archive), translate_write_errors(folder, OPTION):
-        return _UNPACKERS[_find_suffix(archive.name) or ".zip"](archive, folder, members, tell)
+        return _UNPACKERS[_find_suffix(archive.name) or ".zip"](archive, folder, members, report_progress)
 
 
 def _find_suffix(name: str) -> str | None:
@@ -124,9 +124,9 @@ def _get_base_name(name: str) -> str:
 class _Progress:
     """Counter of unpacked bytes. It reports every change to a callback."""
 
-    def __init__(self, name: str, total: int, tell: ProgressCallback) -> None:
+    def __init__(self, name: str, total: int, report_progress: ProgressCallback) -> None:
         self.done = 0
-        self.name, self.total, self.tell = name, total, tell
+        self.name, self.total, self.tell = name, total, report_progress
 
     def add(self, count: int) -> None:
         self.done += count
@@ -147,27 +147,27 @@ def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _P
     return todo
 
 
-def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
+def _unpack_zip(archive: Path, folder: Path, pattern: str, report_progress: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a zip archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
         found = [Member(info.filename, _get_base_name(info.filename), info.file_size) for info in infos]
         selected = _select_members(archive, found, pattern)
-        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        progress = _Progress(archive.name, sum(member.size for member in selected), report_progress)
         for member in _find_missing_members(selected, folder, progress):
             with file.open(member.name) as source:
                 copy_stream(source, folder / member.base_name, member.size, progress.add)
     return {member.base_name: member.size for member in selected}
 
 
-def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
+def _unpack_tar(archive: Path, folder: Path, pattern: str, report_progress: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a tar archive. Returns their sizes in bytes by base name, as `unpack` does."""
     with gzip.open(archive) as stream, _convert_gzip_errors(), tarfile.open(fileobj=stream) as file:
         found = [Member(info.name, _get_base_name(info.name), info.size) for info in file.getmembers() if info.isfile()]
         while stream.read(PIECE):  # the checksum of all members is at the end of the file
             pass
         selected = _select_members(archive, found, pattern)
-        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        progress = _Progress(archive.name, sum(member.size for member in selected), report_progress)
         for member in _find_missing_members(selected, folder, progress):  # in the archive's order, read forwards
             source = file.extractfile(member.name)
             assert source is not None  # it is a regular file
@@ -192,8 +192,8 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
     from py7zr.io import Py7zIO, WriterFactory
 
     class MemberWriter(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
-        def __init__(self, place: Path) -> None:
-            self.place, self.part = place, place.with_name(f"{place.name}.part")
+        def __init__(self, path: Path) -> None:
+            self.place, self.part = path, path.with_name(f"{path.name}.part")
             self.file = self.part.open("wb")
 
         def write(self, s: bytes | bytearray) -> int:
@@ -241,7 +241,7 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
     return MemberWriterFactory()
 
 
-def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: ProgressCallback) -> dict[str, int]:
+def _unpack_7z(archive: Path, folder: Path, pattern: str, report_progress: ProgressCallback) -> dict[str, int]:
     """Unpack the matching members of a 7z archive. Returns their sizes in bytes by base name, as `unpack` does."""
     import py7zr
 
@@ -249,7 +249,7 @@ def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: ProgressCallback
         infos = [info for info in file.list() if info.is_file and not info.is_symlink]
         found = [Member(info.filename, _get_base_name(info.filename), info.uncompressed) for info in infos]
         selected = _select_members(archive, found, pattern)
-        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        progress = _Progress(archive.name, sum(member.size for member in selected), report_progress)
         todo = _find_missing_members(selected, folder, progress)
         writers = _create_writer_factory(folder, progress)
         try:

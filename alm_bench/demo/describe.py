@@ -32,18 +32,18 @@ def write_captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
     return [_build_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
 
 
-def _build_caption(scene: Scene, link: str, opening: str, turn: int) -> str:
-    """Return caption number `turn` of a scene.
+def _build_caption(scene: Scene, link: str, opening: str, caption_index: int) -> str:
+    """Return caption number `caption_index` of a scene.
 
     `link` joins the first event and the others; `opening` is the template of the sentence.
     """
     clauses = [describe_event(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
     merged = [part for i, part in enumerate(clauses) if not i or part != clauses[i - 1]]
-    if turn == 4 and len(merged) > 1:
+    if caption_index == 4 and len(merged) > 1:
         text = opening.format(", ".join(merged[:-1]) + " and " + merged[-1])
     elif len(merged) == 1:
         text = opening.format(
-            merged[0] + ("", " for a while", " alone", " and nothing else happens", " once more")[turn]
+            merged[0] + ("", " for a while", " alone", " and nothing else happens", " once more")[caption_index]
         )
     else:
         text = opening.format(merged[0] + link + " and then ".join(merged[1:]))
@@ -78,7 +78,7 @@ def _describe_sequence(scene: Scene) -> str:
     return f"{course}; {texture} {floor}"
 
 
-def _list_domains(scene: Scene) -> str:
+def _describe_domains(scene: Scene) -> str:
     """Return the domains of a scene's events in words, such as `everyday sounds and music`."""
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
     heard = {FAMILIES[get_family(event.type)].domain for event in scene.events}
@@ -92,14 +92,14 @@ def describe_difference(first: Scene, second: Scene, tier: Tier) -> str:
         return f"Audio 1 has {a}, while Audio 2 has {b}."
     if tier == "sentence":
         return (
-            f"The first audio holds {_list_domains(first)}, namely {a}, "
-            f"whereas the second audio holds {_list_domains(second)}, namely {b}."
+            f"The first audio holds {_describe_domains(first)}, namely {a}, "
+            f"whereas the second audio holds {_describe_domains(second)}, namely {b}."
         )
     shared = [name for name in _list_names(first) if name in _list_names(second)]
     common = f"Both contain {_join_list(shared)}" if shared else "They have no sound in common"
     return (
-        f"The first audio holds {_list_domains(first)}: {a}. {_describe_sequence(first)}. "
-        f"The second audio holds {_list_domains(second)}: {b}. {_describe_sequence(second)}. {common}."
+        f"The first audio holds {_describe_domains(first)}: {a}. {_describe_sequence(first)}. "
+        f"The second audio holds {_describe_domains(second)}: {b}. {_describe_sequence(second)}. {common}."
     )
 
 

@@ -37,18 +37,18 @@ def _split_into_cycles(clips: int) -> list[int]:
     return [4] * ((clips - sum(extra)) // 4) + extra
 
 
-def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
+def _draw_profiles(rng: random.Random, length: int, sentence_count: int) -> list[_Profile]:
     """Draw one profile per clip of a cycle of `length` clips. No event family occurs twice in the cycle.
 
-    A profile has `rows` sentences, drawn from those of its event types. It has two event types, or one if `rows` is 1.
+    A profile has `sentence_count` sentences, drawn from those of its event types. It has two event types, or one if `sentence_count` is 1.
     """
-    width = 1 if rows == 1 else 2
+    width = 1 if sentence_count == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
     drawn = []
     for _ in range(length):
         kinds = tuple(rng.choice(list_family_types(next(families))) for _ in range(width))
         sentences = [sentence for kind in kinds for sentence in kind.hypotheses]
-        drawn.append(_Profile(kinds, tuple(rng.sample(sentences, rows))))
+        drawn.append(_Profile(kinds, tuple(rng.sample(sentences, sentence_count))))
     return drawn
 
 
@@ -85,13 +85,13 @@ class Hypotheses:
 
 
 def iterate_hypotheses(
-    split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
+    split: str, clips: int, *, folder: str, name_format: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
 ) -> Iterator[Hypotheses]:
     """Yield the hypotheses about `clips` clips, whose paths lie in `folder`. Each clip has `per_clip` (1 to 6)
     hypotheses per label. Clips are yielded cycle by cycle (see the module), so that the labels are also balanced in any
     number of complete cycles from the start.
 
-    `name` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3 clips.
+    `name_format` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3 clips.
     """
     for number, length in enumerate(_split_into_cycles(clips)):
         key = ("entailment", folder, split, seed, number)
@@ -99,6 +99,6 @@ def iterate_hypotheses(
         profiles = _draw_profiles(rng, length, per_clip)
         for i in range(length):
             true, plausible, false = (profiles[(i + step) % length] for step in range(3))
-            path = f"{folder}/{name.format(hash_name(*key, i))}"
+            path = f"{folder}/{name_format.format(hash_name(*key, i))}"
             scene = _build_scene(rng, true, plausible, false)
             yield Hypotheses(path, scene, true.sentences, plausible.sentences, false.sentences)

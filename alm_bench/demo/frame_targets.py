@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alm_bench.demo.scene import SECONDS, Event, Scene
-from alm_bench.demo.vocabulary import TAGS, get_rate
+from alm_bench.demo.vocabulary import TAGS, get_unit_rate
 
 UNITS = (1, 2, 3, 4, 5)
 MAX_UNIT_RATE = 3.5
@@ -50,7 +50,7 @@ def _list_columns(event: Event) -> list[int]:
 def _list_unit_starts(event: Event) -> list[float]:
     """Return the start of each unit of an event in seconds; empty if the units are faster than
     MAX_UNIT_RATE or the event has none."""
-    pace = get_rate(event.type) * event.tempo
+    pace = get_unit_rate(event.type) * event.tempo
     return [event.onset + i / pace for i in range(event.repeats)] if 0 < pace <= MAX_UNIT_RATE else []
 
 

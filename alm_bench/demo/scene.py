@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alm_bench.demo.vocabulary import EVENT_TYPES, TAGS, get_rate
+from alm_bench.demo.vocabulary import EVENT_TYPES, TAGS, get_unit_rate
 
 WORLD = "demo-1"
 """Version of the demo scenes. Increase it with any change that alters a scene, a question or an audio sample."""
@@ -97,7 +97,7 @@ def draw_factor(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float =
 def build_event(
     tag: str,
     onset: float,
-    room: float,
+    max_duration: float,
     *,
     gain: float = 0.0,
     pitch: float = 1.0,
@@ -107,14 +107,14 @@ def build_event(
     """Return an event that starts at `onset` seconds.
 
     A unit is one bark, knock or note. The event has exactly `repeats` units if that is given, whatever their duration.
-    Otherwise it has as many complete units as fit into `room` seconds, at least one. A continuous sound lasts `room`
+    Otherwise it has as many complete units as fit into `max_duration` seconds, at least one. A continuous sound lasts `max_duration`
     seconds. The event is cut at the end of the clip.
     """
-    pace = get_rate(tag) * tempo
+    pace = get_unit_rate(tag) * tempo
     if pace:
-        repeats = max(1, int(room * pace + 1e-6)) if repeats is None else repeats
-        room = repeats / pace
-    length = min(room, SECONDS - onset)
+        repeats = max(1, int(max_duration * pace + 1e-6)) if repeats is None else repeats
+        max_duration = repeats / pace
+    length = min(max_duration, SECONDS - onset)
     return Event(tag, round(onset, 3), round(length, 3), gain, pitch, tempo, repeats or 0)
 
 

@@ -74,9 +74,9 @@ def build_row(
     }
 
 
-def compose_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
-    """Return caption number `turn` (modulo CAPTIONS) of the clip at `path`."""
-    return write_captions(scenes[path], path)[turn % CAPTIONS]
+def compose_caption(scenes: dict[str, Scene], path: str, caption_index: int = 0) -> str:
+    """Return caption number `caption_index` (modulo CAPTIONS) of the clip at `path`."""
+    return write_captions(scenes[path], path)[caption_index % CAPTIONS]
 
 
 def _format_option(choices: Sequence[str], gold: int) -> str:
@@ -135,7 +135,7 @@ def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
     )
 
 
-def _create_planted_row(dataset: DatasetRows, item: Question, path: str, shortcut: float, *key: object) -> Row:
+def _create_shortcut_row(dataset: DatasetRows, item: Question, path: str, shortcut: float, *key: object) -> Row:
     """Build a multiple-choice row, whose wording may point to its answer. `shortcut` is the share of such rows, `key`
     seeds the draw. If `shortcut` is not 0, the row has the key `leaks`: True if this row is one of them."""
     asked, leaks = plant_shortcut(item, shortcut, *key)
@@ -156,7 +156,7 @@ def _add_question_rows(
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
     dataset.rows += [
-        _create_planted_row(dataset, item, name_clip(item, folder), shortcut, split, seed)
+        _create_shortcut_row(dataset, item, name_clip(item, folder), shortcut, split, seed)
         for item in [*items, *further]
     ]
     dataset.rows += [

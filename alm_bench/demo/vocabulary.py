@@ -218,7 +218,7 @@ def get_family(tag: str) -> str:
     return tag[:-1] if is_ambiguous(tag) else EVENT_TYPES[tag].family
 
 
-def get_rate(tag: str) -> float:
+def get_unit_rate(tag: str) -> float:
     """Return the number of units (barks, knocks, notes) per second at tempo 1; 0 for a continuous sound. The rate of an
     ambiguous sound is the lowest rate above 0 in its family."""
     if not is_ambiguous(tag):

@@ -13,7 +13,7 @@ from alm_bench.core.files import write_atomically
 from alm_bench.html_report.ablations import build_ablation_view, find_ablations
 from alm_bench.html_report.clips import ClipLibrary
 from alm_bench.html_report.events import ReportEvents, collect_events
-from alm_bench.html_report.selection import ClipChoice, select_items
+from alm_bench.html_report.selection import ClipChoice, select_embedded_items
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.records.store import read_header, read_records
@@ -87,10 +87,10 @@ def write_report(folders: Sequence[Path], path: Path, options: ReportOptions | N
     """Read the finished runs in `folders` and write their report to `path`. Raises UsageError and StoreError."""
     if not folders:
         raise UsageError("report takes at least one run, found none")
-    return write_page([read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions())
+    return write_report_page([read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions())
 
 
-def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) -> WrittenReport:
+def write_report_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) -> WrittenReport:
     """Write the report of runs that have been read to `path`. Raises UsageError and StoreError."""
     choice = ClipChoice.read(options.clips)
     library = ClipLibrary(options.data)
@@ -98,7 +98,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     probes = library.add_probes() if checked else {}
     for run in runs:
         library.add_run(run)
-    chosen = [*probes.values(), *library.find_clips(runs, select_items(runs, choice))]
+    chosen = [*probes.values(), *library.find_clips(runs, select_embedded_items(runs, choice))]
     library.embed(chosen, round(options.mb * 1e6))
     beside = path.with_name(path.stem + "_clips") if options.folder else None
     written = 0 if beside is None else library.write_other_clips(beside)

@@ -46,7 +46,7 @@ def _get_settings(run: ReportRun) -> tuple[Any, ...]:
     )
 
 
-def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
+def build_ablation_view(clean: ReportRun, runs_by_condition: dict[str, list[ReportRun]]) -> dict[str, Any]:
     """Return the data for the page's section on an ablation: its title, tables of effects, notes and chart, and the
     names of the runs whose clips are played side by side.
 
@@ -55,7 +55,7 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}
     reasoning: dict[str, Sequence[Sequence[Record]]] = {}
-    for name, repeats in changed.items():
+    for name, repeats in runs_by_condition.items():
         condition = _read_condition(name)
         levels[name] = None if condition is None else condition.level
         if clean.task is None or condition is None:
@@ -72,7 +72,7 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
     if clean.task is not None:
         found |= compute_reasoning_effects(clean.task, clean.records, reasoning)
     blocks = build_ablation_report(clean.summary.task, clean.model, found, picked, details=True)
-    addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
+    addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in runs_by_condition.items()}
     addresses["clean"] = make_address("items", run=clean.summary.run)
     tables = [link_table(block, _make_condition_link(block, addresses)) for block in blocks if isinstance(block, Table)]
     overall = {name: groups["all"]["all"] for name, groups in found.items()}
@@ -84,7 +84,7 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
         "chart": build_condition_chart(clean.summary.task, clean.model, overall, levels, addresses),
         "data": {
             "clean": clean.summary.run,
-            "changed": [run.summary.run for repeats in changed.values() for run in repeats],
+            "changed": [run.summary.run for repeats in runs_by_condition.values() for run in repeats],
         },
     }
 

@@ -40,7 +40,7 @@ class ClipChoice:
         return ClipChoice(() if "none" in kinds else tuple(dict.fromkeys(kinds)), sample)
 
 
-def select_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
+def select_embedded_items(runs: Sequence[ReportRun], choice: ClipChoice) -> list[Item]:
     """Return the items whose clips are embedded, in the order in which they fill the budget.
 
     If a task has clean runs, only these determine which of its items are wrong or changed, since most answers are wrong

@@ -53,7 +53,7 @@ def build_labelled_item(number: int, answer: LabelledAnswer) -> JudgeItem:
     )
 
 
-def judge_labelled(
+def judge_labelled_answers(
     judge: Judge,
     answers: Sequence[LabelledAnswer],
     budget: Budget | None = None,

@@ -12,7 +12,7 @@ from alm_bench.core.foreign import dump_json, parse_json, replace_surrogates
 from alm_bench.core.usage import COST, USAGE, parse_money
 from alm_bench.runner.budget import Budget, iterate_within_budget
 from alm_bench.runner.executors.local import call_stream
-from alm_bench.runner.inference import build_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict_function, predict_with_bisection
 
 BATCH = 8
 """Number of prompts that a judge in this process gets at once."""
@@ -77,7 +77,7 @@ def find_cached_replies(calls: Sequence[JudgeCall], cache: DiskCache) -> dict[st
     return found
 
 
-def ask(
+def fetch_replies(
     adapter: Adapter,
     calls: Sequence[JudgeCall],
     max_new_tokens: int,
@@ -104,7 +104,7 @@ def ask(
                 if reply.error is None:
                     cache.put(key, _dump_entry(reply))
                 replies[key] = reply
-                budget.add_cost(reply.usage.get(COST), estimated=bool(reply.usage.get("estimated_calls")))
+                budget.add_cost(reply.usage.get(COST), is_estimate=bool(reply.usage.get("estimated_calls")))
                 observe(1)
     except AlmBenchError as error:  # the judge is down, or its code is broken: what it has said is kept
         failure = describe_error(error)
@@ -122,12 +122,12 @@ def _stream_answers(
         for together in call_stream(adapter, iterate_within_budget(budget, requests), decoding):
             yield from ((request.id, output) for request, output in together)
         return
-    predict = build_predict(adapter, decoding)
+    predict = build_predict_function(adapter, decoding)
     for start in range(0, len(requests), BATCH):
-        if budget.reached:
+        if budget.is_exhausted:
             return
         batch = requests[start : start + BATCH]
-        yield from ((one.id, output) for one, output in zip(batch, predict_bisecting(predict, batch), strict=True))
+        yield from ((one.id, output) for one, output in zip(batch, predict_with_bisection(predict, batch), strict=True))
 
 
 def _read_output(output: Output) -> Reply:

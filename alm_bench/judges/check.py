@@ -63,7 +63,7 @@ class JudgeCheck:
     """Cohen's kappa of two judges' verdicts (right or wrong), by the names of both judges."""
 
     @property
-    def failures(self) -> str | None:
+    def failure_note(self) -> str | None:
         """One line about failed calls; None if none failed."""
         failed = [f"{one.errors} by {one.judge.label}" for one in self.outcomes.values() if one.errors]
         return f"verdicts missing: {', '.join(failed)}; the same command asks for these alone" if failed else None
@@ -121,7 +121,7 @@ def check_judges(
         elif pairs:
             agreements[key] = _compare_pairs(pairs, judgements)
         else:
-            agreements[key] = _measure_agreement(JudgedAnswers(judge, answers, judgements), source)
+            agreements[key] = _measure_and_store_agreement(JudgedAnswers(judge, answers, judgements), source)
     labelled = sum(pair.votes != 0 for pair in pairs) or sum(answer.label is not None for answer in answers)
     clips: set[Hashable] = {pair.clip for pair in pairs} or {
         _get_cluster(number, answer) for number, answer in enumerate(answers)
@@ -175,7 +175,7 @@ def _compare_pairs(pairs: Sequence[CaptionPair], judgements: Sequence[Judgement]
     )
 
 
-def _measure_agreement(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
+def _measure_and_store_agreement(judged: JudgedAnswers, source: Path) -> AnswerAgreement:
     """Return a judge's agreement with people, and store it, so that tables of later runs can show it.
 
     `source` is the labelled file. Nothing is stored if no answer has a verdict.

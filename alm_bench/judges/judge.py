@@ -7,7 +7,7 @@ from statistics import median
 from alm_bench.core import Adapter, Decoding, Estimate, Request
 from alm_bench.core.files import hash_json
 from alm_bench.core.secrets import hide_secrets
-from alm_bench.judges.calls import JudgeCall, Reply, ask, build_call, find_cached_replies, open_cache
+from alm_bench.judges.calls import JudgeCall, Reply, fetch_replies, build_call, find_cached_replies, open_cache
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 from alm_bench.records.judgement import Judgement, JudgementStatus, JudgeNotes, build_judge_key
 from alm_bench.runner.budget import Budget
@@ -51,7 +51,7 @@ class Judge:
         """Name of the judge with its prompt (`Judgement.key`)."""
         return build_judge_key(self.label, self.identity, self.preset.name, self.preset.hash)
 
-    def describe(self) -> JudgeNotes:
+    def create_notes(self) -> JudgeNotes:
         """Return what a run stores about the judge, without calibration and labels."""
         known = hide_secrets(asdict(self.adapter.identity))
         settings = {name: known[name] for name in ("family", "weights", "dtype", "settings") if known[name]}
@@ -73,7 +73,7 @@ class Judge:
             done += arrived
             observe(done, total)
 
-        replies = ask(self.adapter, calls, self.preset.max_new_tokens, budget, report_arrivals) if calls else {}
+        replies = fetch_replies(self.adapter, calls, self.preset.max_new_tokens, budget, report_arrivals) if calls else {}
         for reply in replies.values():
             for name, value in reply.usage.items():
                 self.usage[name] = self.usage.get(name, 0) + value
@@ -115,10 +115,10 @@ class Judge:
 
     def _read_repeat(self, item: JudgeItem, replies: "Sequence[Reply]") -> Verdict:
         """Return the verdict of one repeat, from the replies to all prompts about an item."""
-        verdicts = [self._read(reply) for reply in replies]
+        verdicts = [self._read_verdict(reply) for reply in replies]
         return self.preset.combine(item, verdicts, [reply.text or "" for reply in replies])
 
-    def _read(self, reply: "Reply") -> Verdict:
+    def _read_verdict(self, reply: "Reply") -> Verdict:
         """Return the verdict in a reply. A refusal or an unreadable reply gives a verdict with a `problem`."""
         if reply.text is None:
             return Verdict(problem=REFUSED, reason=reply.refusal)

@@ -17,14 +17,14 @@ from alm_bench.judges.calibration import (
     build_calibration,
     build_labelled_item,
     find_calibration,
-    judge_labelled,
+    judge_labelled_answers,
     match_labels,
     store_calibration,
 )
 from alm_bench.judges.judge import Judge, Observe, forecast_calls
 from alm_bench.judges.labels import read_labels
 from alm_bench.judges.load import JudgeOptions, ModelIdentity, open_judges, refuse_own_judge, split_judge
-from alm_bench.judges.run_items import count_failures_by_reason, describe_unsuitable, judge_records, select_records
+from alm_bench.judges.run_items import count_failures_by_reason, explain_unsuitable_preset, judge_records, select_records
 from alm_bench.plugins import catalogue
 from alm_bench.records.judgement import JudgeNotes
 from alm_bench.records.models import StoredIdentity
@@ -116,7 +116,7 @@ class Jury:
             if select_records(records, preset):
                 chosen.add(plan.run_id)
             else:
-                reasons[plan.spec.task] = describe_unsuitable(records, preset, plan.spec.task)
+                reasons[plan.spec.task] = explain_unsuitable_preset(records, preset, plan.spec.task)
         if not chosen:
             raise UsageError(next(iter(reasons.values())))
         for reason in reasons.values():
@@ -155,7 +155,7 @@ class Jury:
         """
         calibration, labels = find_calibration(judge.key), {}
         if self._source is not None:
-            judged = judge_labelled(judge, self._labels, budget, observe)
+            judged = judge_labelled_answers(judge, self._labels, budget, observe)
             if (measured := build_calibration(judged, self._source)) is not None:
                 calibration = measured
                 store_calibration(judge.key, measured)
@@ -165,7 +165,7 @@ class Jury:
                     f"{self._source.name}: labels no item of this run, so that its mean is not corrected (columns id "
                     "or question, and answer)"
                 )
-        return replace_fields(judge.describe(), calibration=calibration, labels=labels)
+        return replace_fields(judge.create_notes(), calibration=calibration, labels=labels)
 
 
 def build_judge_options(models: Sequence[str] | None, preset: str, repeats: int) -> JudgeOptions | None:

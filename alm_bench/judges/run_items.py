@@ -79,7 +79,7 @@ def judge_records(
     """
     chosen = select_records(records, judge.preset)
     if not chosen:
-        raise UsageError(describe_unsuitable(records, judge.preset, task))
+        raise UsageError(explain_unsuitable_preset(records, judge.preset, task))
     found = judge.judge([item for _, item in chosen], budget, observe)
     by_id = {record.sample.id: one for (record, _), one in zip(chosen, found, strict=True)}
     return [
@@ -97,7 +97,7 @@ def _replace_judgement(before: Sequence[Judgement], new: Judgement) -> tuple[Jud
     return tuple(new if one.key == new.key else one for one in before)
 
 
-def describe_unsuitable(records: Sequence[Record], preset: JudgePreset, task: str) -> str:
+def explain_unsuitable_preset(records: Sequence[Record], preset: JudgePreset, task: str) -> str:
     """Return one line that says why a preset suits none of the records, with the most frequent reason."""
     reasons = [preset.describe_unsuitable(build_item(record)) or "an unusable clip" for record in records]
     reason = max(dict.fromkeys(reasons), key=reasons.count, default="there are none")

@@ -53,8 +53,8 @@ class BeamSearch:
     `stop` is the id of the stop token. `length` is the number of columns that each hypothesis occupies in the cache.
     """
 
-    def __init__(self, stop: int, decoding: Decoding, length: int) -> None:
-        self.stop, self.decoding, self.length = stop, decoding, length
+    def __init__(self, stop_token: int, decoding: Decoding, length: int) -> None:
+        self.stop, self.decoding, self.length = stop_token, decoding, length
         self.hypotheses = [Hypothesis(0.0, ())]
         self.finished: list[FinishedAnswer] = []
         self.is_done = False

@@ -23,7 +23,7 @@ from alm_bench.core.files import compute_sha256, replace_atomically, write_atomi
 from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
-from alm_bench.mellow.hub import fetch
+from alm_bench.mellow.hub import fetch_hub_file
 from alm_bench.mellow.lm import load_smollm2_tokenizer, read_tokenizer
 from alm_bench.mellow.model import Mellow
 
@@ -96,7 +96,7 @@ def load(checkpoint: str | None) -> LoadedNetwork:
     if checkpoint in HUB_FILES:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
-        path = fetch(HUB, file, advice)
+        path = fetch_hub_file(HUB, file, advice)
         return LoadedNetwork(load_published(path), load_smollm2_tokenizer(), checkpoint, compute_sha256(path))
     path = Path(checkpoint).expanduser()
     if not path.exists():

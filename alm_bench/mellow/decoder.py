@@ -113,9 +113,9 @@ class Decoder(ABC):
         self.embeddings: Tensor = lm.get_input_embeddings().weight.detach()  # type: ignore[operator]
 
     @abstractmethod
-    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+    def prepare_input(self, x: Tensor, token_positions: Tensor) -> tuple[Tensor, Any]:
         """Return the first layer's input and the position encoding for all layers. `x` (B, n, D): embedded tokens.
-        `places` (1 or B, n): positions of the tokens in the sequence, from 0."""
+        `token_positions` (1 or B, n): positions of the tokens in the sequence, from 0."""
 
     @abstractmethod
     def normalise_output(self, x: Tensor) -> Tensor:
@@ -187,15 +187,15 @@ class Decoder(ABC):
             )
         return self.normalise_output(x)
 
-    def _build_mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
-        """Return the attention mask of tokens at the positions `places` (1 or B, n) of their sequences: -inf for cache
+    def _build_mask(self, token_positions: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
+        """Return the attention mask of tokens at the positions `token_positions` (1 or B, n) of their sequences: -inf for cache
         columns after the token's own, else 0.
 
         The shape is (1 or B, 1, group * n, columns). The n rows are repeated for each of the `group` query heads that
         share one key-value head.
         """
-        unseen = torch.arange(columns, device=places.device) > places[:, :, None]
-        mask = torch.zeros(unseen.shape, dtype=dtype, device=places.device).masked_fill_(unseen, float("-inf"))
+        unseen = torch.arange(columns, device=token_positions.device) > token_positions[:, :, None]
+        mask = torch.zeros(unseen.shape, dtype=dtype, device=token_positions.device).masked_fill_(unseen, float("-inf"))
         return mask.repeat(1, self.heads // self.kv_heads, 1)[:, None]
 
     def attend_causally(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -246,8 +246,8 @@ class Llama(Decoder):
         rotations = torch.stack([torch.cat([cosines, cosines], dim=1), torch.cat([-sines, sines], dim=1)])
         self.rotations = rotations[:, :, None].to(self.embeddings)
 
-    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        return x, self.rotations[:, places]
+    def prepare_input(self, x: Tensor, token_positions: Tensor) -> tuple[Tensor, Any]:
+        return x, self.rotations[:, token_positions]
 
     def normalise_output(self, x: Tensor) -> Tensor:
         return functional.rms_norm(x.float(), self.norm.shape, self.norm, self.eps)
@@ -298,8 +298,8 @@ class GPT2(Decoder):
         self.norm, self.shift = (each.detach().float() for each in (inner.ln_f.weight, inner.ln_f.bias))
         self.head = PackedLinear(lm.lm_head.weight.float())
 
-    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        return x + self.places[places], None
+    def prepare_input(self, x: Tensor, token_positions: Tensor) -> tuple[Tensor, Any]:
+        return x + self.places[token_positions], None
 
     def normalise_output(self, x: Tensor) -> Tensor:
         return functional.layer_norm(x.float(), self.norm.shape, self.norm, self.shift, self.eps)

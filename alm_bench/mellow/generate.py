@@ -131,10 +131,10 @@ class Engine:
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
-    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
+    def generate(self, contexts: Sequence[Context], item_ids: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
         """Generate an answer for each context. A row leaves the batch as soon as its answer is complete.
 
-        `items`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
+        `item_ids`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
         AdapterError if a hidden state is not finite.
         """
         self._check_decoding_limits(decoding, max(context.length for context in contexts))
@@ -142,7 +142,7 @@ class Engine:
             return self._search_beams(contexts, decoding)
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, CACHE_GROWTH))
         rows = [
-            GenerationState(create_item_generator("tokens", decoding.seed, items[i]), contexts[i].length, [])
+            GenerationState(create_item_generator("tokens", decoding.seed, item_ids[i]), contexts[i].length, [])
             for i in order
         ]
         active = list(rows)
@@ -151,7 +151,7 @@ class Engine:
             for row, token in zip(active, tokens.tolist(), strict=True):
                 row.stopped = token == self.stop
                 row.tokens += [] if row.stopped else [token]
-            tokens = _remove_finished(active, tokens, cache, decoding.max_new_tokens)
+            tokens = _remove_finished_rows(active, tokens, cache, decoding.max_new_tokens)
             if not active:
                 break
             if max(row.length for row in active) == cache.columns:
@@ -220,11 +220,11 @@ class Engine:
         return [found[i] for i in range(len(contexts))]
 
     def _score_answers(
-        self, context_cache: KVCache, first: Tensor, answers: Sequence[Sequence[int]]
+        self, context_cache: KVCache, first_logits: Tensor, answers: Sequence[Sequence[int]]
     ) -> list[Likelihood]:
         """Compute the log-likelihoods of the answers to one context. `context_cache`: the context's keys and values.
-        `first` (vocabulary,): logits of the first token of an answer."""
-        logits = first.expand(len(answers), 1, -1)
+        `first_logits` (vocabulary,): logits of the first token of an answer."""
+        logits = first_logits.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
             # Padding follows an answer's end, so causal attention never reads it.
@@ -293,18 +293,18 @@ class Engine:
         starts = torch.tensor(lengths, device=x.device) if self._compiled else self._convert_start_columns(lengths)
         return self._check_finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
-    def _check_finite(self, after: Tensor | None) -> Tensor:
-        """Return the hidden states `after` unchanged. Raises AdapterError if they are not finite, and discards the
+    def _check_finite(self, hidden_states: Tensor | None) -> Tensor:
+        """Return the hidden states `hidden_states` unchanged. Raises AdapterError if they are not finite, and discards the
         cache's memory: NaN in one row would yield an arbitrary answer, and NaN in the memory would affect later
         batches."""
-        assert after is not None
-        if not after.isfinite().all():
+        assert hidden_states is not None
+        if not hidden_states.isfinite().all():
             self._memory = self.decoder.allocate_memory(0, 0)
             raise AdapterError(
                 "the network's numbers became infinite or NaN: found in a clip whose samples lie far beyond -1..1, in "
                 "damaged weights, or where float16 does not reach; look at the clip, or take --dtype float32"
             )
-        return after
+        return hidden_states
 
     def _convert_start_columns(self, starts: Sequence[int]) -> Tensor | int:
         """Return the start columns of the rows: one number if all are equal, else a tensor (B,). A single number lets
@@ -349,22 +349,22 @@ class Engine:
 
 
 def generate(
-    model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
+    model: Mellow, sequences: Sequence[Tensor] | Tensor, item_ids: Sequence[str], decoding: Decoding
 ) -> list[GeneratedTokens]:
     """Generate an answer after each of `sequences` (n, D), with the network's current weights. Arguments as in
     `Engine.generate`."""
-    return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
+    return Engine(model).generate([Context(None, sequence) for sequence in sequences], item_ids, decoding)
 
 
-def _remove_finished(active: list[GenerationState], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
-    """Remove finished rows from `active` and `cache`: those with the stop token, or with `limit` tokens.
+def _remove_finished_rows(active: list[GenerationState], tokens: Tensor, cache: KVCache, token_limit: int) -> Tensor:
+    """Remove finished rows from `active` and `cache`: those with the stop token, or with `token_limit` tokens.
 
     Returns the entries of `tokens` (one per row) that belong to the remaining rows, in their new order. The last
     row moves into the gap that a finished row leaves, so that one row is copied instead of all.
     """
     places = list(range(len(active)))
     for place in reversed(range(len(active))):
-        if not active[place].stopped and len(active[place].tokens) < limit:
+        if not active[place].stopped and len(active[place].tokens) < token_limit:
             continue
         if place < len(active) - 1:
             cache.write_rows(place, cache.slice_rows(len(active) - 1, len(active), active[-1].length))

@@ -15,7 +15,7 @@ def find_cached(repo: str, file: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def fetch(repo: str, file: str, advice: str) -> Path:
+def fetch_hub_file(repo: str, file: str, advice: str) -> Path:
     """Return the path of a file of the hub repository `repo`, downloaded if it is not in the local cache.
 
     `advice` is the end of the error message: one clause that says how to proceed without the hub. Raises

@@ -22,7 +22,7 @@ from transformers.initialization import no_init_weights
 
 from alm_bench.core.errors import CheckpointError, format_similar_names
 from alm_bench.mellow.config import LanguageModelConfig
-from alm_bench.mellow.hub import fetch, find_cached
+from alm_bench.mellow.hub import fetch_hub_file, find_cached
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M"
 """Hugging Face repository of SmolLM2."""
@@ -132,7 +132,7 @@ def load_smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
     """Load the tokenizer of SmolLM2. Raises CheckpointError."""
     gguf = _find_package_file(source, "tokenizer.json")
     if gguf is None:
-        return read_tokenizer(fetch(SMOLLM2, "tokenizer.json", SMOLLM2_ADVICE))
+        return read_tokenizer(fetch_hub_file(SMOLLM2, "tokenizer.json", SMOLLM2_ADVICE))
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer
     return set_smollm_pre_tokenizer(tokenizer)
 
@@ -156,7 +156,7 @@ def load_smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
         lm = build_lm(LanguageModelConfig())
     gguf = _find_package_file(source, "model.safetensors")
     if gguf is None:
-        state, origin = load_file(fetch(SMOLLM2, "model.safetensors", SMOLLM2_ADVICE)), SMOLLM2
+        state, origin = load_file(fetch_hub_file(SMOLLM2, "model.safetensors", SMOLLM2_ADVICE)), SMOLLM2
     else:
         state, origin = _read_gguf_weights(gguf, lm), f"{PACKAGE}/{gguf.name}"
     # The output layer is tied to the embeddings. Some files contain it as well, some do not.
@@ -194,12 +194,12 @@ def _read_gguf_weights(path: Path, lm: PreTrainedModel) -> dict[str, Tensor]:
 
 def load_gpt2_tokenizer() -> Tokenizer:
     """Load the tokenizer of GPT-2. Raises CheckpointError."""
-    return read_tokenizer(fetch(GPT2, "tokenizer.json", GPT2_ADVICE))
+    return read_tokenizer(fetch_hub_file(GPT2, "tokenizer.json", GPT2_ADVICE))
 
 
 def load_gpt2() -> tuple[PreTrainedModel, str]:
     """Load GPT-2 (124M) with pre-trained weights in float32. Returns the model and the name of the weights' source."""
-    state = load_file(fetch(GPT2, "model.safetensors", GPT2_ADVICE))
+    state = load_file(fetch_hub_file(GPT2, "model.safetensors", GPT2_ADVICE))
     with no_init_weights():
         lm = build_lm(GPT2_SHAPE)
     # The file has the names of the inner model, and also contains the causal masks, which are not weights.

@@ -26,36 +26,36 @@ def sample_tokens(logits: Tensor, generators: Sequence[np.random.Generator], dec
     return sample_nucleus(logits, exponentials, decoding.top_p, decoding.temperature)
 
 
-def sample_nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
+def sample_nucleus(logits: Tensor, exponentials: Tensor, top_p: float, temperature: float) -> Tensor:
     """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
     (nucleus sampling, arXiv 1904.09751).
 
-    `waits` (B, vocabulary) are standard exponential random numbers, which act as waiting times: the token with the
+    `exponentials` (B, vocabulary) are standard exponential random numbers, which act as waiting times: the token with the
     smallest ratio of random number to probability is selected. This samples in proportion to the probabilities.
     Rounding errors of the logits, which depend on the batch size, almost never change the selected token. If the
     cumulative distribution were inverted instead, the order of two almost equally likely tokens could change it.
     """
     probabilities = (logits.double() / temperature).softmax(dim=-1)
     return _select_smallest_ratio(
-        probabilities, probabilities >= _compute_nucleus_threshold(probabilities, top_p), waits
+        probabilities, probabilities >= _compute_nucleus_threshold(probabilities, top_p), exponentials
     )
 
 
-def sample_top_k(logits: Tensor, waits: Tensor, k: int, temperature: float) -> Tensor:
+def sample_top_k(logits: Tensor, exponentials: Tensor, k: int, temperature: float) -> Tensor:
     """Sample a token per row, (B,), from its `k` most likely tokens. Arguments as in `sample_nucleus`. Tokens that are
     as likely as the k-th one can be drawn, too."""
     probabilities = (logits.double() / temperature).softmax(dim=-1)
     smallest = probabilities.topk(min(k, probabilities.shape[-1])).values[:, -1:]
-    return _select_smallest_ratio(probabilities, probabilities >= smallest, waits)
+    return _select_smallest_ratio(probabilities, probabilities >= smallest, exponentials)
 
 
-def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, waits: Tensor) -> Tensor:
-    """Select, in each row, the token with the smallest value of `waits` / `probabilities`. Return token ids, (B,).
+def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, exponentials: Tensor) -> Tensor:
+    """Select, in each row, the token with the smallest value of `exponentials` / `probabilities`. Return token ids, (B,).
 
-    `waits` holds exponential random numbers. Only tokens for which `candidates` is True can be selected. All arguments
+    `exponentials` holds exponential random numbers. Only tokens for which `candidates` is True can be selected. All arguments
     have the shape (B, vocabulary).
     """
-    return torch.where(candidates, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
+    return torch.where(candidates, probabilities / exponentials.clamp(min=1e-30), 0.0).argmax(dim=-1)
 
 
 def _compute_nucleus_threshold(probabilities: Tensor, top_p: float) -> Tensor:

@@ -64,19 +64,19 @@ class Document:
         self.words = find_word_spans(visible)
         self.cues = detect_cues(visible)
 
-    def _blank_reasoning(self, hidden: Sequence[Span]) -> str:
-        """Return the normalised text with spaces in place of markup and reasoning. `hidden`: spans of the reasoning.
+    def _blank_reasoning(self, reasoning_spans: Sequence[Span]) -> str:
+        """Return the normalised text with spaces in place of markup and reasoning. `reasoning_spans`: spans of the reasoning.
 
         If no word would be left, the last of these spans is not replaced with spaces, since it must contain the answer.
         It is replaced, however, if the text ends within the reasoning.
         """
-        visible = blank_out_spans(self._shown, sorted([*hidden, *find_outer_reasoning(self.tags)]))
-        if not hidden or split_words(visible):
+        visible = blank_out_spans(self._shown, sorted([*reasoning_spans, *find_outer_reasoning(self.tags)]))
+        if not reasoning_spans or split_words(visible):
             return visible
-        visible = blank_out_spans(self._shown, hidden)
+        visible = blank_out_spans(self._shown, reasoning_spans)
         if split_words(visible) or self.ends_in_reasoning:
             return visible
-        return blank_out_spans(self._shown, hidden[:-1])
+        return blank_out_spans(self._shown, reasoning_spans[:-1])
 
     def blank_spans(self, spans: Iterable[Span]) -> None:
         """Replace `spans` of `plain`, which are in order, with spaces."""

@@ -213,7 +213,7 @@ class ChoiceParser:
         reading = read_statement(self.document, self.options, whole)
         letter = self.document.plain.strip()
         alone = len(letter) == 1 and len(self.document.original.split()) == 1
-        if reading.rule == "letter" and alone and self.options.may_be_note(letter):
+        if reading.rule == "letter" and alone and self.options.may_begin_other_option(letter):
             return Reading("unparsed", "note", whole)
         dangling = self.document.cues.compile_pattern(r"@dangling\s*\Z").search(
             self.document.plain, max(0, self.end - 20)

@@ -56,7 +56,7 @@ def find_cardinal_numbers(plain: str, span: Span) -> dict[Span, str]:
 
     Numbers in digits and in English words are read.
     """
-    return {one.span: one.value for one in _find_cardinals(plain, span) if not one.is_ordinal}
+    return {one.span: one.value for one in _find_digits_and_english_numbers(plain, span) if not one.is_ordinal}
 
 
 def is_number(text: str) -> bool:
@@ -72,7 +72,7 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     ("not 3 but 4") are left out.
     """
     language = detect_main_language(plain[slice(*span)])
-    found = {one.span: one for one in (*_find_cardinals(plain, span), *_find_number_words(plain, span, language))}
+    found = {one.span: one for one in (*_find_digits_and_english_numbers(plain, span), *_find_number_words(plain, span, language))}
     if not found and language.name == DEFAULT and not language.frequent & set(split_words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
         for other in load_answer_words().values():
@@ -92,7 +92,7 @@ def parse_single_number(text: str) -> str | None:
     Punctuation and brackets around the number are ignored.
     """
     bare = text.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
-    cardinals = list(_find_cardinals(bare, (0, len(bare))))
+    cardinals = list(_find_digits_and_english_numbers(bare, (0, len(bare))))
     if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
         return cardinals[0].value
     phrase = " ".join(bare.split())
@@ -101,7 +101,7 @@ def parse_single_number(text: str) -> str | None:
     for language in load_answer_words().values():
         if phrase in (table := _load_number_words(language)):
             return str(table[phrase])
-        if phrase and (value := _parse_positional(phrase, language)) is not None:
+        if phrase and (value := _parse_positional_numeral(phrase, language)) is not None:
             return str(value)
     return None
 
@@ -115,7 +115,7 @@ def normalise_decimal(number: str) -> str:
     return value if value == "0" else sign + value
 
 
-def _find_cardinals(plain: str, span: Span) -> Iterator[Number]:
+def _find_digits_and_english_numbers(plain: str, span: Span) -> Iterator[Number]:
     """Yield the numbers in digits (also ordinals such as `3rd`), then the numbers in English words."""
     for match in _DIGITS.finditer(plain, *span):
         digits = match[2]
@@ -217,14 +217,14 @@ def _find_number_words(plain: str, span: Span, language: AnswerWords) -> Iterato
         said = match[0].strip()
         value: int | None
         if match.lastgroup == "positional":
-            value = _parse_positional(said, language)
+            value = _parse_positional_numeral(said, language)
         else:
             value = (language.attributive if match.lastgroup == "attribute" else _load_number_words(language)).get(said)
         if value is not None:
             yield Number(match.span(), str(value))
 
 
-def _parse_positional(text: str, language: AnswerWords) -> int | None:
+def _parse_positional_numeral(text: str, language: AnswerWords) -> int | None:
     """Return the value of a numeral of digits and units, such as 二十一 or 三百, or None for any other text."""
     total, current = 0, None
     for sign in text:

@@ -69,12 +69,12 @@ class OptionIndex:
         return best
 
 
-def _strip_affixes(word: str, before: str) -> str:
-    """Return a word without the article or the ending that is attached to it. `before` is the previous word.
+def _strip_affixes(word: str, previous_word: str) -> str:
+    """Return a word without the article or the ending that is attached to it. `previous_word` is the previous word.
 
     After the name of a note, "flat" and "sharp" become accidentals: `E flat` is `Eb`.
     """
-    if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
+    if word in _ACCIDENTALS and len(previous_word) == 1 and previous_word in "abcdefg":
         return _ACCIDENTALS[word]
     return _PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word
 

@@ -160,7 +160,7 @@ class Options:
         position = ord(letter) - ord("a")
         return position if 0 <= position < self.count else None
 
-    def may_be_note(self, letter: str) -> bool:
+    def may_begin_other_option(self, letter: str) -> bool:
         """Return True if a single letter may be the musical note that another option begins with.
 
         Example: "e" may mean the option "E major" or the fifth option.
@@ -298,30 +298,30 @@ class Options:
                 found.append(Mention(index, (at, stop), how, document.is_denied(at, stop), True))
         return found
 
-    def _classify_letter_mention(self, document: Document, at: int, stop: int) -> str | None:
-        """Return "letter" or "position" if the text from `at` to `stop` mentions an option by letter or by number.
+    def _classify_letter_mention(self, document: Document, start: int, stop: int) -> str | None:
+        """Return "letter" or "position" if the text from `start` to `stop` mentions an option by letter or by number.
 
         Returns None if the text there does not mention an option. Examples of letters: "option B", "(B)", "B is the
         best answer", "I think B."; a position of an option: "option 2".
         """
         plain, cues = document.plain, document.cues
-        if plain[at].isdigit():
-            noun = cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
+        if plain[start].isdigit():
+            noun = cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, start - 30), start)
             return "position" if noun else None
-        upper, word = document.original[at].isupper(), plain[at] in "ai"
+        upper, word = document.original[start].isupper(), plain[start] in "ai"
         if word and not upper and not _CLOSING.match(plain, stop):
             return None
-        bracketed = _BRACKETS.search(plain[max(0, at - 6) : at]) and _CLOSING.match(plain, stop)
-        if bracketed and not plain[max(0, at - 2) : at - 1].isalnum():
+        bracketed = _BRACKETS.search(plain[max(0, start - 6) : start]) and _CLOSING.match(plain, stop)
+        if bracketed and not plain[max(0, start - 2) : start - 1].isalnum():
             return "letter"
-        if cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at):
+        if cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, start - 30), start):
             return "letter"
         if not upper:
             return None
         if cues.compile_pattern(r"[\"'*]*\s{0,2}@approvals").match(plain, stop):
             return "letter"
         ended = _SENTENCE_ENDS.match(plain, stop)
-        return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
+        return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, start - 60), start) else None
 
     def find_option_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
         """Return the mention of an option whose text begins at `start` and is directly followed by further characters.

@@ -98,16 +98,16 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
     for statement in _list_statements(doc):
         reading = label_index.select_label(doc, statement.span)
         if reading.rule != "off_list" and (reading.label is not None or statement.kind != "chosen"):
-            return _convert_label(reading, names, f"{statement.kind}:{reading.rule}")
+            return _convert_label_reading(reading, names, f"{statement.kind}:{reading.rule}")
     reading = label_index.select_label(doc, _get_text_span(doc))
     return (
         _explain_missing_answer(doc, reading.rule)
         if reading.rule == "off_list"
-        else _convert_label(reading, names, reading.rule)
+        else _convert_label_reading(reading, names, reading.rule)
     )
 
 
-def _convert_label(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
+def _convert_label_reading(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
     """Convert the reading of a label to the result of parsing. `names`: the labels' names in order. `rule`: the name of
     the rule in the result."""
     if reading.label is None:

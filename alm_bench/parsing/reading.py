@@ -275,8 +275,8 @@ def read_position(document: Document, options: Options, span: Span) -> Reading |
     counted = cues.compile_pattern(
         r"\W*(?:@labels\s+@links\W+)?@position_nouns\s*#?\s*(\d{1,2}|[^\W\d]+)(?:\s*@approvals)?\W*"
     ).fullmatch(plain, *span)
-    if counted and counted[1] in cues.counts:
-        position = cues.counts[counted[1]]
+    if counted and counted[1] in cues.cardinal_positions:
+        position = cues.cardinal_positions[counted[1]]
     elif counted and counted[1].isdigit():
         position = int(counted[1]) - 1
     elif match := cues.compile_pattern(

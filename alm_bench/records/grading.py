@@ -7,7 +7,7 @@ from alm_bench.core import NOTHING, Output, Parsed, Status, Task
 from alm_bench.core.foreign import replace_surrogates
 from alm_bench.records.extra import find_extra_problem
 from alm_bench.records.schema import PlannedItem, Record
-from alm_bench.scoring.likelihood import MAIN, select_by_each_metric
+from alm_bench.scoring.likelihood import MAIN, select_options_by_metric
 from alm_bench.scoring.part_scores import read_parts
 
 
@@ -60,7 +60,7 @@ def grade_record(record: Record, task: Task) -> Record:
     """
     if record.status == "error":
         return replace(record, parsed=None, scores={})
-    ways = select_by_each_metric(record.sample, record.likelihood)
+    ways = select_options_by_metric(record.sample, record.likelihood)
     # No text was generated for these options, so accuracy is their only meaningful grade.
     graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
     scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}

@@ -49,7 +49,7 @@ def _summarise_judge(
     extra = dict.fromkeys(name for _, one in rows for name in one.scores)
     metrics = {JUDGED: compute_judged_mean(scores, clusters)}
     for name in extra:
-        metrics[f"{JUDGED}_{name}"] = compute_judged_mean([_get_extra(one, name) for _, one in rows], clusters)
+        metrics[f"{JUDGED}_{name}"] = compute_judged_mean([_get_further_score(one, name) for _, one in rows], clusters)
     low, high = compute_bounds(scores)
     return JudgedTable(
         judge=first.judge,
@@ -66,7 +66,7 @@ def _summarise_judge(
         high=high,
         corrected=_estimate_mean_label(rows, notes.labels),
         calibration=notes.calibration,
-        repeats_agree=_compute_agreement_share(rows, [_compare_repeats(one) for _, one in rows]),
+        repeats_agree=_compute_agreement_share(rows, [_has_equal_repeats(one) for _, one in rows]),
         orders_agree=_compute_agreement_share(rows, [one.orders_agree for _, one in rows]),
         kappa={key: _compute_kappa(rows, part) for key, part in others.items() if part},
         groups=_summarise_groups(rows, groupings),
@@ -74,7 +74,7 @@ def _summarise_judge(
     )
 
 
-def _get_extra(one: Judgement, name: str) -> float | None:
+def _get_further_score(one: Judgement, name: str) -> float | None:
     """Return the score `name` that a judgement has beside its main score; None if it has none.
 
     For an item without an answer it is 0, like the main score.
@@ -82,19 +82,19 @@ def _get_extra(one: Judgement, name: str) -> float | None:
     return 0.0 if one.status == "no answer" else one.scores.get(name)
 
 
-def _compare_repeats(one: Judgement) -> bool | None:
+def _has_equal_repeats(one: Judgement) -> bool | None:
     """Return True if all repeats of a judgement have the same score, False if not, None if it was not repeated."""
     return len(set(one.repeats)) == 1 if one.repeats else None
 
 
-def _compute_agreement_share(rows: _Rows, agreeing: Sequence[bool | None]) -> Metric | None:
+def _compute_agreement_share(rows: _Rows, agreements: Sequence[bool | None]) -> Metric | None:
     """Return the share of rows for which the sequence, with one entry per row, has True.
 
     Rows with None are left out. Returns None if no row remains.
     """
     known = [
         (float(value), _get_cluster(record))
-        for (record, _), value in zip(rows, agreeing, strict=True)
+        for (record, _), value in zip(rows, agreements, strict=True)
         if value is not None
     ]
     return compute_share([value for value, _ in known], [clip for _, clip in known]) if known else None
@@ -113,15 +113,15 @@ def _estimate_mean_label(rows: _Rows, labels: Mapping[str, float]) -> Metric | N
         return Metric.missing("no verdict could be read")
     mean = sum(known) / len(known)
 
-    def fill(part: _Rows) -> list[float]:
+    def fill_missing_scores(part: _Rows) -> list[float]:
         """Return the judge's score of each row, with the mean score in place of missing ones."""
         return [mean if one.score is None else one.score for _, one in part]
 
     rest = [(record, one) for record, one in rows if record.sample.id not in labels]
     return estimate_rate(
         [labels[record.sample.id] for record, _ in labelled],
-        fill(labelled),
-        fill(rest),
+        fill_missing_scores(labelled),
+        fill_missing_scores(rest),
         [_get_cluster(record) for record, _ in labelled],
         [_get_cluster(record) for record, _ in rest],
     )

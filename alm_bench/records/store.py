@@ -88,7 +88,7 @@ class RunStore:
             self._held = undo.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._close()
         self._held.close()
 
@@ -160,7 +160,7 @@ class RunStore:
             return "the folder was removed or moved"
         if not samples.exists():
             return f"{SAMPLES} was removed or moved"
-        if not self._is_in_place():
+        if not self._is_open_file_at_path():
             return f"{SAMPLES} was replaced"
         return None if header.exists() else f"{HEADER} was removed or moved"
 
@@ -169,7 +169,7 @@ class RunStore:
 
         Nothing is written if another file is at the path, or if the open file still exists under another path.
         """
-        self._restoring = self._is_in_place() if (self.folder / SAMPLES).exists() else not self._is_linked()
+        self._restoring = self._is_open_file_at_path() if (self.folder / SAMPLES).exists() else not self._is_linked()
         advice = "nothing more was asked; the same command resumes from what is stored"
         if not self._restoring:
             return advice
@@ -181,7 +181,7 @@ class RunStore:
         self._write_header()
         write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
 
-    def _is_in_place(self) -> bool:
+    def _is_open_file_at_path(self) -> bool:
         """Return True if the path of `samples.jsonl` still leads to the open file."""
         assert self._file is not None, "the store is not open"
         return not self._stable_inodes or os.path.samestat(os.fstat(self._file), (self.folder / SAMPLES).stat())

@@ -11,7 +11,7 @@ from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMarg
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
-from alm_bench.scoring.language_table import build_language_tables, compute_answer_language
+from alm_bench.scoring.language_table import build_language_tables, compute_answer_language_metric
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
@@ -23,7 +23,7 @@ from alm_bench.scoring.position import analyse_positions
 from alm_bench.scoring.reasoning import compute_reasoning
 
 
-def _remove_clip_names(record: Record) -> str:
+def _get_reason_without_clip_names(record: Record) -> str:
     """Return the reason of a record without clip names, so that a thousand missing clips count as one reason."""
     cause = record.reason or ""
     for ref in record.sample.audio:
@@ -40,7 +40,7 @@ def summarise_run(header: RunHeader, task: Task, records: Sequence[Record], run:
     judges = summarise_judgements(records, header.judges, task.card.groups)
     metrics = {
         **score.metrics,
-        **compute_answer_language(rows),
+        **compute_answer_language_metric(rows),
         **part_metrics,
         **list_judged_metrics(judges),
     }
@@ -93,7 +93,7 @@ def summarise_run(header: RunHeader, task: Task, records: Sequence[Record], run:
         sample=spec.sample,
         selection=header.selection,
         preprocessing=dict(sorted(Counter(change for record in records for change in record.preprocessing).items())),
-        reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
+        reasons=dict(Counter(_get_reason_without_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
         task_options=_list_question_options(task, spec),

@@ -32,7 +32,7 @@ REASONING_NOTE = (
 
 
 def build_ablation_report(
-    task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool
+    task: str, model: str, effects: Effects, selection_shares: Mapping[str, Metric], details: bool
 ) -> list[Block]:
     """Return a table of the effects of all conditions on one task, with notes.
 
@@ -40,13 +40,13 @@ def build_ablation_report(
     that leaves no correct option is given with the share of items in which the model selects an option anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
-    overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
+    overall = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in selection_shares]
     listened = [(name, effect) for name, effect in overall if effect.left_out is None]
     reasoned = [(name, effect) for name, effect in overall if effect.left_out is not None]
     for rows in filter(None, (listened, reasoned)):
         blocks.append(_build_table("condition", rows))
         blocks += _build_notes(rows)
-    for name, metric in picked.items():
+    for name, metric in selection_shares.items():
         share = build_metric_cell(metric, SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
     for rows in (listened, reasoned) if details else ():
@@ -126,7 +126,7 @@ def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, 
     return document if effect.reason is None else {**document, "reason": effect.reason}
 
 
-def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
+def build_task_json(task: str, effects: Effects, selection_shares: Mapping[str, Metric]) -> list[dict[str, Any]]:
     """Return the entries of one task in the output of `--json`, one per condition.
 
     Each condition that leaves no correct option is given with the share of items in which the model selects an option
@@ -140,7 +140,7 @@ def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -
             for grouping, keys in groups.items()
             if grouping != "all"
         }
-        if condition in picked:
-            entry["selected"] = to_json(picked[condition])
+        if condition in selection_shares:
+            entry["selected"] = to_json(selection_shares[condition])
         entries.append(entry)
     return entries

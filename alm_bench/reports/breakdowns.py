@@ -93,7 +93,7 @@ def build_breakdowns(summary: Summary) -> list[Block]:
     if "options" in tables:
         blocks.append(build_option_rate_table(tables["options"]))
     if "no_option" in tables:
-        blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOptionCounts))))
+        blocks.append(Text(describe_outputs_without_option(msgspec.convert(tables["no_option"], NoOptionCounts))))
     if (reasoning := read_reasoning(summary)) is not None:
         blocks.append(Text(f"Reasoning: {describe_reasoning(reasoning)}."))
     if summary.reasons:
@@ -184,19 +184,19 @@ def _format_chi_square(test: ChiSquare) -> str:
     return f"{test.chi2 or 0:.1f} ({test.dof} degrees of freedom), p = {test.p:.3g}"
 
 
-def build_pair_tables(figures: Sequence[PairMetrics]) -> list[Block]:
+def build_pair_tables(pair_metrics: Sequence[PairMetrics]) -> list[Block]:
     """Return one table per declaration of pairs, with a row for all pairs and one per group."""
     tables: dict[str, list[PairMetrics]] = {}
-    for each in figures:
+    for each in pair_metrics:
         tables.setdefault(each.name, []).append(each)
     return [_build_pair_table(each) for each in tables.values()]
 
 
-def _build_pair_table(figures: Sequence[PairMetrics]) -> Table:
-    whole = figures[0]
+def _build_pair_table(pair_metrics: Sequence[PairMetrics]) -> Table:
+    whole = pair_metrics[0]
     first, second = whole.first or "one", whole.second or "another"
     rows: list[Row] = []
-    for each in figures:
+    for each in pair_metrics:
         difference = (
             Cell(("-",)) if each.difference is None else build_difference_cell(each.difference.difference, "accuracy")
         )
@@ -228,7 +228,7 @@ def _build_pair_table(figures: Sequence[PairMetrics]) -> Table:
     return Table(columns, rows, [note + left_out])
 
 
-def describe_no_option(table: NoOptionCounts) -> str:
+def describe_outputs_without_option(table: NoOptionCounts) -> str:
     """Return one sentence with the number, share and reasons of outputs that select no option."""
     share, count = table.share, sum(table.reasons.values())
     low, high = share.low, share.high

@@ -42,12 +42,12 @@ def build_correlation_cell(metric: Metric) -> Cell:
     return Cell((value if metric.low is None else f"{value} [{metric.low:.2f}, {metric.high:.2f}]", value))
 
 
-def _build_agreement_cells(one: Agreement, is_judge: bool) -> list[Cell]:
+def _build_agreement_cells(agreement: Agreement, is_judge: bool) -> list[Cell]:
     """Return the cells for the columns of `_list_agreement_columns`. The accuracy is shown for judges only."""
     return [
-        *(build_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
-        build_metric_cell(one.balanced_accuracy, SHARE),
-        *([build_metric_cell(one.accuracy, SHARE)] if is_judge else []),
+        *(build_correlation_cell(metric) for metric in (agreement.spearman, agreement.kendall, agreement.kappa)),
+        build_metric_cell(agreement.balanced_accuracy, SHARE),
+        *([build_metric_cell(agreement.accuracy, SHARE)] if is_judge else []),
     ]
 
 
@@ -75,7 +75,7 @@ def _build_overall_table(check: MetricCheck, answers: Mapping[str, AnswerAgreeme
         [
             _get_title(check, name),
             *_build_agreement_cells(one.all, bool(check.titles)),
-            *([describe_orders(one.orders)] if has_orders else []),
+            *([describe_model_order_agreement(one.orders)] if has_orders else []),
         ]
         for name, one in answers.items()
     ]
@@ -116,7 +116,7 @@ def _build_missing_cells(reason: str, extra_column_count: int) -> list[Cell]:
     return [first, *(Cell(("-",)) for _ in range(3 + extra_column_count))]
 
 
-def describe_orders(orders: Sequence[PairOrder]) -> str:
+def describe_model_order_agreement(orders: Sequence[PairOrder]) -> str:
     """Return a text such as `5 of 6`: the number of pairs of models that the metric orders as people do.
 
     Only pairs that differ significantly by people's labels are counted. Returns `-` if there are none.
@@ -208,10 +208,10 @@ def build_check_json(check: MetricCheck, source: str) -> dict[str, Any]:
     }
 
 
-def _build_result_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
-    if isinstance(one, PairAgreement):
-        by_kind = {kind: convert_metric_to_json("agreement", metric) for kind, metric in one.by_kind.items()}
-        return {"all": convert_metric_to_json("agreement", one.all), "by_kind": by_kind}
+def _build_result_json(result: AnswerAgreement | PairAgreement) -> dict[str, Any]:
+    if isinstance(result, PairAgreement):
+        by_kind = {kind: convert_metric_to_json("agreement", metric) for kind, metric in result.by_kind.items()}
+        return {"all": convert_metric_to_json("agreement", result.all), "by_kind": by_kind}
     models = {
         name: {
             "metric": rates.metric.value,
@@ -221,7 +221,7 @@ def _build_result_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
             "corrected": rates.corrected.value,
             "corrected_interval": _get_bounds(rates.corrected),
         }
-        for name, rates in one.by_model.items()
+        for name, rates in result.by_model.items()
     }
     orders = [
         {
@@ -233,21 +233,21 @@ def _build_result_json(one: AnswerAgreement | PairAgreement) -> dict[str, Any]:
             "significant": order.is_significant,
             "agrees": order.agrees,
         }
-        for order in one.orders
+        for order in result.orders
     ]
     return {
-        "all": _build_agreement_json(one.all),
-        "by_type": {key: _build_agreement_json(part) for key, part in one.by_type.items()},
+        "all": _build_agreement_json(result.all),
+        "by_type": {key: _build_agreement_json(part) for key, part in result.by_type.items()},
         "by_model": models,
         "orders": orders,
     }
 
 
-def _build_agreement_json(one: Agreement) -> dict[str, Any]:
-    figures = {name: getattr(one, name) for name in AGREEMENT}
+def _build_agreement_json(agreement: Agreement) -> dict[str, Any]:
+    figures = {name: getattr(agreement, name) for name in AGREEMENT}
     return {
         **{name: metric.value for name, metric in figures.items()},
-        "n": one.n,
+        "n": agreement.n,
         "intervals": {name: _get_bounds(metric) for name, metric in figures.items()},
         "reasons": {name: metric.reason for name, metric in figures.items() if metric.value is None},
     }

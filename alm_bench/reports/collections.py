@@ -112,7 +112,7 @@ def _build_size_key(section: Section) -> tuple[int, int]:
     return section.members[0].summary.n, len(section.members)
 
 
-def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Section], task_of: TaskOf) -> Collection:
+def _build_collection(name: str, all_tasks: Sequence[str], sections: Sequence[Section], task_of: TaskOf) -> Collection:
     """Return the collection `name`: models with a run in every section are ranked, the others are `incomplete`.
 
     The second argument lists all tasks of the collection, `sections` holds the runs of those tasks that have runs, one
@@ -140,7 +140,7 @@ def _build_collection(name: str, whole: Sequence[str], sections: Sequence[Sectio
         scores |= dict(zip(baselines, results, strict=True))
     order = sorted(scores.keys() & runs.keys(), key=lambda model: (-(scores[model].macro_mean.value or 0), model))
     ordered = {model: runs[model] for model in order}
-    return Collection(name, whole, sections, ordered, scores, baselines, incomplete)
+    return Collection(name, all_tasks, sections, ordered, scores, baselines, incomplete)
 
 
 def _find_common_baselines(items: Sequence[Sequence[ItemScores]]) -> list[str]:
@@ -183,7 +183,7 @@ def build_collection_table(collection: Collection) -> list[Block]:
     rows: list[Row] = []
     for number, (model, runs) in enumerate(collection.runs.items()):
         score = collection.scores[model]
-        against = convert_to_cell(BEST) if number == 0 else _build_against_best_cell(score.against_best)
+        against = convert_to_cell(BEST) if number == 0 else _build_difference_to_best_cell(score.against_best)
         values = [get_metric_value(run, ACCURACY) for run in runs]
         cells = [
             convert_to_cell("-") if value is None else convert_to_cell(format_value(value, ACCURACY))
@@ -212,7 +212,7 @@ def _list_notes(collection: Collection) -> list[str]:
     return notes
 
 
-def _build_against_best_cell(metric: Metric) -> Cell:
+def _build_difference_to_best_cell(metric: Metric) -> Cell:
     """Return the cell of the difference to the best macro mean, marked as a tie unless its interval is below 0."""
     cell = build_difference_cell(metric, ACCURACY)
     if metric.high is not None and metric.high < 0:

@@ -14,7 +14,7 @@ from alm_bench.reports.provenance import format_prompt_name
 from alm_bench.reports.reasoning import build_reasoning_comparison, compare_reasoning, convert_reasoning_to_json
 from alm_bench.scoring.main_score import get_item_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clusters
+from alm_bench.scoring.multiple_choice import compute_option_order_weights, has_score, list_clusters
 from alm_bench.scoring.paired import POWER, Difference, adjust_by_holm, compare_corpus_metrics, compare_paired_scores
 
 OVERALL = "all"
@@ -46,7 +46,7 @@ class MetricComparison:
     """
 
 
-def check_comparability(runs: Sequence[Run], different: bool = False) -> None:
+def check_comparability(runs: Sequence[Run], allow_differences: bool = False) -> None:
     """Raise UsageError if runs cannot be compared: runs of different tasks, or without common items.
 
     Unless different settings are allowed (`--different`), runs that differ in one of `SHARED_SETTINGS` or in the
@@ -57,11 +57,11 @@ def check_comparability(runs: Sequence[Run], different: bool = False) -> None:
         names = f"{first.folder.name} and {run.folder.name}"
         for what, plural in SHARED_SETTINGS.items():
             ours, theirs = _read_setting(first, what), _read_setting(run, what)
-            if ours != theirs and not (different and what != "task"):
+            if ours != theirs and not (allow_differences and what != "task"):
                 pairs = what != "task" and first.records.keys() & run.records.keys()
                 advice = "pass --different to compare anyway" if pairs else f"expected runs of one {what}"
                 raise UsageError(f"{names} used different {plural} ({ours}, {theirs}); {advice}")
-        if not different:
+        if not allow_differences:
             _check_metric_versions(first, run)
         if not any(pair_items(first, run)):
             raise UsageError(f"{names} have no item in common")
@@ -170,12 +170,12 @@ def compare_runs(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
     return cells
 
 
-def format_conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
+def format_conclusion(runs: Sequence[Run], comparisons: Sequence[MetricComparison], second: Run) -> str | None:
     """Return one sentence: the better one of the first run and `second` by the main metric over all items, or that no
     difference was found. Returns None if the runs do not have the metric in common."""
     main = runs[0].summary.main
     cell = next(
-        (cell for cell in cells if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
+        (cell for cell in comparisons if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
         None,
     )
     if cell is None:
@@ -249,7 +249,7 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
             difference = _orient_difference(
-                compare_paired_scores(a, b, list_clusters(ours), compute_weights(ours)), score
+                compare_paired_scores(a, b, list_clusters(ours), compute_option_order_weights(ours)), score
             )
             yield MetricComparison(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
@@ -258,9 +258,9 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
                 yield MetricComparison(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
 
 
-def _orient_difference(difference: Difference, score: str) -> Difference:
+def _orient_difference(difference: Difference, metric_name: str) -> Difference:
     """Return the difference with `won` and `lost` swapped if lower values of the metric are better."""
-    if get_metric_spec(score).higher_is_better:
+    if get_metric_spec(metric_name).higher_is_better:
         return difference
     return replace(difference, won=difference.lost, lost=difference.won)
 
@@ -295,7 +295,7 @@ def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str
     return found
 
 
-def build_comparison_report(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> list[Block]:
+def build_comparison_report(runs: Sequence[Run], comparisons: Sequence[MetricComparison]) -> list[Block]:
     """Return a conclusion and a table for each run after the first; p-values below 0.05 are marked with a star.
 
     A table on reasoning follows if any run has reasoning.
@@ -303,8 +303,8 @@ def build_comparison_report(runs: Sequence[Run], cells: Sequence[MetricCompariso
     blocks: list[Block] = []
     for run in runs[1:]:
         base, name = name_models(runs[0], run)
-        said = format_conclusion(runs, cells, run)
-        rows = [_build_row(cell) for cell in cells if cell.second == run.folder.name]
+        said = format_conclusion(runs, comparisons, run)
+        rows = [_build_row(cell) for cell in comparisons if cell.second == run.folder.name]
         columns = [
             Column("metric", overflow="end", least=14),
             Column("items", overflow="end", least=14),
@@ -341,19 +341,19 @@ def _build_row(cell: MetricComparison) -> Row:
     ]
 
 
-def build_example(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
+def build_example(side: str, first_record: Record, second_record: Record, names: tuple[str, str]) -> list[Block]:
     """Return a block with one item that the runs answer differently: the reference and both answers.
 
     `side` is `won` or `lost`, the outcome of the second run on this item. The records and `names` are those of the
     first and of the second run.
     """
-    sample = ours.sample
+    sample = first_record.sample
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
         reference = " + ".join(sample.choices[index] for index in sample.targets)
-    answers = [f"{name}: {_format_answer(record)}" for name, record in zip(names, (ours, theirs), strict=True)]
+    answers = [f"{name}: {_format_answer(record)}" for name, record in zip(names, (first_record, second_record), strict=True)]
     lines = [f"reference: {reference}", *answers]
-    return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {ours.prompt}")]
+    return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {first_record.prompt}")]
 
 
 def _format_answer(record: Record) -> str:
@@ -363,10 +363,10 @@ def _format_answer(record: Record) -> str:
     return repr(record.text)
 
 
-def build_comparison_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
+def build_comparison_json(runs: Sequence[Run], comparisons: Sequence[MetricComparison]) -> dict[str, Any]:
     return {
         "runs": [run.folder.name for run in runs],
-        "conclusions": [format_conclusion(runs, cells, run) for run in runs[1:]],
-        "cells": [asdict(cell) for cell in cells],
+        "conclusions": [format_conclusion(runs, comparisons, run) for run in runs[1:]],
+        "cells": [asdict(cell) for cell in comparisons],
         **({"reasoning": convert_reasoning_to_json(figures)} if (figures := compare_reasoning(runs)) else {}),
     }

@@ -124,7 +124,7 @@ def _draw_picture(explanation: Explanation) -> bytes:
     return _encode_png(figure)
 
 
-def draw_clip(clip: ExplainedClip, explanation: Explanation) -> bytes:
+def draw_clip_picture(clip: ExplainedClip, explanation: Explanation) -> bytes:
     """Return a PNG of one clip: its log-mel, and below it the curves of its sound events."""
     figure = _make_figure(4.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.6, 2.0])
@@ -250,7 +250,7 @@ def render_page(explanation: Explanation) -> str:
     clips = [
         {
             "name": clip.name,
-            "picture": base64.b64encode(draw_clip(clip, explanation)).decode(),
+            "picture": base64.b64encode(draw_clip_picture(clip, explanation)).decode(),
             "audio": base64.b64encode(clip.audio).decode(),
             "curves": [
                 (curve.name, f"{curve.peak:.2f}", _format_spans(curve, explanation.threshold))

@@ -39,16 +39,16 @@ class ItemFilter:
         )
 
 
-def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) -> list[Record]:
+def select_items(records: Sequence[Record], item_filter: ItemFilter, run: str) -> list[Record]:
     """Return the records that the filter accepts, in the given order.
 
     `run` is the run's name, for messages. Raises UsageError if no item of the run has the required id, rule, grouping
     or key; the message lists the known values.
     """
-    _check_known("item", conditions.id, [record.sample.id for record in records], run)
+    _check_known("item", item_filter.id, [record.sample.id for record in records], run)
     rules = [record.parsed.rule for record in records if record.parsed is not None]
-    _check_known("--rule", conditions.rule, rules, run)
-    for name, key in conditions.groups.items():
+    _check_known("--rule", item_filter.rule, rules, run)
+    for name, key in item_filter.groups.items():
         keys = [str(record.sample.groups[name]) for record in records if name in record.sample.groups]
         if not keys:
             known = sorted({group for record in records for group in record.sample.groups})
@@ -58,12 +58,12 @@ def select_items(records: Sequence[Record], conditions: ItemFilter, run: str) ->
             raise UsageError(
                 f"{run} has no item with {name}={key!r}; known: {format_similar_names(key, sorted(set(keys)))}"
             )
-    return [record for record in records if conditions.accepts(record)]
+    return [record for record in records if item_filter.accepts(record)]
 
 
-def _check_known(kind: str, value: str | None, known: Sequence[str], run: str) -> None:
+def _check_known(kind: str, value: str | None, known_values: Sequence[str], run: str) -> None:
     """Raise UsageError if `value` is not among the known values; None is accepted."""
-    if value is None or value in known:
+    if value is None or value in known_values:
         return
-    listed = format_similar_names(value, sorted(set(known)), limit=6) if known else "none"
+    listed = format_similar_names(value, sorted(set(known_values)), limit=6) if known_values else "none"
     raise UsageError(f"{run} has no {kind} {value!r}; it has: {listed}")

@@ -14,10 +14,10 @@ def build_language_report(table: LanguageTable) -> list[Block]:
     If questions and answers both have several languages, a matrix of scores comes first.
     """
     several = all(len({getattr(cell, key) for cell in table.cells}) > 1 for key in ("question", "answer"))
-    return [*([_build_matrix(table)] if several else []), _build_language_pair_table(table)]
+    return [*([_build_score_matrix(table)] if several else []), _build_language_pair_table(table)]
 
 
-def _build_matrix(table: LanguageTable) -> Table:
+def _build_score_matrix(table: LanguageTable) -> Table:
     """Return the scores by language of the question (rows) and of the answer (columns)."""
     cells = {(cell.question, cell.answer): cell for cell in table.cells}
     questions, answers = (list(dict.fromkeys(pair[place] for pair in cells)) for place in (0, 1))
@@ -47,13 +47,13 @@ def _build_language_pair_table(table: LanguageTable) -> Table:
     return Table(columns, rows, notes=_list_notes(table.cells, table.detector))
 
 
-def _build_row(cell: LanguageCell, score: str) -> Row:
-    difference = Cell(("-",)) if cell.difference is None else build_difference_cell(cell.difference, score)
+def _build_row(cell: LanguageCell, metric_name: str) -> Row:
+    difference = Cell(("-",)) if cell.difference is None else build_difference_cell(cell.difference, metric_name)
     return [
         format_language_name(cell.question),
         format_language_name(cell.answer),
         cell.n,
-        build_metric_cell(cell.score, score),
+        build_metric_cell(cell.score, metric_name),
         difference,
         "-" if cell.p is None else f"{cell.p:.2g}",
         cell.expected,

@@ -154,9 +154,9 @@ def _shorten_titles(sections: Sequence[Section]) -> list[str]:
     ]
 
 
-def _select_distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
+def _select_distinct_parts(section: Section, task_sections: Sequence[Section]) -> list[str]:
     """Return the parts of a section's title that are not common to all sections of its task."""
-    shared = set.intersection(*(set(one.parts) for one in alike))
+    shared = set.intersection(*(set(one.parts) for one in task_sections))
     return [part for part in section.parts if part not in shared]
 
 

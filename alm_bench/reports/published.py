@@ -67,8 +67,8 @@ def build_published_tables(runs: Sequence[Run]) -> list[Block]:
     return blocks
 
 
-def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Block]:
-    measured = _build_measured_rows(table, ours)
+def _build_section(table: PublishedTable, summaries: Sequence[RunSummary]) -> list[Block]:
+    measured = _build_measured_rows(table, summaries)
     rows = [[convert_to_cell(value or "-") for value in row] for row in table.rows]
     rows += [[cells.get(column, convert_to_cell("-")) for column in table.columns] for cells, _ in measured]
     names = ("model", "group", "setting", "variant", table.columns[0])
@@ -85,7 +85,7 @@ MeasuredRow = tuple[dict[str, Cell], list[RunSummary]]
 """Cells of a row, by column, and the runs that they come from."""
 
 
-def _build_measured_rows(table: PublishedTable, ours: Sequence[RunSummary]) -> list[MeasuredRow]:
+def _build_measured_rows(table: PublishedTable, summaries: Sequence[RunSummary]) -> list[MeasuredRow]:
     """Return the rows for measured runs. Runs that differ only in task or split share a row.
 
     Runs of one model with different prompts, options, answer modes, decoding, limits or data revisions are in separate
@@ -93,7 +93,7 @@ def _build_measured_rows(table: PublishedTable, ours: Sequence[RunSummary]) -> l
     """
     rows: dict[tuple[Any, ...], MeasuredRow] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
-    for run in ours:
+    for run in summaries:
         prompt = (run.prompt.name, run.prompt.version)  # prompt set, which several tasks share
         key = (run.model, prompt, run.options, run.answer_by, astuple(run.decoding), run.limit, run.sample)
         for column, measure in table.measure.items():
@@ -124,13 +124,13 @@ def _find_metric(run: RunSummary, measure: MetricLocation) -> Metric | None:
     return found if found is not None and found.value is not None else None
 
 
-def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
+def _describe_differences(table: PublishedTable, model: str, summaries: Sequence[RunSummary]) -> str:
     """Return one sentence on the ways in which a measured row may differ from the published rows.
 
     It names data, prompt, decoding and missing items of the runs whose metrics the row shows.
     """
     parts_by_run = []
-    for run in used:
+    for run in summaries:
         parts = [f"data revision {run.revision} (published: {table.revision})", f"parsed by {run.parser}"]
         parts.append(f"prompt {format_prompt_name(run.prompt)}")
         parts.append(format_decoding(run.decoding))

@@ -59,11 +59,11 @@ def get_comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
     return (summary.data == "demo", *condition, summary.options, likelihood)
 
 
-def _format_size(parameters: int | None) -> str:
+def _format_size(parameter_count: int | None) -> str:
     """Return a model's number of parameters, such as `167.0M`; `-` if it is not known."""
-    if parameters is None:
+    if parameter_count is None:
         return "-"
-    return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
+    return f"{parameter_count / 1e9:.1f}B" if parameter_count >= 1e9 else f"{parameter_count / 1e6:.1f}M"
 
 
 def _list_column_metrics(summary: RunSummary) -> list[str]:
@@ -139,18 +139,18 @@ class _BestComparison:
     is_tie: bool = False
 
 
-def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _BestComparison:
+def _compare_to_best(item_scores: ItemScores, best_scores: ItemScores, name: str) -> _BestComparison:
     """Compare a run with the best run on their common items.
 
     The result is a tie unless the whole interval of the difference is on the worse side of 0.
     """
-    theirs = dict(zip(best.ids, best.accuracy, strict=True))
-    common = [index for index, item in enumerate(mine.ids) if item in theirs]
+    theirs = dict(zip(best_scores.ids, best_scores.accuracy, strict=True))
+    common = [index for index, item in enumerate(item_scores.ids) if item in theirs]
     if not common:
         return _BestComparison(convert_to_cell("-"))
-    first, second = [theirs[mine.ids[index]] for index in common], [mine.accuracy[index] for index in common]
-    weights = compute_question_weights([mine.questions[index] for index in common])
-    found = compute_difference(first, second, [mine.clips[index] for index in common], weights)
+    first, second = [theirs[item_scores.ids[index]] for index in common], [item_scores.accuracy[index] for index in common]
+    weights = compute_question_weights([item_scores.questions[index] for index in common])
+    found = compute_difference(first, second, [item_scores.clips[index] for index in common], weights)
     cell = build_difference_cell(found, name)
     nearest = found.high if get_metric_spec(name).higher_is_better else None if found.low is None else -found.low
     if nearest is not None and nearest < 0:
@@ -170,8 +170,8 @@ class _MarginCellBuilder:
     its scores by item id, `name` is the name of the metric.
     """
 
-    def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
-        self._blind = blind
+    def __init__(self, baseline_scores: Mapping[str, Mapping[str, float]], name: str) -> None:
+        self._blind = baseline_scores
         self._name = name
         self._best: dict[tuple[Sequence[str], ...], tuple[str, tuple[float, ...]] | None] = {}
 

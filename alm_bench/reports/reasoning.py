@@ -56,14 +56,14 @@ def compare_reasoning(runs: Sequence[Run]) -> list[ReasoningMetrics | None]:
     return found if any(one is not None for one in found) else []
 
 
-def build_reasoning_comparison(names: Sequence[str], figures: Sequence[ReasoningMetrics | None]) -> Table:
+def build_reasoning_comparison(names: Sequence[str], reasoning_metrics: Sequence[ReasoningMetrics | None]) -> Table:
     """Return a table on reasoning with one row per run: share of outputs with reasoning, length, share of unfinished
     ones.
 
     `names` are the names of the runs. A run without reasoning has None as its metrics, and `none` in its row.
     """
     rows: list[Row] = []
-    for name, found in zip(names, figures, strict=True):
+    for name, found in zip(names, reasoning_metrics, strict=True):
         if found is None:
             rows.append([name, "none", "-", "-", "-"])
             continue
@@ -81,6 +81,6 @@ def build_reasoning_comparison(names: Sequence[str], figures: Sequence[Reasoning
     return Table(columns, rows, ["Over the items that all runs have."])
 
 
-def convert_reasoning_to_json(figures: Sequence[ReasoningMetrics | None]) -> list[Mapping[str, Any] | None]:
+def convert_reasoning_to_json(reasoning_metrics: Sequence[ReasoningMetrics | None]) -> list[Mapping[str, Any] | None]:
     """Return the reasoning metrics of each run as a JSON object; None for a run without reasoning."""
-    return [None if found is None else asdict(found) for found in figures]
+    return [None if found is None else asdict(found) for found in reasoning_metrics]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from alm_bench.audio.probes import SOUNDS, build_probe, build_probe_sequence
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
-from alm_bench.runner.inference import build_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict_function, predict_with_bisection
 from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, compare_clip_lengths
 from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
@@ -126,7 +126,7 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
         }
         outputs |= _ask_model(adapter, long)
         length = compare_clip_lengths(
-            outputs[SHORT], outputs[LONG], _find_token_difference(outputs[CLIP], outputs[NONE]) is not None
+            outputs[SHORT], outputs[LONG], _describe_token_difference(outputs[CLIP], outputs[NONE]) is not None
         )
     return AudioCheck(verdict, reason, [_make_probe_answer(name, output) for name, output in outputs.items()], length)
 
@@ -164,10 +164,10 @@ def _ask_model(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, O
     the adapter needs the check (`needs_audio_check`), the other requests are not sent: they would prove nothing, and
     each could cost a server restart or a timeout.
     """
-    ask = build_predict(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
+    ask = build_predict_function(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
     for name, request in requests.items():
-        (outputs[name],) = predict_bisecting(ask, [request])
+        (outputs[name],) = predict_with_bisection(ask, [request])
         if outputs[name].text is None and name == CLIP and needs_audio_check(adapter):
             break
     return outputs
@@ -185,8 +185,8 @@ def _judge_outputs(adapter: Adapter, outputs: Mapping[str, Output], prompt: str)
     first = outputs[CLIP]
     if first.text is None and not constructed:
         return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"
-    counted = _find_token_difference(first, outputs[NONE])
-    reaction, unmoved = _find_reaction(adapter, outputs, prompt), _describe_no_reaction(outputs)
+    counted = _describe_token_difference(first, outputs[NONE])
+    reaction, unmoved = _describe_reaction(adapter, outputs, prompt), _describe_no_reaction(outputs)
     if reaction is not None and (constructed or counted is None):
         return "delivered", reaction
     if counted is not None:
@@ -200,7 +200,7 @@ def _judge_outputs(adapter: Adapter, outputs: Mapping[str, Output], prompt: str)
     if outputs[NONE].text is None:  # refused: that tokens and answers are alike with and without a clip is not shown
         why = outputs[NONE].error or outputs[NONE].refusal or "no text"
         return "not checked", f"the question without a clip was refused ({why}), and {unmoved}"
-    if (few := _find_placeholder(first, outputs[NONE])) is not None:
+    if (few := _describe_placeholder_tokens(first, outputs[NONE])) is not None:
         return "audio_not_delivered", f"{few}, and {unmoved}"
     told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
     same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
@@ -217,7 +217,7 @@ def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
     return "the answers to a tone, to noise and to no clip are the same"
 
 
-def _find_token_difference(with_clip: Output, without_clip: Output) -> str | None:
+def _describe_token_difference(with_clip: Output, without_clip: Output) -> str | None:
     """Return a sentence with the token counts if they show that the prompt contains the clip, else None.
 
     `with_clip` is the output of the model for the question with a clip, `without_clip` the one for the question alone.
@@ -229,7 +229,7 @@ def _find_token_difference(with_clip: Output, without_clip: Output) -> str | Non
     return None
 
 
-def _find_placeholder(with_clip: Output, without_clip: Output) -> str | None:
+def _describe_placeholder_tokens(with_clip: Output, without_clip: Output) -> str | None:
     """Return a sentence with the token counts if they differ only as a placeholder for the clip in the text would make
     them differ; None if all counts are equal.
 
@@ -251,7 +251,7 @@ def _iterate_count_pairs(with_clip: Output, without_clip: Output) -> Iterator[tu
             yield name, ours, theirs
 
 
-def _find_reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
+def _describe_reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
     """Return a sentence that names the answers or likelihoods by which the model shows a reaction to the sound; None if
     there is no reaction."""
     clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))

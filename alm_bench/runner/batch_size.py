@@ -53,13 +53,13 @@ class BatchSizer:
     """
 
     def __init__(
-        self, batch_size: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
+        self, batch_size: BatchSize, tell: Callable[[str], None], memory_reader: Callable[[], Memory | None] = read_memory
     ) -> None:
         self._asked: BatchSize = batch_size
-        self._tell, self._read = tell, read
+        self._tell, self._read = tell, memory_reader
         self._size, self._largest = get_first_size(batch_size), 0
         self._most = MAX_SIZE if batch_size == "auto" else self._size
-        found = read()
+        found = memory_reader()
         self._peak = 0 if found is None else found.peak
         self._rise = 0
 

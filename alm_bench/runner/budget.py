@@ -33,11 +33,11 @@ class Budget:
         for record in records:
             self.add_cost(get_cost(record), count_estimated_calls(record) > 0)
 
-    def add_cost(self, amount: float | None, estimated: bool) -> None:
-        """Add the cost of one item in US dollars; None if it is not known. `estimated` is True if the cost is an
+    def add_cost(self, amount: float | None, is_estimate: bool) -> None:
+        """Add the cost of one item in US dollars; None if it is not known. `is_estimate` is True if the cost is an
         estimate; the first such cost is reported to the user."""
         self.spent += amount or 0.0
-        if not estimated:
+        if not is_estimate:
             return
         if not self.estimated:
             print_notice(
@@ -46,7 +46,7 @@ class Budget:
         self.estimated += amount or 0.0
 
     @property
-    def reached(self) -> bool:
+    def is_exhausted(self) -> bool:
         """True if the cost limit is reached, so that no further call is made."""
         return self.spent >= self.limit
 
@@ -62,7 +62,7 @@ class Budget:
                     "prices (--model openai takes --model-arg price_in=USD and price_out=USD, per million tokens)"
                 )
 
-    def describe_end(self, plan: Plan, answered: int) -> str:
+    def describe_exhaustion(self, plan: Plan, answered: int) -> str:
         """Return a message for the user, in one line: the run of `plan` was ended by the cost limit, with `answered` of
         its items answered."""
         guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
@@ -75,4 +75,4 @@ class Budget:
 
 def iterate_within_budget(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
     """Yield `elements` until the cost limit is reached. The limit is checked before each element."""
-    return itertools.takewhile(lambda _: not budget.reached, elements)
+    return itertools.takewhile(lambda _: not budget.is_exhausted, elements)

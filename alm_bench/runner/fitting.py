@@ -34,12 +34,12 @@ def fit_adapter(
     prompt: PromptTemplate,
     data: DataRoot,
     adapter: Adapter,
-    tested: Sequence[Sample],
+    test_samples: Sequence[Sample],
 ) -> FittedAdapter | None:
     """Fit the adapter on the development split that the task's card names. Returns None for an adapter that needs no
     fit.
 
-    `tested` are the samples of the run. Raises UsageError if the run uses the development split itself, if this split
+    `test_samples` are the samples of the run. Raises UsageError if the run uses the development split itself, if this split
     shares clips with them, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be fitted
     on the rows.
     Raises DataError for missing files.
@@ -59,7 +59,7 @@ def fit_adapter(
             f"{owner}: {adapter.identity.label} is fitted on split {split}, expected another split to test it on"
         )
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
-    _check_no_shared_clips(samples, tested, owner, split)
+    _check_no_shared_clips(samples, test_samples, owner, split)
     taken = _FitRows([render(sample, template) for sample in samples], [sample.target for sample in samples])
     fitted = wrap_as_adapter(
         adapter.fit(taken.iterate_rows(replace(AudioPipeline.from_adapter(adapter), prepare=None), spec))
@@ -80,12 +80,12 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
     return entry.create(), pick_prompt(entry.load_prompts(), prompt.name, other)
 
 
-def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
-    """Raise UsageError if a clip of the development split and a clip of the run (`tested`) are the same file.
+def _check_no_shared_clips(development: Sequence[Sample], test_samples: Sequence[Sample], task: str, split: str) -> None:
+    """Raise UsageError if a clip of the development split and a clip of the run (`test_samples`) are the same file.
 
     This can happen if clips are searched for by file name alone, and both splits have a clip with the same file name.
     """
-    clips = {ref.path: ref.id for sample in tested for ref in sample.audio}
+    clips = {ref.path: ref.id for sample in test_samples for ref in sample.audio}
     for sample in development:
         for ref in sample.audio:
             if ref.path in clips:

@@ -47,7 +47,7 @@ class MemoryShortage:
     """Number of requests that ran out of memory when sent alone, which a smaller batch size would not prevent."""
 
 
-def build_predict(
+def build_predict_function(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
     """Build a function that sends a batch of requests to the adapter and returns one output per request.
@@ -71,7 +71,7 @@ def build_predict(
         written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
-            for text, options in zip(written, predict_bisecting(score, batch, shortage), strict=True)
+            for text, options in zip(written, predict_with_bisection(score, batch, shortage), strict=True)
         ]
 
     def embed(batch: Sequence[Request]) -> list[Output]:
@@ -133,7 +133,7 @@ def capture_failure(function: Callable[[], Value], reraised: type[AlmBenchError]
         return Failure(describe_error(error), is_out_of_memory(error))
 
 
-def predict_bisecting(
+def predict_with_bisection(
     predict: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
 ) -> list[Output]:
     """Return one output per request. A batch that fails is halved until each failing request is sent alone.
@@ -151,7 +151,7 @@ def predict_bisecting(
         shortage.single_requests += outputs.out_of_memory
         return [Output(None, error=outputs.reason)]
     half, shortages_before = len(requests) // 2, shortage.single_requests
-    found = predict_bisecting(predict, requests[:half], shortage) + predict_bisecting(
+    found = predict_with_bisection(predict, requests[:half], shortage) + predict_with_bisection(
         predict, requests[half:], shortage
     )
     if outputs.out_of_memory and shortage.single_requests == shortages_before:

@@ -292,38 +292,38 @@ def load_batches(
         waiting: deque[tuple[int, Request, list[LazyClip]]] = deque()
         todo = iter(order)
 
-        def fill(count: int) -> None:
+        def fill_queue(count: int) -> None:
             """Append the next requests to `waiting` until it holds `count`, and start to decode their clips."""
             for _, index in zip(range(count - len(waiting)), todo, strict=False):
                 waiting.append((index, requests[index], found.load_clips(requests[index])))
 
         try:
             count = size()
-            fill(count)
+            fill_queue(count)
             while waiting:
                 batch = _collect_clips([waiting.popleft() for _ in range(min(count, len(waiting)))], pipeline)
                 if pipeline.decodes_during_calls:
-                    fill(_count_items_to_decode_ahead(count))
+                    fill_queue(_count_items_to_decode_ahead(count))
                 yield batch
                 count = size()
-                fill(count)
+                fill_queue(count)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _collect_clips(
-    waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], pipeline: AudioPipeline
+    pending_requests: Sequence[tuple[int, Request, Sequence[LazyClip]]], pipeline: AudioPipeline
 ) -> list[LoadedRequest]:
     """Wait until the clips of all requests are decoded, and return the requests with them.
 
-    `waiting` holds triples (item index, request, clips of the request). The calling thread decodes the clips that the
+    `pending_requests` holds triples (item index, request, clips of the request). The calling thread decodes the clips that the
     pool has not started, then waits for the others.
     """
-    for pending in (pending for _, _, own in waiting for pending in own):
+    for pending in (pending for _, _, own in pending_requests for pending in own):
         pending.decode_if_idle()
     return [
         pipeline.attach_clips(index, request, [pending.get_clip() for pending in own])
-        for index, request, own in waiting
+        for index, request, own in pending_requests
     ]
 
 

@@ -46,15 +46,15 @@ def _list_rotations(count: int) -> list[tuple[int, ...]]:
     return [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
 
 
-def _draw_shuffles(question: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
+def _draw_shuffles(question_id: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
     """Return `max_orders` different random orders of 0..count-1, or all orders if there are fewer.
 
-    The id `question` and `seed` determine the orders. The first orders do not depend on `max_orders`.
+    The id `question_id` and `seed` determine the orders. The first orders do not depend on `max_orders`.
     """
     max_orders = min(max_orders, math.factorial(count))
     distinct: dict[tuple[int, ...], None] = {}
     for number in itertools.count():
-        distinct[tuple(create_item_generator("options", seed, number, question).permutation(count).tolist())] = None
+        distinct[tuple(create_item_generator("options", seed, number, question_id).permutation(count).tolist())] = None
         if len(distinct) == max_orders:
             return list(distinct)
     raise AssertionError("counting does not end")

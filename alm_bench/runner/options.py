@@ -291,10 +291,10 @@ class RunOptions:
         if self.solvable_by is not None:
             find_run(self.solvable_by, self.out)
 
-    def build_spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
+    def build_spec(self, task: str, split: str, data: str, token_limit: int, options: dict[str, str]) -> RunSpec:
         """Return the specification of the run of one task.
 
-        `split`, `data` (kind of data) and `options` belong to the task; `tokens` is its default token limit.
+        `split`, `data` (kind of data) and `options` belong to the task; `token_limit` is its default token limit.
         """
         from alm_bench.runner import RunSpec
 
@@ -304,7 +304,7 @@ class RunOptions:
             model=self.model,
             split=split,
             data=data,
-            decoding=self._build_decoding(tokens),
+            decoding=self._build_decoding(token_limit),
             prompt=self.prompt,
             seed=self.seed,
             limit=self.limit,

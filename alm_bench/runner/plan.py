@@ -100,7 +100,7 @@ class Plan:
         return f"{name}{changed}{demo}-{self.header.fingerprint}"
 
 
-def prepare(
+def prepare_run(
     spec: RunSpec,
     task: Task,
     prompt: PromptTemplate,

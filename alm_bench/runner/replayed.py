@@ -57,7 +57,7 @@ def _select_items(
     marked. A question with several outputs is repeated once per output."""
     task_items = load_task_items(spec, task, data)
     found = match_outputs(stored, task_items.samples)
-    own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
+    own = stored.has_questions and task.card.kind == SELF_CONTAINED_KIND
     if own and not is_data_named and not found.exact:
         tell(f"{spec.task}: {stored.label} is scored by the questions that it holds itself")
         return _build_items_from_outputs(task, stored)

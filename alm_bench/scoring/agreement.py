@@ -82,13 +82,13 @@ class PairOrder:
 
 
 def compute_agreement(
-    scores: Sequence[float], labels: Sequence[float], clusters: Sequence[Hashable], bounded: bool = True
+    scores: Sequence[float], labels: Sequence[float], clusters: Sequence[Hashable], is_fraction: bool = True
 ) -> Agreement:
     """Compute the agreement of a metric's scores with people's labels, which lie in 0..1.
 
     `scores`, `labels` and `clusters` (the clip of each answer) hold one entry per answer. For kappa and balanced
     accuracy, a score of at least `THRESHOLD` counts as right. This rule has no meaning for a metric without an upper
-    bound, such as CIDEr: if `bounded` is False, these two metrics are missing.
+    bound, such as CIDEr: if `is_fraction` is False, these two metrics are missing.
     """
     x, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     rows = _index_clusters(clusters)
@@ -98,7 +98,7 @@ def compute_agreement(
     else:
         spearman, kendall = _correlate(x, y, rows, "spearman"), _correlate(x, y, rows, "kendall")
     clear = np.flatnonzero((y == 0) | (y == 1))
-    if not bounded:
+    if not is_fraction:
         kappa = balanced = accuracy = Metric.missing("the metric has no scale from 0 to 1")
     else:
         where = [clusters[index] for index in clear.tolist()]
@@ -200,24 +200,24 @@ def _index_clusters(clusters: Sequence[Hashable]) -> npt.NDArray[np.int64]:
     return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
 
 
-def _correlate(x: Array, y: Array, cluster_numbers: npt.NDArray[np.int64], kind: str) -> Metric:
+def _correlate(x: Array, y: Array, cluster_indices: npt.NDArray[np.int64], kind: str) -> Metric:
     """Return a rank correlation of `x` and `y` with its BCa bootstrap interval over clusters.
 
-    `kind` is `spearman` or `kendall`. `cluster_numbers` holds the index of each item's cluster (`_index_clusters`).
+    `kind` is `spearman` or `kendall`. `cluster_indices` holds the index of each item's cluster (`_index_clusters`).
     """
     from scipy.stats import kendalltau, spearmanr
 
     value = float(spearmanr(x, y).statistic if kind == "spearman" else kendalltau(x, y).statistic)
-    count = int(cluster_numbers.max()) + 1
+    count = int(cluster_indices.max()) + 1
     if count < 3:
         return Metric(value, n=len(x))
     generator = create_item_generator("bootstrap of a rank correlation")
     drawn = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
     without_one = 1 - np.eye(count)
     weighted = (
-        _build_weighted_spearman(x, y, cluster_numbers)
+        _build_weighted_spearman(x, y, cluster_indices)
         if kind == "spearman"
-        else _build_weighted_kendall(x, y, cluster_numbers)
+        else _build_weighted_kendall(x, y, cluster_indices)
     )
     resampled, left_out = weighted(drawn), weighted(without_one)
     resampled = resampled[np.isfinite(resampled)]  # a sample in which all scores or all labels are equal has none

@@ -88,7 +88,7 @@ def detect_language(text: str) -> DetectedLanguage:
     candidates = _SCRIPTS[script][1]
     if len(candidates) == 1:
         return DetectedLanguage(candidates[0], frozenset(candidates))
-    found = _detect_cjk(letters) if script == "cjk" else _classify(text, candidates)
+    found = _detect_cjk(letters) if script == "cjk" else _classify_language(text, candidates)
     # Names are written in Latin letters in texts of many languages, so that these letters alone exclude none.
     possible = frozenset((found,)) if found else frozenset() if script == "latin" else frozenset(candidates)
     return DetectedLanguage(found, possible)
@@ -158,19 +158,19 @@ def _is_encodable(text: str, encoding: str) -> bool:
     return True
 
 
-def _classify(text: str, candidates: tuple[str, ...]) -> str | None:
+def _classify_language(text: str, candidates: tuple[str, ...]) -> str | None:
     """Return the most likely language of a text by its letter sequences; None if it is too short or not certain."""
     if len(_WORD.findall(text)) < MIN_WORDS:
         return None
-    language, probability = _load_identifier(candidates).classify(text)
+    language, probability = _load_language_classifier(candidates).classify(text)
     return str(language) if probability >= MIN_PROBABILITY else None
 
 
 @cache
-def _load_identifier(candidates: tuple[str, ...]) -> "LanguageIdentifier":
+def _load_language_classifier(candidates: tuple[str, ...]) -> "LanguageIdentifier":
     """Return py3langid's classifier, limited to the candidate languages; with no candidates, for all its languages."""
     if candidates:
-        identifier = copy(_load_identifier(()))  # a copy shares the arrays of the model
+        identifier = copy(_load_language_classifier(()))  # a copy shares the arrays of the model
         identifier.set_languages(candidates)
         return identifier
     from py3langid.langid import MODEL_FILE, LanguageIdentifier

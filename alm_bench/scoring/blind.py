@@ -11,7 +11,7 @@ from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import (
     compute_chance,
     compute_mean,
-    compute_weights,
+    compute_option_order_weights,
     drop_skipped_rows,
     is_correct_option,
     list_clusters,
@@ -96,7 +96,7 @@ def compute_baseline_accuracies(rows: Sequence[Scored], values: Values) -> dict[
 
 def _average_over_questions(rows: Sequence[Scored], values: Sequence[float]) -> float:
     """Return the mean of one value per row, in which every question has the same weight."""
-    return float(np.average(values, weights=compute_weights(rows)))
+    return float(np.average(values, weights=compute_option_order_weights(rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def compute_margin(
     if not rows or not values:
         return None
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
-    return compute_margin_over_best(values, mine, list_clusters(rows), compute_weights(rows), name)
+    return compute_margin_over_best(values, mine, list_clusters(rows), compute_option_order_weights(rows), name)
 
 
 def find_best_baseline(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:

@@ -140,7 +140,7 @@ def detect_fluency_errors(folder: Path, texts: Sequence[str]) -> Array:
     """Return the probability of a fluency error in each text, shape (texts,), by FENSE's detector."""
     import torch
 
-    tokenizer, encoder, classifier = _load_detector(folder)
+    tokenizer, encoder, classifier = _load_fluency_detector(folder)
 
     def encode(batch: list[str]) -> "torch.Tensor":
         clean = [_PUNCTUATION.sub("", text).lower() for text in batch]
@@ -152,7 +152,7 @@ def detect_fluency_errors(folder: Path, texts: Sequence[str]) -> Array:
 
 
 @lru_cache(maxsize=2)
-def _load_detector(folder: Path) -> tuple[Any, Any, Any]:
+def _load_fluency_detector(folder: Path) -> tuple[Any, Any, Any]:
     """Return tokeniser, encoder and classifier of a folder with FENSE's checkpoint (`*.ckpt`) beside BERT's files."""
     import torch
     import transformers

@@ -13,9 +13,9 @@ from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clusters, split_by_group
+from alm_bench.scoring.multiple_choice import compute_option_order_weights, get_selected_text, list_clusters, split_by_group
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, GroundingVerdict, judge, judge_reasoning
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, GroundingVerdict, judge_grounding, judge_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,14 @@ def compute_effects(
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
-    return _compute_by_group(task, pairs, _ClipVerdictFinder(keeps_evidence))
+    return _compute_effects_by_group(task, pairs, _ClipVerdictFinder(keeps_evidence))
 
 
-def _compute_by_group(
+def _compute_effects_by_group(
     task: Task, pairs: Sequence[ItemPair], find_verdict: "FindVerdict"
 ) -> dict[str, dict[str, Effect]]:
     """Return the effect on each group of items by grouping and key, with the verdict that `find_verdict` returns."""
-    kept = _select_scored(task, pairs)
+    kept = _select_scored_pairs(task, pairs)
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:
@@ -127,7 +127,7 @@ def _compute_by_group(
     }
 
 
-def _select_scored(task: Task, pairs: Sequence[ItemPair]) -> list[ItemPair]:
+def _select_scored_pairs(task: Task, pairs: Sequence[ItemPair]) -> list[ItemPair]:
     """Return the pairs whose item has a reference answer and the task's main score."""
     return [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
 
@@ -143,7 +143,7 @@ def compute_chain_effects(
     """
     if not pairs:
         return {"all": {"all": build_chainless_effect(len(rows_without_chain), NO_CHAIN)}}
-    effects = _compute_by_group(task, pairs, _ChainVerdictFinder.from_control(task, control))
+    effects = _compute_effects_by_group(task, pairs, _ChainVerdictFinder.from_control(task, control))
     parts = {"all": {"all": list(rows_without_chain)}, **split_by_group(rows_without_chain, task.card.groups)}
     return {
         grouping: {
@@ -187,7 +187,7 @@ class _ItemScores:
         """Return the effect on the items at these indices, judged by `find_verdict`."""
         rows = [self.pairs[place].clean for place in item_indices]
         clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
-        clip_ids, item_weights = list_clusters(rows), compute_weights(rows)
+        clip_ids, item_weights = list_clusters(rows), compute_option_order_weights(rows)
         level = compute_share if self.bounded else compute_mean_interval
         effect = Effect(
             level(clean, clip_ids, item_weights),
@@ -272,7 +272,7 @@ class _ClipVerdictFinder:
             return None, "no text-only baseline is known item by item"
         effect = measurement.effect
         evidence = Evidence(effect.drop, measurement.lower_retention, effect.changed.value or 0.0, clean, noise)
-        return judge(evidence, self.keeps_evidence)
+        return judge_grounding(evidence, self.keeps_evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +286,7 @@ class _ChainVerdictFinder:
     @staticmethod
     def from_control(task: Task, control: Sequence[ItemPair]) -> "_ChainVerdictFinder":
         """Return the function object with the measurements of `control`, the items of a control run."""
-        kept = _select_scored(task, control)
+        kept = _select_scored_pairs(task, control)
         try:
             scored = _ItemScores.from_pairs(task, kept) if kept else None
         except MetricError:
@@ -300,7 +300,7 @@ class _ChainVerdictFinder:
         ids = [row.sample.id for row in measurement.rows]
         if not self.control or not self.control.keys() >= set(ids):
             return judge_reasoning(measurement.effect.changed, measurement.effect.drop)
-        clips, weights = list_clusters(measurement.rows), compute_weights(measurement.rows)
+        clips, weights = list_clusters(measurement.rows), compute_option_order_weights(measurement.rows)
         excess = [value - self.control[item][0] for value, item in zip(measurement.changed, ids, strict=True)]
         compute = compute_mean_interval if min(excess) < 0 else compute_share
         drop = compare_paired_scores(measurement.noise, [self.control[item][1] for item in ids], clips, weights)
@@ -310,7 +310,7 @@ class _ChainVerdictFinder:
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
     return compute_share(
-        [float(get_selected_text(row) is not None) for row in rows], list_clusters(rows), compute_weights(rows)
+        [float(get_selected_text(row) is not None) for row in rows], list_clusters(rows), compute_option_order_weights(rows)
     )
 
 

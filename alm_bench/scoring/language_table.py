@@ -89,7 +89,7 @@ def compute_language_table(task: Task, rows: Sequence[Scored]) -> LanguageTable 
     return LanguageTable(name, tuple(cells), VERSION)
 
 
-def compute_answer_language(rows: Sequence[Scored]) -> Metrics:
+def compute_answer_language_metric(rows: Sequence[Scored]) -> Metrics:
     """Return the metric `ANSWER_LANGUAGE`, the share of answers in the declared language, by its name.
 
     Answers whose language is not certain are left out. Returns {} if no item declares the language of its answer.
@@ -197,20 +197,20 @@ def _compare_with_reference(
 
     `scores` holds the score of each row by `id(row)`. Returns None if there are no common questions.
     """
-    own = {_get_question(row): row for row in rows}
-    common = [row for row in reference if id(row) in scores and _get_question(row) in own]
+    own = {_get_shared_question_id(row): row for row in rows}
+    common = [row for row in reference if id(row) in scores and _get_shared_question_id(row) in own]
     if not common:
         return None
     # The clip of the reference is the cluster: the questions about one clip are not independent in any language.
     found = compare_paired_scores(
         [scores[id(row)] for row in common],
-        [scores[id(own[_get_question(row)])] for row in common],
+        [scores[id(own[_get_shared_question_id(row)])] for row in common],
         list_clusters(common),
     )
     return found.difference, found.p
 
 
-def _get_question(row: Scored) -> str:
+def _get_shared_question_id(row: Scored) -> str:
     """Return the question id of an item, which translations of one question share."""
     languages = row.sample.languages
     return row.sample.id if languages is None or languages.question_id is None else languages.question_id

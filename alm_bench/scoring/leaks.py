@@ -100,7 +100,7 @@ def _pick_by_length(sample: Sample, sign: int) -> int | None:
     return lengths.index(best) if lengths.count(best) == 1 else None
 
 
-def _pick_mentioned(sample: Sample, text: str) -> int | None:
+def _pick_mentioned_option(sample: Sample, text: str) -> int | None:
     """Return the index of the only option that occurs in a text as whole words; None if no option or several occur."""
     plain = f" {_LETTERS_ONLY.sub(' ', text.casefold())} "
     names = [_LETTERS_ONLY.sub(" ", normalise_choice(sample, index)).strip() for index in range(len(sample.choices))]
@@ -111,7 +111,7 @@ def _pick_mentioned(sample: Sample, text: str) -> int | None:
 def _pick_by_file_name(sample: Sample) -> int | None:
     """Return the index of the only option that occurs in the file names of the clips, else None."""
     stems = " ".join(re.sub(r"(?<=[a-z])(?=\d|[A-Z])", " ", PurePosixPath(ref.id).stem) for ref in sample.audio)
-    return _pick_mentioned(sample, stems)
+    return _pick_mentioned_option(sample, stems)
 
 
 _CUES: Mapping[str, Pick] = {
@@ -129,7 +129,7 @@ _CUES: Mapping[str, Pick] = {
     "longest": lambda sample: _pick_by_length(sample, 1),
     "shortest": lambda sample: _pick_by_length(sample, -1),
     "named by the clip's file name": _pick_by_file_name,
-    "named by the question": lambda sample: _pick_mentioned(sample, sample.fields.get("question", "")),
+    "named by the question": lambda sample: _pick_mentioned_option(sample, sample.fields.get("question", "")),
 }
 
 

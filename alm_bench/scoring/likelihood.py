@@ -29,7 +29,7 @@ def find_most_likely_option(sample: Sample, values: Sequence[float]) -> int | No
     return best[0] if len({normalise_choice(sample, place) for place in best}) == 1 else None
 
 
-def select_by_each_metric(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
+def select_options_by_metric(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
     """Return the most likely option by each metric of `normalise_log_likelihoods`, as one parsed answer per metric."""
     return {
         metric_name: _build_parsed_choice(sample, metric_name, values)

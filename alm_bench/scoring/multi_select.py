@@ -15,7 +15,7 @@ from alm_bench.scoring.classification import divide
 from alm_bench.scoring.intervals import Array, build_rate_metric, compute_clustered_interval
 from alm_bench.scoring.multiple_choice import (
     compute_choice_metrics,
-    compute_weights,
+    compute_option_order_weights,
     is_correct_set,
     list_clusters,
     normalise_choice,
@@ -66,14 +66,14 @@ def build_corpus_statistic(rows: Sequence[Scored]) -> Corpus:
     if not rows:
         raise ValueError("no items")
     counts = np.array([_count_options(row) for row in rows], dtype=np.float64)
-    return Corpus(OPTION_METRICS, counts * np.array(compute_weights(rows))[:, None], _compute_precision_recall_f1)
+    return Corpus(OPTION_METRICS, counts * np.array(compute_option_order_weights(rows))[:, None], _compute_precision_recall_f1)
 
 
 def _count_options(row: Scored) -> tuple[int, int, int]:
     """Count the correct options, the selected options and the options that are both; duplicate options count once."""
     right, selected = (
         _normalise_options(row.sample, row.sample.targets),
-        _normalise_options(row.sample, _get_selected(row)),
+        _normalise_options(row.sample, _get_selected_indices(row)),
     )
     return len(right), len(selected), len(right & selected)
 
@@ -83,7 +83,7 @@ def _normalise_options(sample: Sample, indices: Sequence[int] | None) -> set[str
     return {normalise_choice(sample, index) for index in indices or ()}
 
 
-def _get_selected(row: Scored) -> tuple[int, ...]:
+def _get_selected_indices(row: Scored) -> tuple[int, ...]:
     """Return the indices of the selected options, empty without an answer."""
     return (row.parsed.indices or ()) if row.parsed is not None else ()
 
@@ -137,7 +137,7 @@ def build_option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None
 def _build_option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
     """Return the table row of the option at one index."""
     right = [index in (row.sample.targets or ()) for row in rows]
-    selected = [index in _get_selected(row) for row in rows]
+    selected = [index in _get_selected_indices(row) for row in rows]
     both = sum(a and b for a, b in zip(right, selected, strict=True))
     figures = _compute_precision_recall_f1(np.array([sum(right), sum(selected), both], dtype=np.float64))
     precision, recall, f1 = (float(figure) for figure in figures)

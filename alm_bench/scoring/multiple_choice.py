@@ -47,7 +47,7 @@ def list_clusters(rows: Sequence[Scored]) -> list[str]:
     return [row.sample.groups.get("clip", row.sample.question) for row in rows]
 
 
-def compute_weights(rows: Sequence[Scored]) -> list[float]:
+def compute_option_order_weights(rows: Sequence[Scored]) -> list[float]:
     """Return one weight per row: 1 divided by the number of rows that ask the same question in another option order.
 
     Every question then has a total weight of 1.
@@ -78,7 +78,7 @@ def has_score(name: str, rows: Sequence[Scored]) -> bool:
 
 def compute_mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
     """Return the mean of one value in 0..1 per row, with its interval; every question has the same weight."""
-    return compute_share(values, list_clusters(rows), compute_weights(rows))
+    return compute_share(values, list_clusters(rows), compute_option_order_weights(rows))
 
 
 def compute_answered_share(rows: Sequence[Scored]) -> Metric:

@@ -41,13 +41,13 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOptionCounts | None:
     if not written:
         return None
     reasons = Counter(
-        explain_no_option(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects_option
+        explain_missing_selection(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects_option
     )
     rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects_option) for _, _, parsed in written])
     return NoOptionCounts(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:
+def explain_missing_selection(sample: Sample, text: str, parsed: Parsed) -> str:
     """Return the reason why a text selects none of the options of a question (see `NoOptionCounts.reasons`)."""
     if parsed.status != "unparsed":
         return parsed.status

@@ -192,9 +192,9 @@ def _analyse_group(
     scores: Sequence[float],
     spec: PairSpec,
     pairs: Sequence[_Pair],
-    part: tuple[str, str],
+    group: tuple[str, str],
 ) -> PairMetrics:
-    """Return the metrics of `pairs`, which are the pairs of `rows`. `part` is the grouping and the key of the rows."""
+    """Return the metrics of `pairs`, which are the pairs of `rows`. `group` is the grouping and the key of the rows."""
     weights = compute_question_weights([row.sample.question for row in rows])
     clusters, pair_weights = [pair.key for pair in pairs], [pair.weight for pair in pairs]
 
@@ -212,8 +212,8 @@ def _analyse_group(
         title=spec.title,
         first=spec.first,
         second=spec.second,
-        grouping=part[0],
-        key=part[1],
+        grouping=group[0],
+        key=group[1],
         pairs=len(pairs) if ordered else len(pairs) // 2,
         unpaired=len(rows) - len(used),
         first_accuracy=compute_share(first, clusters, pair_weights),

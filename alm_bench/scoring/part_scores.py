@@ -103,20 +103,20 @@ ItemsWithParts = Sequence[tuple[PartsItem, Parts]]
 """Pairs of an item and the parts of its output."""
 
 
-def _compute_complete_share(read: ItemsWithParts) -> Metric:
+def _compute_complete_share(items_with_parts: ItemsWithParts) -> Metric:
     """Return the share of outputs with the status `ok`, in which every part was read."""
-    complete = [float(parts.status == "ok") for _, parts in read]
-    return compute_share(complete, [item.sample.id for item, _ in read])
+    complete = [float(parts.status == "ok") for _, parts in items_with_parts]
+    return compute_share(complete, [item.sample.id for item, _ in items_with_parts])
 
 
-def _list_part_texts(read: ItemsWithParts, name: str) -> list[tuple[PartsItem, str, str]]:
+def _list_part_texts(items_with_parts: ItemsWithParts, name: str) -> list[tuple[PartsItem, str, str]]:
     """Return one tuple (item, text, reference) of the part `name` per item that has a reference for it.
 
     Items whose output lacks this part, or has it shortened, are left out.
     """
     return [
         (item, parts.texts[name], item.references[name])
-        for item, parts in read
+        for item, parts in items_with_parts
         if name in parts.texts and name not in parts.shortened and item.references.get(name, "").strip()
     ]
 
@@ -127,11 +127,11 @@ def normalise_transcript(text: str) -> str:
     return " ".join(normalise_text(letters).split())
 
 
-def _score_transcripts(read: ItemsWithParts) -> Metrics:
+def _score_transcripts(items_with_parts: ItemsWithParts) -> Metrics:
     """Return the word and character error rates of the transcripts."""
     found = [
         (item, normalise_transcript(text), reference)
-        for item, text, target in _list_part_texts(read, "transcript")
+        for item, text, target in _list_part_texts(items_with_parts, "transcript")
         if (reference := normalise_transcript(target))
     ]
     spaced = [(text, reference) for item, text, reference in found if _get_question_language(item) not in UNSPACED]
@@ -152,9 +152,9 @@ def compute_error_rate(name: str, pairs: Sequence[tuple[str, str]]) -> Metric:
     return Metric(float(measure(references, texts)), n=len(pairs))
 
 
-def _score_translations(read: ItemsWithParts) -> Metrics:
+def _score_translations(items_with_parts: ItemsWithParts) -> Metrics:
     """Return chrF and BLEU of the translations."""
-    found = _list_part_texts(read, "translation")
+    found = _list_part_texts(items_with_parts, "translation")
     if not found:
         reason = "no output has this part in full, with a reference"
         return dict.fromkeys(("translation_chrf", "translation_bleu"), Metric.missing(reason))
@@ -177,18 +177,18 @@ def _select_bleu_tokenizer(item: PartsItem) -> str:
     return "zh" if language == "zh" else "char" if language in UNSPACED else "13a"
 
 
-def _score_responses(read: ItemsWithParts) -> Metrics:
+def _score_responses(items_with_parts: ItemsWithParts) -> Metrics:
     """Return the share of responses that are right by the rule of short answers."""
-    found = _list_part_texts(read, "response")
+    found = _list_part_texts(items_with_parts, "response")
     if not found:
         return {"response_contained": Metric.missing("no output has this part in full, with a reference")}
     values = [float(contains_reference(text, [reference])) for _, text, reference in found]
     return {"response_contained": compute_share(values, [item.sample.id for item, _, _ in found])}
 
 
-def _measure_delay(read: ItemsWithParts) -> Metrics:
+def _measure_delay(items_with_parts: ItemsWithParts) -> Metrics:
     """Return the mean number of tokens and of seconds before the answer, over the outputs whose answer was read."""
-    answered = [(item, parts) for item, parts in read if parts.answer is not None and item.text]
+    answered = [(item, parts) for item, parts in items_with_parts if parts.answer is not None and item.text]
     tokens = [count for item, parts in answered if (count := _count_tokens_before_answer(item, parts)) is not None]
     seconds = [
         item.seconds * share

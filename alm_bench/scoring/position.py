@@ -106,23 +106,23 @@ def _get_accuracy(row: Scored) -> float:
     return float(row.scores.get("accuracy", 0.0) == 1)
 
 
-def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
+def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], option_count: int) -> ChiSquare:
     """Return the test of the hypothesis that accuracy is the same at all positions of the correct option.
 
-    `golds` holds the position of the correct option of each item, `count` is the number of options.
+    `golds` holds the position of the correct option of each item, `option_count` is the number of options.
     """
-    right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(count)[list(golds)]
+    right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(option_count)[list(golds)]
     if right.all() or not right.any():
-        return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
+        return ChiSquare(None, option_count - 1, None, "all are right" if right.all() else "none is right")
     return _run_score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
 
 
 def _test_wrong_choices(
-    rows: Sequence[Scored], golds: Sequence[int], chosen_indices: Sequence[int | None], count: int
+    rows: Sequence[Scored], golds: Sequence[int], chosen_indices: Sequence[int | None], option_count: int
 ) -> ChiSquare:
     """Return the test of the hypothesis that wrong answers are spread evenly over the positions of the wrong options.
 
-    `golds` and `chosen_indices` hold the positions of the correct and of the selected option of each item, `count` is
+    `golds` and `chosen_indices` hold the positions of the correct and of the selected option of each item, `option_count` is
     the number of options.
     """
     wrong = [
@@ -130,13 +130,13 @@ def _test_wrong_choices(
         for n, (row, place) in enumerate(zip(rows, chosen_indices, strict=True))
         if place is not None and not _get_accuracy(row)
     ]
-    if count == 2 or not wrong:
-        reason = "a wrong answer has one place only" if count == 2 else "there are none"
-        return ChiSquare(None, count - 1, None, reason)
-    every = np.eye(count)
+    if option_count == 2 or not wrong:
+        reason = "a wrong answer has one place only" if option_count == 2 else "there are none"
+        return ChiSquare(None, option_count - 1, None, reason)
+    every = np.eye(option_count)
     chosen, elsewhere = (
         every[[chosen_indices[n] or 0 for n in wrong]],
-        (1 - every[[golds[n] for n in wrong]]) / (count - 1),
+        (1 - every[[golds[n] for n in wrong]]) / (option_count - 1),
     )
     return _run_score_test([rows[n] for n in wrong], chosen - elsewhere)
 

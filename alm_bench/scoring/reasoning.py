@@ -10,7 +10,7 @@ from alm_bench.core.types import Metric, Scored
 from alm_bench.parsing.reasoning import count_words
 from alm_bench.scoring.chains import find_chain, get_output_text
 from alm_bench.scoring.intervals import compute_mean_interval
-from alm_bench.scoring.multiple_choice import compute_mean, compute_weights, list_clusters
+from alm_bench.scoring.multiple_choice import compute_mean, compute_option_order_weights, list_clusters
 
 RowWithExtra = tuple[Scored, Mapping[str, Any]]
 """A row with the further values that the adapter returned with the answer (`Output.extra`)."""
@@ -73,13 +73,13 @@ def compute_reasoning(
     )
 
 
-def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], missing: str) -> Metric:
-    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason `missing`."""
+def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], missing_reason: str) -> Metric:
+    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason `missing_reason`."""
     known = [(row, float(length)) for row, length in zip(rows, lengths, strict=True) if length]
     if not known:
-        return Metric.missing(missing)
+        return Metric.missing(missing_reason)
     some = [row for row, _ in known]
-    return compute_mean_interval([length for _, length in known], list_clusters(some), compute_weights(some))
+    return compute_mean_interval([length for _, length in known], list_clusters(some), compute_option_order_weights(some))
 
 
 def keeps_format(text: str, format: str) -> bool:

@@ -41,12 +41,12 @@ class QueryScore:
 def compute_similarities(queries: Matrix, candidates: Matrix) -> Matrix:
     """Return the cosine similarities, shape (queries, candidates), of two arrays of embeddings, shape (texts or clips,
     dimensions)."""
-    ours, theirs = (_scale_to_unit(np.asarray(each, dtype=np.float64)) for each in (queries, candidates))
+    ours, theirs = (_scale_to_unit_length(np.asarray(each, dtype=np.float64)) for each in (queries, candidates))
     similarities: Matrix = np.round(ours @ theirs.T, DECIMALS)
     return similarities
 
 
-def _scale_to_unit(vectors: Matrix) -> Matrix:
+def _scale_to_unit_length(vectors: Matrix) -> Matrix:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Matrix = vectors / np.where(lengths > 0, lengths, 1.0)
     return scaled

@@ -49,7 +49,7 @@ class CaptionOptions:
         return names
 
 
-def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
+def compute_text_baseline_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
     """Return the score of each row for the text-only baseline, by the baseline's name; empty without a baseline.
 
     The baseline answers with a reference of another item (`pick_mismatched_references`). The metric is the main metric

@@ -99,17 +99,17 @@ def _list_sentences(document: Document) -> Iterator[Span]:
             yield max(start, framed[-1][0]), min(end, framed[-1][1])
 
 
-def _asserts_words(document: Document, span: Span, reference_words: Sequence[str], deniable: bool) -> bool:
+def _asserts_words(document: Document, span: Span, reference_words: Sequence[str], excludes_denied_words: bool) -> bool:
     """Return True if the sentence at `span` contains every word of `reference_words`, in any form that
     `_is_equivalent_word` accepts.
 
-    If `deniable` is True, a word that the sentence denies ("not a dog") does not count as contained. It is False if the
+    If `excludes_denied_words` is True, a word that the sentence denies ("not a dog") does not count as contained. It is False if the
     reference itself is a denial ("not moving").
     """
     said = list(iterate_tokens(document.plain.replace("-", " "), *span))
     return all(
         any(
-            _is_equivalent_word(token.text, word) and not (deniable and _is_denied(document, span, token))
+            _is_equivalent_word(token.text, word) and not (excludes_denied_words and _is_denied(document, span, token))
             for token in said
         )
         for word in reference_words

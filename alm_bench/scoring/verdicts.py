@@ -60,17 +60,17 @@ class Evidence:
     """Margin of the score on changed clips over the best text-only baseline."""
 
     @property
-    def significant(self) -> bool:
+    def has_significant_drop(self) -> bool:
         """True if the score drops significantly."""
         return (self.drop.low or 0.0) > 0
 
     @property
-    def keeps_score(self) -> bool:
+    def retains_score(self) -> bool:
         """True if at least 90 % of the clean score remains on changed clips, by the lower bound of the interval."""
         return self.lower_retention is not None and self.lower_retention >= KEPT
 
 
-def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[GroundingVerdict, str | None]:
+def judge_grounding(evidence: Evidence, keeps_evidence: bool) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a model under a condition, and a reason if the verdict is "cannot tell", else None.
 
     `keeps_evidence` is True if changed clips may still contain the information that the answer needs.
@@ -88,9 +88,9 @@ def _judge_partial(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
     """
     if not evidence.clean.is_significant:
         return "cannot tell", _explain_missing_margin(evidence.clean)
-    if evidence.keeps_score and evidence.noise.is_significant:
+    if evidence.retains_score and evidence.noise.is_significant:
         return "robust", None
-    return ("sensitive" if evidence.significant else "no effect"), None
+    return ("sensitive" if evidence.has_significant_drop else "no effect"), None
 
 
 def _judge_removed(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
@@ -102,7 +102,7 @@ def _judge_removed(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
       margin remain.
     - cannot tell: the clean score has no margin over the baselines, or there are too few items.
     """
-    if evidence.significant:
+    if evidence.has_significant_drop:
         if not evidence.clean.is_significant:
             return "cannot tell", _explain_missing_margin(evidence.clean)
         return ("partly" if evidence.noise.is_significant else "grounded"), None
@@ -112,7 +112,7 @@ def _judge_removed(evidence: Evidence) -> tuple[GroundingVerdict, str | None]:
         return "cannot tell", _explain_missing_margin(evidence.clean)
     # A drop that is not significant may still exist: the intervals must exclude a relevant one.
     small = evidence.drop.high is not None and evidence.drop.high < abs(evidence.clean.lead.value or 0.0) / 2
-    if small and evidence.keeps_score:
+    if small and evidence.retains_score:
         return "not listening", None
     return "cannot tell", "the drop may be 0 or large: more items are needed"
 
@@ -122,10 +122,10 @@ def _explain_missing_margin(clean: Margin) -> str:
     return f"the clean score does not beat the best text-only baseline ({clean.row})"
 
 
-def judge_reasoning(changed: Metric, drop: Metric) -> tuple[GroundingVerdict, str | None]:
+def judge_reasoning(changed_share: Metric, drop: Metric) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
 
-    `changed` is the share of answers that change, `drop` the score before minus the score after the change. With a
+    `changed_share` is the share of answers that change, `drop` the score before minus the score after the change. With a
     control run, which continues unchanged chains, both are the excess over the control run.
 
     - reasoning matters: more than 5 % of the answers change, by the lower bound of the interval, or the score changes
@@ -134,8 +134,8 @@ def judge_reasoning(changed: Metric, drop: Metric) -> tuple[GroundingVerdict, st
     - cannot tell: more than 5 % change, but the interval contains 5 %.
     """
     moves = (drop.low or 0.0) > 0 or (drop.high is not None and drop.high < 0)
-    if moves or (changed.low is not None and changed.low > SAME_ANSWERS):
+    if moves or (changed_share.low is not None and changed_share.low > SAME_ANSWERS):
         return "reasoning matters", None
-    if changed.value is not None and changed.value <= SAME_ANSWERS:
+    if changed_share.value is not None and changed_share.value <= SAME_ANSWERS:
         return "no evidence that it matters", None
     return "cannot tell", "few answers change: more items are needed"

@@ -12,7 +12,7 @@ from alm_bench.core.files import hash_json, translate_write_errors
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.core.usage import COST, USAGE, parse_money
 from alm_bench.runner.executors.local import call_stream
-from alm_bench.runner.inference import build_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict_function, predict_with_bisection
 
 BATCH = 8
 """Default number of requests that a model without a stream gets at once."""
@@ -121,7 +121,7 @@ class Spending:
     """Errors of failed calls."""
 
     @property
-    def reached(self) -> bool:
+    def is_limit_reached(self) -> bool:
         """True if the cost limit is reached, so that no further call is made."""
         return self.limit is not None and self.spent >= self.limit
 
@@ -211,10 +211,10 @@ class TextModel:
         calls end."""
         if not requests:
             return
-        affordable = itertools.takewhile(lambda _: not self._spending.reached, requests)
+        affordable = itertools.takewhile(lambda _: not self._spending.is_limit_reached, requests)
         if self._adapter.abilities.stream:
             yield from call_stream(self._adapter, affordable, self._decoding)
             return
-        predict = build_predict(self._adapter, self._decoding)
+        predict = build_predict_function(self._adapter, self._decoding)
         while some := list(itertools.islice(affordable, self._batch)):
-            yield list(zip(some, predict_bisecting(predict, some), strict=True))
+            yield list(zip(some, predict_with_bisection(predict, some), strict=True))

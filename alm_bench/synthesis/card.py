@@ -11,9 +11,9 @@ from alm_bench.core.rng import derive_integer
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines
 from alm_bench.scoring.leaks import find_leaks
 from alm_bench.synthesis.filters import FilterSettings
-from alm_bench.synthesis.filters.text_solvable import score_first_draw
+from alm_bench.synthesis.filters.text_solvable import score_solver_answers
 from alm_bench.synthesis.pipeline import FilterResult
-from alm_bench.synthesis.rows import QuestionRow, format_answer, format_input, to_sample
+from alm_bench.synthesis.rows import QuestionRow, format_answer, format_input, convert_row_to_sample
 from alm_bench.synthesis.text_classifier import compute_option_probabilities
 
 EXAMPLES = 50
@@ -78,7 +78,7 @@ def build_statistics(rows: Sequence[QuestionRow], settings: FilterSettings) -> d
         "baselines": _compute_baselines(scored, settings),
         "leaks": [
             {**asdict(leak), "rate": leak.rate, "suspicious": leak.is_suspicious}
-            for leak in find_leaks([to_sample(row) for row in scored])
+            for leak in find_leaks([convert_row_to_sample(row) for row in scored])
         ],
     }
 
@@ -87,13 +87,13 @@ def _compute_baselines(rows: Sequence[QuestionRow], settings: FilterSettings) ->
     """Return the accuracy of each text-only baseline on multiple-choice rows, with its interval, by name."""
     if not rows:
         return {}
-    items = [Scored(to_sample(row), "error", None, None, {}) for row in rows]
+    items = [Scored(convert_row_to_sample(row), "error", None, None, {}) for row in rows]
     values = dict(score_choice_baselines(items))
     probabilities = compute_option_probabilities(rows, settings.seed)
     if probabilities:
         values[CLASSIFIER] = [float(probabilities[row.id].argmax() == row.target) for row in rows]
     if settings.solver is not None:
-        values[SOLVER] = score_first_draw(rows, settings)
+        values[SOLVER] = score_solver_answers(rows, settings)
     return {name: asdict(metrics["accuracy"]) for name, metrics in compute_baseline_accuracies(items, values).items()}
 
 

@@ -76,10 +76,10 @@ def _parse_block(block: str, form: Form) -> Draft | None:
     if mark is None:
         return None
     lines = [line for line in block[mark.end() :].strip().splitlines() if line.strip()]
-    answer = _clean(" ".join(lines) if form == "detail" else lines[0] if lines else "")
+    answer = _convert_to_line(" ".join(lines) if form == "detail" else lines[0] if lines else "")
     body = block[: mark.start()]
     if form == "detail":
-        question = _clean(body)
+        question = _convert_to_line(body)
         return Draft(question, answer) if question and answer else None
     question, choices = _split_body(body)
     return Draft(question, answer, choices) if question and choices else None
@@ -98,9 +98,9 @@ def _split_body(body: str) -> tuple[str, tuple[str, ...]]:
         elif not choices:
             question.append(line)
     if choices:
-        return _clean(" ".join(question)), tuple(choices)
+        return _convert_to_line(" ".join(question)), tuple(choices)
     found = split_options(body, None)
-    return _clean(found.question), found.choices
+    return _convert_to_line(found.question), found.choices
 
 
 def _strip_marks(text: str) -> str:
@@ -108,7 +108,7 @@ def _strip_marks(text: str) -> str:
     return text.strip(" \t").strip("*").replace("**", "")
 
 
-def _clean(text: str) -> str:
+def _convert_to_line(text: str) -> str:
     """Return a text in one line, without the asterisks of Markdown at its ends and without bold marks (`**`)."""
     return " ".join(text.replace("**", "").split()).strip("* ")
 
@@ -142,7 +142,7 @@ def _convert_item(item: Any, form: Form) -> Draft | None:
     options = item.get("options", item.get("choices"))
     texts = list(options.values()) if isinstance(options, Mapping) else options
     if form == "detail":
-        return Draft(_clean(question), _clean(answer))
+        return Draft(_convert_to_line(question), _convert_to_line(answer))
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
         return None
-    return Draft(_clean(question), _clean(answer), strip_letters(texts))
+    return Draft(_convert_to_line(question), _convert_to_line(answer), strip_letters(texts))

@@ -7,7 +7,7 @@ from typing import Any
 from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.synthesis.pipeline import DroppedRow, FilterResult
-from alm_bench.synthesis.rows import dump_rows, to_json_row
+from alm_bench.synthesis.rows import dump_rows, convert_row_to_json
 
 CALLS = "calls.jsonl"
 """File of the answers of all models."""
@@ -49,5 +49,5 @@ def _dump_removed(dropped: Sequence[DroppedRow]) -> str:
     lines = []
     for one in dropped:
         fault = {"filter": one.filter, "reason": one.finding.reason, "detail": one.finding.detail}
-        lines.append(dump_json({**fault, **to_json_row(one.row)}))
+        lines.append(dump_json({**fault, **convert_row_to_json(one.row)}))
     return "[\n" + ",\n".join(lines) + "\n]\n"

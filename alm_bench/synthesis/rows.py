@@ -73,7 +73,7 @@ def format_answer(row: QuestionRow) -> str:
     return row.answer if row.target is None else f"{ascii_lowercase[row.target]}) {row.choices[row.target]}"
 
 
-def to_json_row(row: QuestionRow) -> dict[str, Any]:
+def convert_row_to_json(row: QuestionRow) -> dict[str, Any]:
     """Convert a row to a JSON object in ReasonAQA's format, which `alm-bench train` takes.
 
     The object also has keys that are not part of this format: `question`, `choices`, `split` and those of `row.other`.
@@ -96,7 +96,7 @@ def to_json_row(row: QuestionRow) -> dict[str, Any]:
 
 def dump_rows(rows: Iterable[QuestionRow]) -> str:
     """Return rows as the content of a JSON file in ReasonAQA's format, with one row per line."""
-    return "[\n" + ",\n".join(dump_json(to_json_row(row)) for row in rows) + "\n]\n"
+    return "[\n" + ",\n".join(dump_json(convert_row_to_json(row)) for row in rows) + "\n]\n"
 
 
 def read_rows(path: Path, split: str = "train") -> list[QuestionRow]:
@@ -152,7 +152,7 @@ def set_options(row: QuestionRow, choices: Sequence[str], answer: str) -> Questi
     return replace(row, choices=tuple(choices), target=target, answer=text)
 
 
-def to_sample(row: QuestionRow) -> Sample:
+def convert_row_to_sample(row: QuestionRow) -> Sample:
     """Convert a row to an item, for the text-only baselines of multiple choice."""
     clips = tuple(AudioRef(path, Path(path)) for path in row.clips)
     return Sample(
@@ -160,7 +160,7 @@ def to_sample(row: QuestionRow) -> Sample:
     )
 
 
-def from_sample(sample: Sample) -> QuestionRow:
+def convert_sample_to_row(sample: Sample) -> QuestionRow:
     """Convert an item of a task to a row in the split `test`, so that the filters can check any benchmark."""
     answer = sample.gold if sample.gold is not None or sample.target is None else sample.choices[sample.target]
     clips = tuple(ref.id for ref in sample.audio) or (sample.id,)

@@ -221,17 +221,17 @@ def _create_model(
 
 
 def _describe_source(
-    source: CaptionSource, captions: int, writer: str, models: Models, options: SynthesisOptions
+    source: CaptionSource, caption_count: int, writer_label: str, models: Models, options: SynthesisOptions
 ) -> dict[str, Any]:
-    """Return the entries of the data card that describe how the rows were written. `captions` is the number of
-    captions, `writer` the label of the model."""
+    """Return the entries of the data card that describe how the rows were written. `caption_count` is the number of
+    captions, `writer_label` the label of the model."""
     decoding = ", ".join(f"{name} {value}" for name, value in source.decoding.as_dict().items())
     return {
-        "captions": f"{captions:,} of {', '.join(Path(name).name for name in source.files)}",
+        "captions": f"{caption_count:,} of {', '.join(Path(name).name for name in source.files)}",
         "type": source.writing.type,
         "forms": ", ".join(source.writing.forms),
         "questions a caption and form": source.writing.pairs,
-        "written by": writer,
+        "written by": writer_label,
         "decoding": decoding,
         **_describe_models(models, options),
     }
@@ -257,5 +257,5 @@ def _write_data_set(
 ) -> SynthesisResult:
     """Write the files of the data set and return the result. `rows` are those before the filters."""
     card = build_card(rows, result, settings, about)
-    card |= {"failed_calls": len(spending.failures), "cost_limit_reached": spending.reached}
+    card |= {"failed_calls": len(spending.failures), "cost_limit_reached": spending.is_limit_reached}
     return SynthesisResult(write_folder(options.out, result, card), card, spending, written)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from alm_bench.core import UsageError
 from alm_bench.core.errors import format_similar_names
-from alm_bench.train.grpo_config import GrpoConfig, check_grpo
+from alm_bench.train.grpo_config import GrpoConfig, find_grpo_problem
 from alm_bench.train.parts_config import PartsConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -367,7 +367,7 @@ def _check_stage(stage: StageConfig, location: str) -> None:
         raise UsageError(f"{location} has a curriculum and the order easy_to_hard: expected one of them")
     if stage.grpo is not None and stage.objective != "grpo":
         raise UsageError(f"{location} has a table grpo, which is for the objective grpo, not {stage.objective}")
-    if stage.grpo is not None and (problem := check_grpo(stage.grpo)) is not None:
+    if stage.grpo is not None and (problem := find_grpo_problem(stage.grpo)) is not None:
         raise UsageError(f"{location}.{problem}")
 
 
@@ -412,9 +412,9 @@ def _find_recipe(name: str) -> Path:
     return path
 
 
-def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read_table(path: Path, derived_files: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read the table of a recipe. If it names a `base` (a bundled recipe or a file), its values replace those of the
-    base's table. `above`: recipes whose chain of bases leads to `path`, which must not occur as bases again. Raises
+    base's table. `derived_files`: recipes whose chain of bases leads to `path`, which must not occur as bases again. Raises
     UsageError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -424,9 +424,9 @@ def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base is None:
         return table
     file = _find_recipe(str(base))
-    if file in (*above, path):
+    if file in (*derived_files, path):
         raise UsageError(f"{path}: its base {base!r} is based on it in turn")
-    base_table = _read_table(file, (*above, path))
+    base_table = _read_table(file, (*derived_files, path))
     base_table.pop("name", None)
     return _merge_tables(base_table, table)
 

@@ -18,7 +18,7 @@ from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.escape import escape_csv
 from alm_bench.core.files import hash_json, write_atomically
 from alm_bench.data import read_csv
-from alm_bench.runner.inference import build_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict_function, predict_with_bisection
 from alm_bench.runner.loader import AudioPipeline, load_batches
 from alm_bench.train.features import build_audio_key
 from alm_bench.train.objectives.grpo import format_prompt
@@ -144,7 +144,7 @@ def _draw_answers(
     requests: Sequence[Request],
     missing: Sequence[int],
     keys: Sequence[Sequence[str]],
-    known: Collection[str],
+    stored_keys: Collection[str],
     adapter: Adapter,
     decoding: Decoding,
     batch: int,
@@ -153,19 +153,19 @@ def _draw_answers(
 
     A part is a tuple: the new answers by key, and the number of requests that this part completes (all requests of the
     batch with its last draw, else 0). `missing`: indices of the requests that lack answers. `keys[i]`: keys of the
-    answers to request i, one per draw. `known`: keys of the answers that exist. Clips are decoded once for all draws.
+    answers to request i, one per draw. `stored_keys`: keys of the answers that exist. Clips are decoded once for all draws.
     """
     draws = len(keys[0]) if keys else 0
-    known = set(known)
+    stored_keys = set(stored_keys)
     for loaded in load_batches(requests, missing, AudioPipeline.from_adapter(adapter), lambda: batch, workers=2):
         for one in loaded:
             if (reason := one.audio_error or one.error) is not None:
                 raise DataError(f"row {one.request.prompt!r:.80}: {reason}")
         for draw in range(draws):
-            asked = [one for one in loaded if keys[one.index][draw] not in known]
-            predict = build_predict(adapter, replace(decoding, seed=decoding.seed + draw))
+            asked = [one for one in loaded if keys[one.index][draw] not in stored_keys]
+            predict = build_predict_function(adapter, replace(decoding, seed=decoding.seed + draw))
             drawn = {}
-            for one, output in zip(asked, predict_bisecting(predict, [one.request for one in asked]), strict=True):
+            for one, output in zip(asked, predict_with_bisection(predict, [one.request for one in asked]), strict=True):
                 if output.text is None and output.refusal is None:
                     raise AlmBenchError(
                         f"{adapter.identity.label} failed at {one.request.prompt!r:.80}: {output.error}; the draws so "

@@ -63,14 +63,14 @@ def find_training_run(name: str, out: Path = OUT) -> Path:
     raise UsageError(f"no training run {name!r} (no {CONFIG} there); runs in {out}: {listed}")
 
 
-def _build_saved_network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
-    """Build the network of a saved state, and its tokenizer. `numbers`: total number of elements of the state's
+def _build_saved_network(run: Path, config: TrainConfig, element_count: int) -> tuple[Mellow, Tokenizer]:
+    """Build the network of a saved state, and its tokenizer. `element_count`: total number of elements of the state's
     weights. States of the first version of this program contain no network config; the network is then built from the
     recipe."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)
-    model = build_uninitialised_network(state, numbers)
+    model = build_uninitialised_network(state, element_count)
     return model, read_folder_tokenizer(state, model.config)
 
 

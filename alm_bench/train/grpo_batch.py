@@ -38,12 +38,12 @@ class Draws:
     draws, because the log may contain only one of the updates."""
 
     @property
-    def own_answer_count(self) -> int:
+    def unchanged_clip_answer_count(self) -> int:
         """Number of answers that were drawn on the unchanged clips of the rows."""
         return sum(len(group) for group in self.answers[: self.row_count])
 
     @property
-    def own_token_count(self) -> int:
+    def unchanged_clip_token_count(self) -> int:
         """Number of tokens of the answers that were drawn on the unchanged clips of the rows."""
         return sum(len(answer) for group in self.answers[: self.row_count] for answer in group)
 
@@ -82,7 +82,7 @@ class GrpoBatch(PromptBatch):
         validation."""
         if self.draws is None:
             return len(self.rows)
-        return count_units(self.draws.own_answer_count, self.draws.own_token_count, self.kind)
+        return count_units(self.draws.unchanged_clip_answer_count, self.draws.unchanged_clip_token_count, self.kind)
 
 
 def build_token_batch(draws: Draws, device: torch.device) -> TokenBatch:

@@ -86,7 +86,7 @@ PROMPT_FIELDS = ("prompt", "question", "options", "lettered")
 """Fields of the template `prompt`."""
 
 
-def check_grpo(config: GrpoConfig) -> str | None:
+def find_grpo_problem(config: GrpoConfig) -> str | None:
     """Return the reason why the settings are invalid, None if they are valid. Names of rewards are not checked."""
     grounded = config.grounded or GroundedConfig()
     ranges: list[tuple[str, float, bool, str]] = [
@@ -114,10 +114,10 @@ def check_grpo(config: GrpoConfig) -> str | None:
             return f"grpo.{name} takes {expected}, found {value:g}"
     if config.loss == "r1-aqa" and config.updates > 1:
         return f"grpo.loss r1-aqa is on-policy and takes one update per draw, found updates = {config.updates}"
-    return _check_rewards(config) or _check_prompt(config)
+    return _find_reward_weight_problem(config) or _find_prompt_problem(config)
 
 
-def _check_rewards(config: GrpoConfig) -> str | None:
+def _find_reward_weight_problem(config: GrpoConfig) -> str | None:
     """Return the reason why the weights of the rewards are invalid, None if they are valid."""
     for name, weight in config.rewards.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
@@ -132,7 +132,7 @@ def _check_rewards(config: GrpoConfig) -> str | None:
     return None
 
 
-def _check_prompt(config: GrpoConfig) -> str | None:
+def _find_prompt_problem(config: GrpoConfig) -> str | None:
     """Return the reason why the template of the prompt is invalid, None if it is valid."""
     try:
         config.prompt.format(**dict.fromkeys(PROMPT_FIELDS, ""))

@@ -104,10 +104,10 @@ def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:
 
 
 def _process_packs(
-    model: Mellow, contexts: Sequence[Tensor], flat: Sequence[list[int]], packs: Sequence[_Pack], temperature: float
+    model: Mellow, contexts: Sequence[Tensor], answer_tokens: Sequence[list[int]], packs: Sequence[_Pack], temperature: float
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Return the log-probabilities and entropies of the tokens of each answer in `packs`, both (tokens,), by the
-    answer's index. `flat`: token ids of all answers, to which the indices in `packs` refer."""
+    answer's index. `answer_tokens`: token ids of all answers, to which the indices in `packs` refer."""
     device, longest = contexts[0].device, max(pack.length for pack in packs)
     rows, order, places = [], [], []
     positions = torch.arange(longest).repeat(len(packs), 1)
@@ -118,8 +118,8 @@ def _process_packs(
         start = len(context)
         segments[row, :start] = 0
         for segment, answer in enumerate(pack.answers, 1):
-            written = len(flat[answer]) - 1
-            parts += flat[answer][:-1]
+            written = len(answer_tokens[answer]) - 1
+            parts += answer_tokens[answer][:-1]
             segments[row, start : start + written] = segment
             positions[row, start : start + written] = torch.arange(len(context), len(context) + written)
             order.append(answer)
@@ -127,10 +127,10 @@ def _process_packs(
             start += written
         rows.append(torch.cat([context, model.embed(torch.tensor(parts, dtype=torch.long, device=device))]))
     hidden = _run_language_model(model, pad_sequence(rows, batch_first=True), segments, positions)
-    targets = torch.tensor([token for answer in order for token in flat[answer]], device=device)
+    targets = torch.tensor([token for answer in order for token in answer_tokens[answer]], device=device)
     selected = hidden.flatten(0, 1)[torch.tensor(places, device=device)]
     values, entropies = _score_tokens(model, selected, targets, temperature)
-    lengths = [len(flat[answer]) for answer in order]
+    lengths = [len(answer_tokens[answer]) for answer in order]
     scored = zip(torch.split(values, lengths), torch.split(entropies, lengths), strict=True)
     return dict(zip(order, scored, strict=True))
 

@@ -123,7 +123,7 @@ def _pick_split(entry: TaskEntry, config: DataConfig) -> str:
     return config.split
 
 
-def load_native_prompt() -> PromptTemplate:
+def load_own_data_prompt() -> PromptTemplate:
     """Return the template by which questions from own data become prompts: that of the prompt set `PROMPTS`."""
     task = f"{FILE_PREFIX}training"
     return pick_prompt(catalogue().get_task(task).load_prompts(), PROMPTS, task)
@@ -131,7 +131,7 @@ def load_native_prompt() -> PromptTemplate:
 
 def convert_samples(samples: Sequence[Sample]) -> list[Row]:
     """Return the training rows of questions."""
-    template = load_native_prompt()
+    template = load_own_data_prompt()
     return [_convert_sample(sample, template) for sample in samples]
 
 

@@ -48,7 +48,7 @@ def build_loss_charts(log: Sequence[Entry]) -> list[LineChart]:
     return charts
 
 
-def draw_losses(log: Sequence[Entry], path: Path) -> None:
+def plot_losses(log: Sequence[Entry], path: Path) -> None:
     """Plot the losses of all stages, in two columns, and save the picture as `path`. Raises StoreError."""
     if charts := build_loss_charts(log):
         write_atomically(path, encode_picture(draw_panels(f"Losses of {path.parent.name}", charts, columns=2), "png"))
@@ -151,7 +151,7 @@ def _format_validation_loss(log: Sequence[Entry], stage: int) -> str:
     return f"{losses[-1]:.4f}" if losses else "-"
 
 
-def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], path: Path) -> bool:
+def plot_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], path: Path) -> bool:
     """Plot the pass rates of the rows of each stage that selects or orders rows by pass rate: a histogram, and the mean
     pass rate of each step. Save the picture as `path` and return True, or return False if there is no such stage.
     Raises StoreError."""
@@ -169,7 +169,7 @@ def draw_selections(config: TrainConfig, corpus: Corpus, log: Sequence[Entry], p
     return bool(charts)
 
 
-def draw_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
+def plot_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
     """Plot a histogram of pass rates and save the picture as `path`. Raises StoreError."""
     chart = build_histogram("Rows by pass rate", rates)
     write_atomically(path, encode_picture(draw_panels(title, [chart]), "png"), "--to")
@@ -177,8 +177,8 @@ def draw_pass_rates(rates: Sequence[float], title: str, path: Path) -> None:
 
 def write_report(folder: Path, config: TrainConfig, model: Mellow, corpus: Corpus, log: Sequence[Entry]) -> None:
     """Write the pictures of losses and rows and the model card into a run's folder."""
-    draw_losses(log, folder / "loss.png")
-    draw_selections(config, corpus, log, folder / "rows.png")
+    plot_losses(log, folder / "loss.png")
+    plot_selections(config, corpus, log, folder / "rows.png")
     write_atomically(folder / "README.md", build_model_card(config, model, corpus.sources, log))
 
 

@@ -19,7 +19,7 @@ def build_clotho_entailment(split: str, clips: int) -> DatasetRows:
     dataset = DatasetRows()
     folder = f"ClothoV21/{split}"
     stream = "test" if split == "evaluation" else split
-    for clip in iterate_hypotheses(stream, clips, folder=folder, name="Recording {:.10}.wav"):
+    for clip in iterate_hypotheses(stream, clips, folder=folder, name_format="Recording {:.10}.wav"):
         dataset.scenes[clip.path] = clip.scene
         text = repr(write_captions(clip.scene, clip.path))
         dataset.rows.append(_build_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
@@ -36,17 +36,17 @@ def build_audiocaps_entailment(clips: int) -> DatasetRows:
     return dataset
 
 
-def _build_entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
+def _build_entailment_row(clip: Hypotheses, hypothesis_index: int, dataset: str, name: str, caption: str) -> dict[str, str]:
     """Return a row of an entailment file, with three hypotheses about the clip, one per label.
 
-    `turn` is the index at which the hypothesis is taken from the clip's list for each label."""
+    `hypothesis_index` is the index at which the hypothesis is taken from the clip's list for each label."""
     return {
         "Dataset": dataset,
         "Audio file": name,
         "Caption": caption,
-        "Entailment": clip.entailed[turn],
-        "Neutral": clip.neutral[turn],
-        "Contradiction": clip.contradicted[turn],
+        "Entailment": clip.entailed[hypothesis_index],
+        "Neutral": clip.neutral[hypothesis_index],
+        "Contradiction": clip.contradicted[hypothesis_index],
     }
 
 

@@ -18,7 +18,7 @@ _PARTS = {
 """Name of the part and folder of the clips, by file."""
 
 
-def _name_clip(folder: str, question: Question) -> str:
+def _build_clip_path(folder: str, question: Question) -> str:
     return f"af-reasoning/{folder}/{question.id}.wav"
 
 
@@ -31,7 +31,7 @@ def _create_row(question: Question) -> Row:
 def build(items: int = ITEMS) -> DemoData:
     data = DemoData()
     for number, (file, (part, folder)) in enumerate(_PARTS.items()):
-        dataset = create_choice_rows(140 + number, items // 3, partial(_name_clip, folder), _create_row)
+        dataset = create_choice_rows(140 + number, items // 3, partial(_build_clip_path, folder), _create_row)
         document = {
             "dataset_path": folder,
             "flamingo_task": f"AF-Reasoning-Eval-{part}",

@@ -30,9 +30,9 @@ class Captioning(SentenceTask):
             check_unique_ids((self._create_sample(data, name, texts) for name, texts in captions.items()), path)
         )
 
-    def _create_sample(self, data: DataRoot, name: str, texts: list[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, name: str, captions: list[str]) -> Sample:
         clip = find_captioned_clip(data, self.card.name, name)
-        return Sample(id=name, fields={}, audio=(clip,), target=texts, gold=texts[0], groups={"clip": name})
+        return Sample(id=name, fields={}, audio=(clip,), target=captions, gold=captions[0], groups={"clip": name})
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text, OPENINGS)

@@ -188,7 +188,7 @@ def _read_hub_questions(shards: Sequence[Path]) -> Iterator[Question]:
     """
     columns = ("lang", *(f"{code}_{kind}" for code in LANGUAGES for kind in "qa"))
     numbers: dict[str, int] = {}
-    for row in read_parquet(shards, columns, clip="audio"):
+    for row in read_parquet(shards, columns, clip_column="audio"):
         language, english = str(row.values["lang"]), str(row.values["eng_q"])
         id = str(numbers.setdefault(english, len(numbers)))
         texts = {code: str(row.values[f"{code}_q"]) for code in LANGUAGES}

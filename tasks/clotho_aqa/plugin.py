@@ -127,7 +127,7 @@ class ClothoAqa:
         return iter(check_unique_ids(found, next(iter(files.values()))))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        if is_binary(sample):
+        if is_yes_no_question(sample):
             # a sentence such as "There are waves" is compared with the question, which must be in the same language
             question = sample.fields["question"] if sample.groups.get("language", ENGLISH) == ENGLISH else None
             return parse_yes_no(text, question, self.card.answer_tags)
@@ -140,7 +140,7 @@ class ClothoAqa:
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         scorable = drop_skipped_rows(rows)
         values, blind = _compute_metrics(scorable), _compute_baseline_metrics(scorable)
-        open_rows = [row for row in scorable if not is_binary(row.sample)]
+        open_rows = [row for row in scorable if not is_yes_no_question(row.sample)]
         groups = compute_by_group(scorable, self.card.groups, _compute_metrics) if self.options.languages()[1:] else {}
         if self.options.metrics is None or not open_rows:
             return TaskScore({**values, "answered": compute_answered_share(scorable)}, groups, blind)
@@ -219,7 +219,7 @@ def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[st
         yield part[0]["file_name"], part[0]["QuestionText"], answers
 
 
-def is_binary(sample: Sample) -> bool:
+def is_yes_no_question(sample: Sample) -> bool:
     """Return True for a yes/no question."""
     return sample.groups["kind"] != "open"
 
@@ -232,12 +232,12 @@ def normalise_answer(text: str) -> str:
 
 def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
     """Return the rows that each metric is computed on, by metric name."""
-    binary = [row for row in rows if is_binary(row.sample)]
+    binary = [row for row in rows if is_yes_no_question(row.sample)]
     return {
         "binary_accuracy": binary,
         "majority_accuracy": binary,
         "unanimous_accuracy": [row for row in binary if len(set(row.sample.target)) == 1],
-        **{name: [row for row in rows if not is_binary(row.sample)] for name in OPEN},
+        **{name: [row for row in rows if not is_yes_no_question(row.sample)] for name in OPEN},
     }
 
 
@@ -255,8 +255,8 @@ def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of each text-only baseline, by its name: one for yes/no questions, one for other questions.
 
     A baseline gives the same answer to all questions: the most frequent one among the references."""
-    binary = [row for row in rows if is_binary(row.sample)]
-    open_rows = [row for row in rows if not is_binary(row.sample)]
+    binary = [row for row in rows if is_yes_no_question(row.sample)]
+    open_rows = [row for row in rows if not is_yes_no_question(row.sample)]
     table: dict[str, Metrics] = {}
     for name, part in ((BLIND_YES, binary), (BLIND_WORD, open_rows)):
         if not part:
@@ -301,7 +301,7 @@ def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> d
     contains any annotator's word, `open_token_f1` is the best F1 of words over the annotators.
     """
     answers = list(sample.target)
-    if not is_binary(sample):
+    if not is_yes_no_question(sample):
         whole = (said if text is None else text) or ""
         return {
             "open_accuracy": float(said in answers),

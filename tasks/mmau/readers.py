@@ -74,9 +74,9 @@ def read_hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], Au
         yield _convert_hub_row(parquet, number, files[0])
 
 
-def _convert_hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
+def _convert_hub_row(parquet_row: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
     """Return row `number` of a hub file in the form of the official JSON, and the clip that it contains."""
-    values = parquet.values
+    values = parquet_row.values
     try:
         attributes = json.loads(values["other_attributes"])
     except (TypeError, json.JSONDecodeError) as error:
@@ -91,4 +91,4 @@ def _convert_hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapp
         **({"answer": _strip_letter(answer)} if answer else {}),
     }
     checked = _check_row({"id": str(attributes.get("id", number)), **row}, number, path)
-    return checked, parquet.get_audio_ref(f"mmau/{checked['id']}")
+    return checked, parquet_row.get_audio_ref(f"mmau/{checked['id']}")

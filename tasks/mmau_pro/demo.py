@@ -11,14 +11,14 @@ from alm_bench.demo.mcq import Question
 from alm_bench.tasks._shared.choice_demo import ITEMS, create_choice_rows
 
 
-def _name_clip(question: Question) -> str:
+def _build_clip_path(question: Question) -> str:
     return f"data/{question.id}.wav"
 
 
 def _create_row(question: Question) -> Row:
     return {
         "id": question.id,
-        "audio_path": [_name_clip(question)],
+        "audio_path": [_build_clip_path(question)],
         "question": question.question,
         "answer": question.choices[question.gold],
         "choices": list(question.choices),
@@ -57,7 +57,7 @@ def _vary_row(number: int, rows: list[Row]) -> Row:
 
 
 def build(items: int = ITEMS) -> DemoData:
-    data, dataset = DemoData(), create_choice_rows(13, items, lambda q: f"mmau-pro/{_name_clip(q)}", _create_row)
+    data, dataset = DemoData(), create_choice_rows(13, items, lambda q: f"mmau-pro/{_build_clip_path(q)}", _create_row)
     rows = [_vary_row(number, dataset.rows) for number in range(len(dataset.rows))]
     data.add("mmau-pro/test.jsonl", "\n".join(map(json.dumps, rows)), dataset)
     return data

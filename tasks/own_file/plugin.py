@@ -191,7 +191,7 @@ class FileTask:
         options["group_by"] = join_names(found.groupings)
         return {name: value for name, value in options.items() if value}
 
-    def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
+    def list_samples_and_faults(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
         """Read all rows of a split. Return pairs of row number and sample for the valid rows, and pairs of row number
         and error message for the faulty ones."""
         found = self.read(split)

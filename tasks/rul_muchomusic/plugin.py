@@ -14,7 +14,7 @@ from alm_bench.core.rng import create_item_generator
 from alm_bench.data.readers import check_unique_ids, read_json
 from alm_bench.scoring.blind import LONGEST
 from alm_bench.scoring.intervals import compute_share
-from alm_bench.scoring.multiple_choice import compute_weights, drop_skipped_rows, list_clusters, normalise_choice
+from alm_bench.scoring.multiple_choice import compute_option_order_weights, drop_skipped_rows, list_clusters, normalise_choice
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.rul_muchomusic.official import find_official_option
 
@@ -90,7 +90,7 @@ def _compute_weighted_accuracy(rows: Sequence[Scored]) -> Metric:
     if not rows:
         return Metric.missing("no items")
     indices = [float(row.sample.metadata["PI"]) for row in rows]
-    combined = [index * weight for index, weight in zip(indices, compute_weights(rows), strict=True)]
+    combined = [index * weight for index, weight in zip(indices, compute_option_order_weights(rows), strict=True)]
     if not sum(combined):
         return Metric.missing("all questions have the perceptual index 0")
     return compute_share([row.scores.get("accuracy", 0.0) for row in rows], list_clusters(rows), combined)

@@ -38,7 +38,7 @@ def _check_row(row: Any, location: str) -> Mapping[str, str]:
 
 def read_hub_rows(shards: Sequence[Path], track: str) -> Iterator[tuple[str, Mapping[str, str], AudioRef]]:
     """Yield base name, row and clip for each row of the hub's parquet files. Raises DataError."""
-    for number, row in enumerate(read_parquet(shards, COLUMNS, clip="audio")):
+    for number, row in enumerate(read_parquet(shards, COLUMNS, clip_column="audio")):
         name = PurePosixPath(str(row.values.get("file") or row.name or f"{number:06d}.wav")).name
         yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.get_audio_ref(build_clip_id(track, name))
 

@@ -9,7 +9,7 @@ from alm_bench.tasks._shared.choice_demo import ITEMS, create_choice_rows
 _INSTRUCTION = "Based on the given audio, choose the best option."
 
 
-def _name_clip(question: Question) -> str:
+def _build_clip_path(question: Question) -> str:
     kind = question.category.split()[-1]
     return f"audio_demo/{kind}_Reasoning/{_name_benchmark(question)}_12/{_name_item(question)}.wav"
 
@@ -30,12 +30,12 @@ def _create_row(question: Question) -> Row:
         "id": _name_item(question),
         "instruction": f"{question.question} {_INSTRUCTION}",
         "prompt": f"{_INSTRUCTION}\n{question.question}",
-        "audio_path": _name_clip(question),
+        "audio_path": _build_clip_path(question),
     }
 
 
 def build(items: int = ITEMS) -> DemoData:
-    data, dataset = DemoData(), create_choice_rows(15, items, lambda q: f"speechr/{_name_clip(q)}", _create_row)
+    data, dataset = DemoData(), create_choice_rows(15, items, lambda q: f"speechr/{_build_clip_path(q)}", _create_row)
     data.add("speechr/speechr_multi-choice.jsonl", "\n".join(map(json.dumps, dataset.rows)), dataset)
     return data
 

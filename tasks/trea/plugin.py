@@ -66,7 +66,7 @@ class Trea(BenchmarkTask):
         """
         if self._is_normalised or not rows:
             return super().blind_scores(rows)
-        spelled = [float(is_correct_option(row.sample, find_raw_option(row.sample.choices) or 0)) for row in rows]
+        spelled = [float(is_correct_option(row.sample, find_class_label_option(row.sample.choices) or 0)) for row in rows]
         return {**super().blind_scores(rows), SPELLING: spelled}
 
 
@@ -78,7 +78,7 @@ def read_letter(letter: str) -> int:
     return letters.index(letter.strip())
 
 
-def find_raw_option(choices: Sequence[str]) -> int | None:
+def find_class_label_option(choices: Sequence[str]) -> int | None:
     """Return the index of the only option that is written like a class label (`keyboard_typing`); None if there is not
     exactly one."""
     raw = [index for index, choice in enumerate(choices) if _RAW.fullmatch(choice)]
@@ -94,7 +94,7 @@ def normalise_class_name(text: str) -> str:
 def count_spelling_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
     """Return the number of items with exactly one option in raw form (written like a class label, see
     `find_raw_option`), and the number of these items in which that option is correct."""
-    raw = [(sample, find_raw_option(sample.choices)) for sample in samples]
+    raw = [(sample, find_class_label_option(sample.choices)) for sample in samples]
     given_away = [is_correct_option(sample, index) for sample, index in raw if index is not None]
     return len(given_away), sum(given_away)
 

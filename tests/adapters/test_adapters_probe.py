@@ -13,7 +13,7 @@ from alm_bench.adapters.mellow_probe import fit_features
 from alm_bench.core import Decoding, Runtime, UsageError
 from alm_bench.demo import create_demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.runner import RunSpec, prepare
+from alm_bench.runner import RunSpec, prepare_run
 
 ANSWERS = ("no", "perhaps", "yes")
 
@@ -117,7 +117,7 @@ def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> N
 
     adapter.fit = watched  # type: ignore[attr-defined, method-assign]
     spec = RunSpec("cle", "mellow-probe", "evaluation", "demo", Decoding(), limit=60)
-    plan = prepare(spec, entry.create(), entry.load_prompts()["bare"], world, adapter)
+    plan = prepare_run(spec, entry.create(), entry.load_prompts()["bare"], world, adapter)
     assert len(seen) == 180
     assert not set(seen) & {ref.id for request in plan.requests for ref in request.audio}
     assert plan.header.fit.rows == 180

@@ -25,7 +25,7 @@ from alm_bench.mellow.prompt import select_clip_pair
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
 from alm_bench.resolve import get_demo_root
-from alm_bench.runner.inference import build_predict, predict_bisecting
+from alm_bench.runner.inference import build_predict_function, predict_with_bisection
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
@@ -325,7 +325,7 @@ def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves:
     asked = [ask([wave], f"q{i}", "What is it?" + " a) dog b) rain" * i) for i, wave in enumerate(waves[:3])]
     wanted = texts(bundled, *asked)
     broken = ask([np.float32(1e30) * waves[0]], "broken", "What is it?" + " a) dog b) rain" * 5)
-    outputs = predict_bisecting(build_predict(bundled, DECODING), [asked[0], broken, *asked[1:]])
+    outputs = predict_with_bisection(build_predict_function(bundled, DECODING), [asked[0], broken, *asked[1:]])
     assert [output.text for output in outputs] == [wanted[0], None, *wanted[1:]]
     assert "samples lie far beyond -1..1" in (outputs[1].error or "")
     assert texts(bundled, *asked) == wanted

@@ -22,7 +22,7 @@ from alm_bench.mellow.checkpoint import (
     save_folder,
 )
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
-from alm_bench.mellow.hub import fetch, find_cached
+from alm_bench.mellow.hub import fetch_hub_file, find_cached
 from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf, load_smollm2, load_smollm2_tokenizer
 from alm_bench.mellow.model import Mellow, build_untrained
 
@@ -337,7 +337,7 @@ def test_offline_and_absent_says_what_to_do(offline: Path, name: str) -> None:
 
 def test_the_local_cache_is_used(offline: Path) -> None:
     put(offline, "soham97/mellow", "v0.ckpt", b"weights")
-    assert fetch("soham97/mellow", "v0.ckpt", "").read_bytes() == b"weights"
+    assert fetch_hub_file("soham97/mellow", "v0.ckpt", "").read_bytes() == b"weights"
     assert find_cached("soham97/mellow", "v0_s.ckpt") is None
 
 

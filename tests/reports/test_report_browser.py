@@ -16,7 +16,7 @@ import small_world
 from report_page import EVENT_HEAD, HOSTILE, build_long_run, checked_runs, hostile_runs, measured_runs
 
 import alm_bench as ab
-from alm_bench.html_report import ReportOptions, write_page, write_report
+from alm_bench.html_report import ReportOptions, write_report_page, write_report
 
 REQUIRED = "ALM_BENCH_NEEDS_CHROMIUM"
 AXE = Path(__file__).parents[1] / "vendor/axe-core/axe.min.js"
@@ -195,7 +195,7 @@ def test_an_open_item_leaves_the_list_as_it_is(opened: Opened) -> None:
 def checked(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """Yield the report of two ablations of a model whose audio delivery was checked."""
     folder = tmp_path_factory.mktemp("checked")
-    write_page(checked_runs(folder), folder / "checked.html", ReportOptions(clips="all"))
+    write_report_page(checked_runs(folder), folder / "checked.html", ReportOptions(clips="all"))
     page = Opened(browser, folder / "checked.html", viewport={"width": 1280, "height": 860})
     yield page
     assert page.complaints == []
@@ -291,7 +291,7 @@ def test_no_serious_violation_of_accessibility_rules(
 
 @pytest.mark.slow
 def test_twenty_thousand_items_are_filtered_with_few_rows(browser: Any, tmp_path: Path) -> None:
-    write_page([build_long_run(ITEMS)], tmp_path / "long.html", ReportOptions(clips="none"))
+    write_report_page([build_long_run(ITEMS)], tmp_path / "long.html", ReportOptions(clips="none"))
     page = Opened(browser, tmp_path / "long.html", viewport={"width": 1280, "height": 2000})
     for address, expected in (
         ("view=items", ITEMS),

@@ -19,7 +19,7 @@ from alm_bench.audio.spectrogram import MAX_FRAMES, MELS, compute_log_mel, draw_
 from alm_bench.core import AudioPolicy, AudioRef, UsageError
 from alm_bench.html_report import ReportOptions, build_task_charts, read_report_run, write_report
 from alm_bench.html_report.clips import ClipLibrary
-from alm_bench.html_report.selection import ClipChoice, select_items
+from alm_bench.html_report.selection import ClipChoice, select_embedded_items
 from alm_bench.records.models import RunSummary
 from alm_bench.reports.blocks import Table, convert_to_cell
 from alm_bench.reports.breakdowns import build_group_table, build_metric_table
@@ -195,11 +195,11 @@ def test_wrong_items_come_first_and_a_sample_is_the_same_each_time(run: Path) ->
     report = read_report_run(run)
     wrong = [record.sample.id for record in report.records if record.scores["accuracy"] == 0]
     assert 0 < len(wrong) < 12
-    items = [item for _, item in select_items([report], ClipChoice.read("wrong,all"))]
+    items = [item for _, item in select_embedded_items([report], ClipChoice.read("wrong,all"))]
     assert items[: len(wrong)] == wrong
     assert len(items) == 12
-    assert select_items([report], ClipChoice.read("sample:4")) == select_items([report], ClipChoice.read("sample:4"))
-    assert len(select_items([report], ClipChoice.read("sample:4"))) == 4
+    assert select_embedded_items([report], ClipChoice.read("sample:4")) == select_embedded_items([report], ClipChoice.read("sample:4"))
+    assert len(select_embedded_items([report], ClipChoice.read("sample:4"))) == 4
 
 
 def test_a_condition_is_heard_as_the_model_got_it(tmp_path: Path) -> None:

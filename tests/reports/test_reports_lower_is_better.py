@@ -47,10 +47,10 @@ class ErrorTask:
 
     def score(self, rows: list[Scored]) -> Any:
         from alm_bench.scoring.intervals import compute_mean_interval
-        from alm_bench.scoring.multiple_choice import compute_weights, list_clusters
+        from alm_bench.scoring.multiple_choice import compute_option_order_weights, list_clusters
 
         kept = [row for row in rows if NAME in row.scores]
-        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clusters(kept), compute_weights(kept))
+        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clusters(kept), compute_option_order_weights(kept))
         score = self._inner.score(rows)
         blind = {"no errors expected": {NAME: replace(found, value=2.0, low=None, high=None)}}
         return replace(score, metrics={NAME: found}, groups={}, blind=blind, tables={})

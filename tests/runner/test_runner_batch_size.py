@@ -12,7 +12,7 @@ from alm_bench.core import AdapterError, Output, Request
 from alm_bench.core.errors import is_out_of_memory
 from alm_bench.runner.batch_size import FIRST_SIZE, MAX_SIZE, MAX_SIZE_UNKNOWN_MEMORY, BatchSizer, get_first_size
 from alm_bench.runner.executors import on_ray
-from alm_bench.runner.inference import MemoryShortage, predict_bisecting
+from alm_bench.runner.inference import MemoryShortage, predict_with_bisection
 from alm_bench.runner.memory import Memory, read_memory
 
 GB = 1 << 30
@@ -168,7 +168,7 @@ def test_an_item_too_large_by_itself_says_nothing_of_others() -> None:
 
     for most, poison, together in ((16, None, None), (16, "5", None), (4, None, 8), (4, "5", 8), (1, None, 2)):
         shortage = MemoryShortage()
-        outputs = predict_bisecting(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
+        outputs = predict_with_bisection(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
         assert [output.text for output in outputs] == [r.id if r.id != poison else None for r in requests]
         assert shortage.smallest_batch == together, (most, poison)
 

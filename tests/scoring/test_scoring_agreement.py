@@ -67,7 +67,7 @@ def test_what_cannot_be_computed_has_a_reason() -> None:
     assert same.balanced_accuracy.value == 0.5
     assert compute_agreement([0, 1, 0.2], [1, 1, 1], list("abc")).kendall.reason == "all labels are equal"
     assert "people call all right" in (compute_agreement([0, 1], [1, 1], list("ab")).kappa.reason or "")
-    assert "no scale" in (compute_agreement([0, 7], [0, 1], list("ab"), bounded=False).kappa.reason or "")
+    assert "no scale" in (compute_agreement([0, 7], [0, 1], list("ab"), is_fraction=False).kappa.reason or "")
 
 
 def test_pairs_that_people_do_not_decide_are_left_out() -> None:

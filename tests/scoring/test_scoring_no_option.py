@@ -7,8 +7,8 @@ from scored_rows import row
 
 from alm_bench.core import Metric, Parsed, Sample, Scored
 from alm_bench.core.types import ParseStatus
-from alm_bench.reports.breakdowns import describe_no_option
-from alm_bench.scoring.no_option import NoOptionCounts, count_no_option_outputs, explain_no_option
+from alm_bench.reports.breakdowns import describe_outputs_without_option
+from alm_bench.scoring.no_option import NoOptionCounts, count_no_option_outputs, explain_missing_selection
 
 OPTIONS = ("Rain", "Thunder", "Heavy wind", "Hail")
 
@@ -37,7 +37,7 @@ def output(text: str, status: ParseStatus, number: int = 0) -> Scored:
 )
 def test_each_output_has_one_reason(text: str, status: ParseStatus, reason: str) -> None:
     sample = Sample("x", {}, choices=OPTIONS, target=0)
-    assert explain_no_option(sample, text, Parsed(status, "none")) == reason
+    assert explain_missing_selection(sample, text, Parsed(status, "none")) == reason
 
 
 def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:
@@ -51,10 +51,10 @@ def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:
     assert dict(found.reasons) == {"off_list": 8, "ambiguous": 1}
     assert count_no_option_outputs(rows[-2:]) is None
     share = Metric(0.009, 0.005, 0.017, 1000)
-    assert describe_no_option(NoOptionCounts(share, found.reasons)) == (
+    assert describe_outputs_without_option(NoOptionCounts(share, found.reasons)) == (
         "No option selected: 9 of 1,000 (0.9 %, CI 0.5-1.7): 8 not among the options, 1 ambiguous."
     )
-    assert describe_no_option(NoOptionCounts(Metric(0.0, n=3), {})) == "No option selected: 0 of 3 (0.0 %)."
-    assert "2 cut off, 1 an option with symbols, 1 an option with extra characters" in describe_no_option(
+    assert describe_outputs_without_option(NoOptionCounts(Metric(0.0, n=3), {})) == "No option selected: 0 of 3 (0.0 %)."
+    assert "2 cut off, 1 an option with symbols, 1 an option with extra characters" in describe_outputs_without_option(
         NoOptionCounts(share, {"truncated": 2, "option_with_symbols": 1, "extra_characters": 1})
     )

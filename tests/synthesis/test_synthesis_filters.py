@@ -19,7 +19,7 @@ from alm_bench.synthesis.filters import FilterSettings, load_filter_classes
 from alm_bench.synthesis.filters.unsupported import list_content_words
 from alm_bench.synthesis.generate import WritingSettings, build_calls, build_rows
 from alm_bench.synthesis.pipeline import parse_steps, run_filters
-from alm_bench.synthesis.rows import QuestionRow, from_sample, read_rows, set_options
+from alm_bench.synthesis.rows import QuestionRow, convert_sample_to_row, read_rows, set_options
 
 CAPTIONS = 80
 
@@ -109,12 +109,12 @@ def test_questions_with_one_answer_under_all_clips_are_solvable() -> None:
 
 
 def test_a_guess_is_right_in_all_draws_in_at_most_one_percent_of_the_questions() -> None:
-    from alm_bench.synthesis.filters.text_solvable import count_draws
+    from alm_bench.synthesis.filters.text_solvable import count_solver_calls
 
     for options in range(2, 9):
-        draws = count_draws(options, FilterSettings())
+        draws = count_solver_calls(options, FilterSettings())
         assert options**-draws <= 0.01 < options ** -(draws - 1) or draws == 1
-    assert count_draws(4, FilterSettings(draws=2)) == 2
+    assert count_solver_calls(4, FilterSettings(draws=2)) == 2
 
 
 def test_a_row_with_wrong_answers_is_not_asked_again(tmp_path: Path) -> None:
@@ -250,10 +250,10 @@ def read_annotations(shared: Path, name: str) -> list[QuestionRow]:
     if name == "mmar":
         lines = (shared / "data/mmar/MMAR-meta.first700.jsonl").read_text(encoding="utf-8").splitlines()
         items = [json.loads(line) for line in lines]
-        return [from_sample(_make_sample(one["id"], one["question"], one["choices"], one["answer"])) for one in items]
+        return [convert_sample_to_row(_make_sample(one["id"], one["question"], one["choices"], one["answer"])) for one in items]
     items = json.loads((shared / "data/rul/RUL-MuchoMusic.json").read_text(encoding="utf-8"))
     options = {key: [one["correct_answer"], *one["distractors"]] for key, one in items.items()}
-    return [from_sample(_make_sample(key, items[key]["question"], texts, texts[0])) for key, texts in options.items()]
+    return [convert_sample_to_row(_make_sample(key, items[key]["question"], texts, texts[0])) for key, texts in options.items()]
 
 
 def _make_sample(name: str, question: str, choices: list[str], answer: str) -> Sample:
@@ -319,7 +319,7 @@ def test_flags_of_a_text_only_model_agree_with_the_baselines(
     made = catalogue().get_task(task).create({"annotations": str(shared / "data" / file)} if task == "mmar" else {})
     samples = list(made.samples(LocalRoot(shared / "data"), made.card.splits[0]))
     solver = catalogue().get_adapter("blind").create({"strategy": strategy}, Runtime())
-    rows = [from_sample(sample) for sample in samples]
+    rows = [convert_sample_to_row(sample) for sample in samples]
     assert all(row.target is not None for row in rows)
     settings = FilterSettings(solver=ask_model(solver, tmp_path).ask_text, draws=1)
     found = find("text_solvable", rows, settings).keys()

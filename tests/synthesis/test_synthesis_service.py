@@ -173,7 +173,7 @@ def test_a_dry_run_and_a_cost_limit(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     result = synthesize(SOURCE, Models(writer), options)
     assert len(writer.calls) == 10
-    assert result.spending.reached
+    assert result.spending.is_limit_reached
     assert result.card["cost_limit_reached"]
     assert forecast(SOURCE, writer, options).calls == 14
     synthesize(SOURCE, Models(writer), replace(options, max_cost=1.0))

@@ -182,7 +182,7 @@ def test_runs_with_other_metrics_are_ranked_by_one_that_both_have() -> None:
 
 
 def test_a_collection_stands_for_its_tasks() -> None:
-    assert catalogue().expand(["acd", "mmau", "acd-1"]) == ["acd-1", "acd-2", "acd-3", "mmau"]
+    assert catalogue().expand_names(["acd", "mmau", "acd-1"]) == ["acd-1", "acd-2", "acd-3", "mmau"]
     for tier in INPUTS:
         cld(Path("data"), tier)
     options = [part for tier in INPUTS for part in ("--task-arg", f"cld-{tier}.metrics=cider")]

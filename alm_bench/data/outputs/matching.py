@@ -56,11 +56,11 @@ class Match:
         off = min(len(self.unknown), self.unanswered)
         return off > max(MIN_ALLOWED_UNKNOWN, MAX_UNKNOWN_SHARE * (self.common + off))
 
-    def describe_problem(self, first: str) -> str:
-        """Return a one-line description of the mismatch. `first` is the first id of the file, as an example."""
+    def describe_problem(self, example_id: str) -> str:
+        """Return a one-line description of the mismatch. `example_id` is the first id of the file, as an example."""
         total = self.common + len(self.unknown)
         if not self.common:
-            return f"none of its {total:,} ids (as {first!r}) is among these questions"
+            return f"none of its {total:,} ids (as {example_id!r}) is among these questions"
         if self.differing:
             return (
                 f"{len(self.differing):,} of {self.common:,} items have other options or another answer there, as "
@@ -117,7 +117,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         asked = read_questions(annotations)
         found = match_outputs(stored, [_create_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
-            own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
+            own = "; without --annotations the file is scored by its own questions" if stored.has_questions else ""
             problem = found.describe_problem(next(iter(stored.items)))
             raise DataError(f"{stored.label}: {problem} ({annotations}){own}")
     return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]

@@ -123,7 +123,7 @@ class StoredOutputs:
     """Items by id, in the order of the file."""
 
     @property
-    def complete(self) -> bool:
+    def has_questions(self) -> bool:
         """True if the file contains its own questions: every item has options and a reference, and at least one
         reference is an option. If no reference is an option (because they are indices, for example), outputs cannot be
         scored against them."""

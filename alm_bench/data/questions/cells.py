@@ -167,7 +167,7 @@ def find_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
     """
     pairs = [(value, answer) for value, answer in cells if isinstance(value, str)]
 
-    def proves(separator: str) -> bool:
+    def splits_every_text(separator: str) -> bool:
         """Return True if the separator splits every text, and a part of each is the answer."""
         for value, answer in pairs:
             parts = [normalise_option(part) for part in value.strip().split(separator)]
@@ -175,7 +175,7 @@ def find_separators(cells: Iterable[tuple[Any, Any]]) -> list[str]:
                 return False
         return bool(pairs)
 
-    return [separator for separator in SEPARATORS if proves(separator)]
+    return [separator for separator in SEPARATORS if splits_every_text(separator)]
 
 
 def is_option_list(value: Any) -> bool:

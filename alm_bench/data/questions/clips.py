@@ -17,10 +17,10 @@ from alm_bench.data.root import LocalRoot
 _SEPARATORS = (";", "|", ",")
 
 
-def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioRef, ...]:
+def parse_clips(cells: Sequence[Any], root: LocalRoot, row_name: str) -> tuple[AudioRef, ...]:
     """Return the clips of an item, in order. Empty cells are left out.
 
-    A path refers to the folder of `root`, unless it is absolute. `row` names the row, for clips without a name. Raises
+    A path refers to the folder of `root`, unless it is absolute. `row_name` names the row, for clips without a name. Raises
     ValueError for a cell that holds no clip.
     """
     found: list[AudioRef] = []
@@ -28,7 +28,7 @@ def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioR
         value = _split_paths(cell, root) if isinstance(cell, str) else cell
         for one in value if isinstance(value, (list, tuple)) else [value]:
             if not is_empty(one):
-                found.append(_parse_clip(one, root, f"{row}-{len(found)}"))
+                found.append(_parse_clip(one, root, f"{row_name}-{len(found)}"))
     return tuple(found)
 
 

@@ -79,7 +79,7 @@ class Draft:
     problem: Problem | None = None
     """First fault of the row."""
 
-    def report(self, column: str, reason: str) -> None:
+    def record_problem(self, column: str, reason: str) -> None:
         """Store a fault of the row, with its column and reason, as `problem`. Only the first fault is kept."""
         if self.problem is None:
             self.problem = Problem(self.number, column, reason)
@@ -99,7 +99,7 @@ def make_drafts(table: QuestionTable, layout: Layout, root: LocalRoot) -> list[D
         question = "" if is_empty(cell) else remove_placeholders(to_text(cell))
         draft = Draft(number, row, question, (), answer=_get_answer(row, layout))
         if not draft.question:
-            draft.report(layout.question, "is empty, expected a question")
+            draft.record_problem(layout.question, "is empty, expected a question")
         _add_clips(draft, layout, root, known)
         drafts.append(draft)
     for draft, clips in zip(drafts, make_ids_unique([draft.clips for draft in drafts]), strict=True):
@@ -136,10 +136,10 @@ def _add_clips(draft: Draft, layout: Layout, root: LocalRoot, clips_by_cell: dic
         if key is not None and draft.clips:
             clips_by_cell[key] = draft.clips
     except ValueError as error:
-        draft.report(column, str(error))
+        draft.record_problem(column, str(error))
         return
     if not draft.clips:
-        draft.report(column, "names no clip")
+        draft.record_problem(column, "names no clip")
 
 
 def add_options(drafts: Sequence[Draft], layout: Layout, settings: FileSettings, path: Any) -> list[str]:
@@ -181,9 +181,9 @@ def _add_options_from_cells(drafts: Sequence[Draft], column: str, separator: str
             continue
         choices = parse_choices(cell, separator) or ()
         if len(choices) < 2:
-            draft.report(column, f"{str(cell)[:60]!r} is no list of two or more options")
+            draft.record_problem(column, f"{str(cell)[:60]!r} is no list of two or more options")
         draft.choices = choices
-    _check_option_counts(drafts, column)
+    _reject_long_option_lists(drafts, column)
     _cut_repeated_options(drafts)
     return notes
 
@@ -205,11 +205,11 @@ def _add_options_from_columns(drafts: Iterable[Draft], columns: Sequence[str]) -
             cells.pop()
         hole = next((name for name, cell in zip(columns, cells, strict=False) if is_empty(cell)), None)
         if hole is not None:
-            draft.report(hole, "is empty before a later option that is not, expected no gap between options")
+            draft.record_problem(hole, "is empty before a later option that is not, expected no gap between options")
         elif len(cells) == 1:
-            draft.report(columns[0], "is the only option, expected two or more")
+            draft.record_problem(columns[0], "is the only option, expected two or more")
         elif len(cells) > MAX_OPTIONS:
-            draft.report("+".join(columns), f"has {len(cells)} options, expected at most {MAX_OPTIONS}")
+            draft.record_problem("+".join(columns), f"has {len(cells)} options, expected at most {MAX_OPTIONS}")
         elif cells:
             draft.choices = tuple(map(to_text, cells))
 
@@ -228,10 +228,10 @@ def _add_options_from_distractors(drafts: Iterable[Draft], layout: Layout, separ
             wrong = tuple(to_text(cell) for cell in cells if not is_empty(cell))
         right = parse_references(draft.answer)
         if not wrong:
-            draft.report(column, "has no wrong option")
+            draft.record_problem(column, "has no wrong option")
             continue
         if len(right) != 1:
-            draft.report("+".join(layout.answer), "has no single answer, expected the text of the correct option")
+            draft.record_problem("+".join(layout.answer), "has no single answer, expected the text of the correct option")
             continue
         options = (right[0], *wrong)
         name = get_cell(draft.row, layout.id) if layout.id is not None else None
@@ -274,7 +274,7 @@ def _add_options_from_questions(drafts: Sequence[Draft], column: str) -> list[st
         if len(cut.choices) > 1:
             draft.question, draft.choices = cut.question, cut.choices
         elif cut.skip is not None:
-            draft.report(column, f"{cut.skip}, as in most other rows")
+            draft.record_problem(column, f"{cut.skip}, as in most other rows")
     _strip_full_stops([draft for draft in drafts if draft.choices])
     notes = [f"options are read from the text of {column}"]
     return [*notes, f"left out of all questions: {ending.strip()!r}"] if ending else notes
@@ -319,11 +319,11 @@ def _find_common_suffix(texts: Sequence[str]) -> str:
     return first[:length][::-1]
 
 
-def _check_option_counts(drafts: Iterable[Draft], column: str) -> None:
+def _reject_long_option_lists(drafts: Iterable[Draft], column: str) -> None:
     """Record a fault of each row with more than `MAX_OPTIONS` options, and remove all its options."""
     for draft in drafts:
         if len(draft.choices) > MAX_OPTIONS:
-            draft.report(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")
+            draft.record_problem(column, f"has {len(draft.choices)} options, expected at most {MAX_OPTIONS}")
             draft.choices = ()
 
 

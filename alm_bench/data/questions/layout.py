@@ -193,7 +193,7 @@ class _LayoutFinder:
         family = find_column_series([name for name in free if self._holds_clips(name)], "audio")
         named = [name for name in self._list_candidates(AUDIO_NAMES, [self.layout.question]) if name not in family]
         with_clips = [name for name in named if self._holds_clips(name)]
-        named = with_clips or [name for name in named if self._names_clips(name)]
+        named = with_clips or [name for name in named if self._is_clip_path_column(name)]
         if family and named:
             raise DataError(self._describe_ambiguity("audio", [*family, *named]))
         found = named or [name for name in free if name not in family and self._holds_clips(name)]
@@ -320,7 +320,7 @@ class _LayoutFinder:
         values = self._list_values(name)
         return bool(values) and all(_is_clip(value) for value in values)
 
-    def _names_clips(self, name: str) -> bool:
+    def _is_clip_path_column(self, name: str) -> bool:
         """Return True if a column has a usual name of clips, and its values are texts that could be names of files."""
         if not self._has_exact_clip_name(name) or normalise_name(name) in _WEAK_AUDIO:
             return False

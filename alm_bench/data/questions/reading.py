@@ -138,7 +138,7 @@ def read_questions(
     _report_contradictions(drafts, targets, ids, layout)
     groupings = _choose_groupings(table, layout, settings)
     maker = SampleBuilder(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
-    samples = maker.make()
+    samples = maker.make_samples()
     return QuestionFile(
         path=path,
         files=table.files,
@@ -190,7 +190,7 @@ def _find_targets(
     places = [i for i, draft in enumerate(drafts) if draft.choices and draft.answer is not None]
     for draft in drafts:
         if draft.answer is None:
-            draft.report(column, "is empty, expected the answer")
+            draft.record_problem(column, "is empty, expected the answer")
     if not places:
         return None, targets
     answers, choices = [drafts[i].answer for i in places], [drafts[i].choices for i in places]
@@ -209,7 +209,7 @@ def _find_targets(
         if target is None:
             draft = drafts[place]
             shown = "; ".join(draft.choices)
-            draft.report(column, f"{shorten(draft.answer)} is none of the options ({shown[:100]})")
+            draft.record_problem(column, f"{shorten(draft.answer)} is none of the options ({shown[:100]})")
     return decision.form, targets
 
 
@@ -225,7 +225,7 @@ def _report_contradictions(
         key = (name, draft.question, draft.clips, tuple(sorted(draft.choices)))
         earlier, answer = first.setdefault(key, (draft, right))
         if answer != right:
-            draft.report("+".join(layout.answer), f"answers the question of row {earlier.number} otherwise")
+            draft.record_problem("+".join(layout.answer), f"answers the question of row {earlier.number} otherwise")
 
 
 def _unwrap_answer(answer: Any, choices: Sequence[str]) -> Any:
@@ -261,14 +261,14 @@ def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list
         if first.setdefault(name, (draft, content))[1] != content:
             repeated.append((draft, first[name][0]))
         if not name:
-            draft.report(layout.id, "is empty, expected an id")
+            draft.record_problem(layout.id, "is empty, expected an id")
     weak = layout.id.strip().lower() not in ("id",)
     if repeated and weak and len(set(ids)) < len(ids):
         notes.append(f"{layout.id} repeats for different questions, so that ids are made from the content")
         layout.id = None if layout.audio else layout.id
         return [draft.hash_content() for draft in drafts]
     for draft, other in repeated:
-        draft.report(layout.id, f"has the id of row {other.number}, which asks another question (--map id=none)")
+        draft.record_problem(layout.id, f"has the id of row {other.number}, which asks another question (--map id=none)")
     return ids
 
 

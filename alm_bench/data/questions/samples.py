@@ -71,7 +71,7 @@ class SampleBuilder:
     _references: list[list[str]] = field(default_factory=list)
     _kind_of: dict[int, str] = field(default_factory=dict)
 
-    def make(self) -> list[Sample]:
+    def make_samples(self) -> list[Sample]:
         """Return the samples, in the order of their first rows. Raises DataError if their kind cannot be decided."""
         openly = self.settings.kind in OPEN_KINDS
         open_rows = [i for i, draft in enumerate(self.drafts) if openly or not draft.choices]
@@ -152,7 +152,7 @@ class SampleBuilder:
         cells = draft.answer if isinstance(draft.answer, list) else [draft.answer]
         found = [text for cell in cells for text in parse_references(cell)]
         if not found:
-            draft.report(self._answer_column, f"{shorten(draft.answer)} is no text, number or list of texts")
+            draft.record_problem(self._answer_column, f"{shorten(draft.answer)} is no text, number or list of texts")
         return found
 
     def _decide_kinds(self, open_rows: Sequence[int]) -> dict[int, str]:
@@ -204,7 +204,7 @@ class SampleBuilder:
                 fits = is_word if kind == "yes_no" else _NUMBER.fullmatch(text) or kind == "open"
                 if not fits:
                     expected = "yes or no" if kind == "yes_no" else "a number"
-                    self.drafts[place].report(self._answer_column, f"{text!r} is not {expected}")
+                    self.drafts[place].record_problem(self._answer_column, f"{text!r} is not {expected}")
 
     def _to_answer_word(self, text: str) -> str:
         """Return `yes` or `no` for an answer word, 1 or 0; other texts unchanged."""

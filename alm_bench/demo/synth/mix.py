@@ -17,7 +17,7 @@ from alm_bench.demo.synth.dsp import (
     measure_loudness,
     reverberate,
 )
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, get_family, get_rate, is_ambiguous, list_family_types
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, get_family, get_unit_rate, is_ambiguous, list_family_types
 
 _LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative to full scale
 _PEAK = 0.98
@@ -39,7 +39,7 @@ def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
     """Render an event as type `tag` with `n` samples, before its gain is applied. All event types have the same
     loudness."""
     rng = np.random.default_rng(seed)
-    rate = get_rate(item.type) if get_rate(tag) else 0.0
+    rate = get_unit_rate(item.type) if get_unit_rate(tag) else 0.0
     gap = count_samples(1 / (rate * item.tempo)) if rate else n
     repeats = max(1, item.repeats or round(n / gap)) if rate else 0
     starts = tuple(start for start in _draw_starts(rng, repeats, gap) if start < n)

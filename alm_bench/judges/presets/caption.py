@@ -46,10 +46,10 @@ class Caption(JudgePreset):
             return Verdict(problem=str(error))
         scores = {name: (rating - LOW) / (HIGH - LOW) for name, rating in ratings.items()}
         label = ", ".join(f"{name} {rating:g}" for name, rating in ratings.items())
-        return Verdict(_combine(scores), label, get_reason(fields), scores)
+        return Verdict(_combine_scores(scores), label, get_reason(fields), scores)
 
 
-def _combine(scores: Mapping[str, float]) -> float:
+def _combine_scores(scores: Mapping[str, float]) -> float:
     """Return the mean of accuracy, completeness and 1 - hallucination, each in 0..1."""
     return (scores["accuracy"] + scores["completeness"] + 1 - scores["hallucination"]) / len(scores)
 

@@ -47,7 +47,7 @@ class MmarRubrics(JudgePreset):
 
     def build_prompts(self, item: JudgeItem) -> list[str]:
         criteria = _list_criteria(item)
-        return [self._build_prompt(item, _rotate(criteria, rater)) for rater in range(RATERS)]
+        return [self._build_prompt(item, _rotate_criteria(criteria, rater)) for rater in range(RATERS)]
 
     def _build_prompt(self, item: JudgeItem, criteria: Sequence[Mapping[str, Any]]) -> str:
         lines = [
@@ -81,7 +81,7 @@ class MmarRubrics(JudgePreset):
         for rater, verdict in enumerate(verdicts):
             if verdict.problem is not None:
                 return Verdict(problem=verdict.problem)
-            share = _score(_rotate(criteria, rater), list(verdict.scores.values()))
+            share = _compute_score(_rotate_criteria(criteria, rater), list(verdict.scores.values()))
             if share is None:
                 return Verdict(problem=OTHER_SCALE)
             scores.append(share)
@@ -107,13 +107,13 @@ def _list_points(criterion: Mapping[str, Any]) -> list[float]:
     return points or [0.0, 1.0]
 
 
-def _rotate(criteria: Sequence[Mapping[str, Any]], rater: int) -> list[Mapping[str, Any]]:
+def _rotate_criteria(criteria: Sequence[Mapping[str, Any]], rater: int) -> list[Mapping[str, Any]]:
     """Return the criteria in the order in which a rater sees them: rotated by the rater's number."""
     start = rater % max(1, len(criteria))
     return [*criteria[start:], *criteria[:start]]
 
 
-def _score(criteria: Sequence[Mapping[str, Any]], points: Sequence[float]) -> float | None:
+def _compute_score(criteria: Sequence[Mapping[str, Any]], points: Sequence[float]) -> float | None:
     """Return the sum of `points`, one per criterion, divided by the largest possible sum.
 
     Returns None if their number is wrong or if a criterion does not allow its points.

@@ -165,7 +165,7 @@ class Cues:
         return frozenset(article for language in self.languages for article in language.articles)
 
     @cached_property
-    def counts(self) -> dict[str, int]:
+    def cardinal_positions(self) -> dict[str, int]:
         """Map from cardinal number words to positions of options, counted from 0: the value of `one` is 0."""
         return {
             word: position

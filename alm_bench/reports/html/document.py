@@ -11,7 +11,7 @@ from alm_bench.records.models import RunHeader, RunSummary, to_json
 from alm_bench.records.schema import Record
 from alm_bench.reports.audio_check import build_audio_check
 from alm_bench.reports.blocks import Cell, Column, Row, Style, Table
-from alm_bench.reports.breakdowns import describe_no_option, get_metric_heading
+from alm_bench.reports.breakdowns import describe_outputs_without_option, get_metric_heading
 from alm_bench.reports.figures import build_margin_cell, excludes_zero
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
 from alm_bench.reports.html.rows import Entry, QuestionIndex, build_answer_json, find_item_scores, find_labels
@@ -186,7 +186,7 @@ def build_run_card(run: ReportRun) -> Entry:
     fields = [(label, text, links.get(label)) for label, text in build_result_card(summary).items if label != "run"]
     notes = [build_provenance(summary)]
     if "no_option" in summary.tables:
-        notes.append(describe_no_option(convert(summary.tables["no_option"], NoOptionCounts)))
+        notes.append(describe_outputs_without_option(convert(summary.tables["no_option"], NoOptionCounts)))
     return {
         "heading": build_heading(summary).text.replace(summary.model, run.model),
         "fields": fields,

@@ -49,7 +49,7 @@ def _show_control_characters(value: Any) -> Any:
     jinja escapes markup after this step.
     """
     if isinstance(value, str) and not isinstance(value, Markup):
-        return replace_surrogates(escape_terminal(value, keep="\n\t"))
+        return replace_surrogates(escape_terminal(value, kept_characters="\n\t"))
     return value
 
 

@@ -157,11 +157,11 @@ def _classify_item(record: Record) -> str:
     return "right" if record.sample.has_reference and record.scores.get("accuracy") == 1 else "unscored"
 
 
-def _find_label(record: Record, chosen: Sequence[int], labels: Mapping[str, str]) -> str:
+def _find_label(record: Record, selected_indices: Sequence[int], labels: Mapping[str, str]) -> str:
     """Return the label of the first selected option; `none` without a selection or a label."""
-    if not chosen:
+    if not selected_indices:
         return "none"
-    return labels.get(str(record.sample.choices[chosen[0]]), "none")
+    return labels.get(str(record.sample.choices[selected_indices[0]]), "none")
 
 
 def _round_finite(value: float | None) -> float | None:

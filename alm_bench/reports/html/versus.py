@@ -24,7 +24,7 @@ MOST_PAIRED = 6
 
 
 def build_comparisons(
-    runs: Sequence[ReportRun], paired: Mapping[str, Run], names: Mapping[str, str]
+    runs: Sequence[ReportRun], comparison_runs: Mapping[str, Run], names: Mapping[str, str]
 ) -> tuple[list[Entry], list[LinkedTable]]:
     """Return the comparisons of the runs of each task, and a matrix for each task with at least three runs.
 
@@ -36,28 +36,28 @@ def build_comparisons(
     for task in dict.fromkeys(run.summary.task for run in runs):
         those = [run for run in runs if run.summary.task == task]
         pairs = list(combinations(those, 2)) if len(those) <= MOST_PAIRED else [(those[0], run) for run in those[1:]]
-        made = [entry for pair in pairs if (entry := _build_pair(*pair, paired, names)) is not None]
+        made = [entry for pair in pairs if (entry := _build_comparison(*pair, comparison_runs, names)) is not None]
         entries += made
         if len(those) > 2 and made:
-            matrices.append(_build_matrix(those, made, names))
+            matrices.append(_build_difference_matrix(those, made, names))
     return entries, matrices
 
 
-def _build_pair(
-    first: ReportRun, second: ReportRun, paired: Mapping[str, Run], names: Mapping[str, str]
+def _build_comparison(
+    first: ReportRun, second: ReportRun, comparison_runs: Mapping[str, Run], names: Mapping[str, str]
 ) -> Entry | None:
     """Return the comparison of two runs as a JSON object; None if they have no item or no score in common."""
     if first.task is None:
         return None
     ids = first.summary.run, second.summary.run
-    both = [paired[name] for name in ids]
+    both = [comparison_runs[name] for name in ids]
     warnings = []
     try:
         check_comparability(both)
     except UsageError as error:
         warnings.append(shorten(str(error).replace("; pass --different to compare anyway", ""), 400))
     try:
-        check_comparability(both, different=True)
+        check_comparability(both, allow_differences=True)
         cells = compare_runs(both, first.task)
     except UsageError:
         return None
@@ -76,12 +76,12 @@ def _build_pair(
     }
 
 
-def _make_versus_address(ids: tuple[str, str], **filters: str) -> str:
+def _make_versus_address(run_names: tuple[str, str], **filters: str) -> str:
     """Return the address of the items of two runs, given by their folders' names, side by side, with filters."""
-    return make_address("items", run=ids[1], versus=ids[0], sort="change", **filters)
+    return make_address("items", run=run_names[1], versus=run_names[0], sort="change", **filters)
 
 
-def _build_links(ids: tuple[str, str], overall: MetricComparison | None) -> list[tuple[str, str]]:
+def _build_links(run_names: tuple[str, str], overall: MetricComparison | None) -> list[tuple[str, str]]:
     """Return pairs of text and address: the items that the second run gained or lost, and that both have wrong."""
     difference = None if overall is None else overall.difference
     gained, lost = (
@@ -90,24 +90,24 @@ def _build_links(ids: tuple[str, str], overall: MetricComparison | None) -> list
         else (f"{difference.won:,} gained", f"{difference.lost:,} lost")
     )
     return [
-        (gained.strip(), _make_versus_address(ids, change="gained")),
-        (lost.strip(), _make_versus_address(ids, change="lost")),
-        ("both wrong", _make_versus_address(ids, change="both wrong")),
-        ("all, the largest change first", _make_versus_address(ids)),
+        (gained.strip(), _make_versus_address(run_names, change="gained")),
+        (lost.strip(), _make_versus_address(run_names, change="lost")),
+        ("both wrong", _make_versus_address(run_names, change="both wrong")),
+        ("all, the largest change first", _make_versus_address(run_names)),
     ]
 
 
-def _link_rows(table: Table, cells: Sequence[MetricComparison], ids: tuple[str, str]) -> LinkedTable:
+def _link_rows(table: Table, comparisons: Sequence[MetricComparison], run_names: tuple[str, str]) -> LinkedTable:
     """Return the table of a comparison; each row links to its items in both runs."""
 
     def make_cell_address(row: int, column: int) -> str:
-        cell = cells[row]
-        return _make_versus_address(ids, **({} if cell.grouping == OVERALL else {f"g.{cell.grouping}": cell.key}))
+        cell = comparisons[row]
+        return _make_versus_address(run_names, **({} if cell.grouping == OVERALL else {f"g.{cell.grouping}": cell.key}))
 
     return link_table(table, make_cell_address)
 
 
-def _build_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]) -> LinkedTable:
+def _build_difference_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]) -> LinkedTable:
     """Return a table of the differences of the main metric between all runs, row minus column, with links to `entries`.
 
     `names` maps the runs' folders to their names on the page.

@@ -112,11 +112,11 @@ def _escape_text(text: str, longest: int = 300) -> str:
     return escape(plain if len(plain) <= longest else plain[: longest - 1] + "…")
 
 
-def _draw_label(x: float, y: float, text: str, anchor: str = "start", kind: str = "", width: float = 0) -> str:
+def _draw_label(x: float, y: float, text: str, anchor: str = "start", style_class: str = "", width: float = 0) -> str:
     """Return an SVG text element at a position, cut off at `width` pixels (0: at 90 characters). `anchor` is the SVG
     attribute `text-anchor`."""
     longest = int(width / _CHARACTER) if width else 90
-    name = f' class="{kind}"' if kind else ""
+    name = f' class="{style_class}"' if style_class else ""
     whole = f"<title>{_escape_text(text)}</title>" if len(text) > longest else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{name}>{_escape_text(text, longest)}{whole}</text>'
 
@@ -200,7 +200,7 @@ def _draw_dots(chart: DotChart) -> tuple[str, float]:
             if point is not None:
                 parts.append(_draw_point(x, middle + offset, place, series, point, category))
                 if shown == 1 and is_model:
-                    parts.append(_draw_label(right + 8, middle + 4, point.text.split(" [")[0], kind="soft", width=88))
+                    parts.append(_draw_label(right + 8, middle + 4, point.text.split(" [")[0], style_class="soft", width=88))
     parts.append(_draw_label((left + right) / 2, bottom + 30, chart.axis, "middle", "soft"))
     return "".join(parts), bottom + 38
 

@@ -104,16 +104,16 @@ class _ColumnState:
         return "\n".join([*lines, line])
 
 
-def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> FittedTable:
+def fit_table(table: Table, width: int | None, make_printable: Callable[[str], str]) -> FittedTable:
     """Choose the columns, the full or short text of each cell, and the widths for a terminal of `width` columns.
 
     Without `width`, choose all columns with full texts. The last argument is a function that converts a text to
     printable characters.
     """
     reasons: dict[str, int] = {}
-    rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, reasons) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(convert_to_cell(value), make_printable, reasons) for value in row] for row in table.rows]
     parts = [
-        _ColumnState(column, plain(column.title), [row[number] for row in rows])
+        _ColumnState(column, make_printable(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
     ]
     kept = parts if width is None else _drop_columns(parts, width)
@@ -132,16 +132,16 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
     return FittedTable(columns, titles, cells, dropped, reasons)
 
 
-def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
+def split_table(table: Table, width: int | None, make_printable: Callable[[str], str]) -> list[Table]:
     """Split a table into tables that fit `width` columns of a terminal; each repeats the first column.
 
     The last argument is a function that converts a text to printable characters.
     """
     if width is None:
         return [table]
-    rows = [[_convert_to_plain_cell(convert_to_cell(value), plain, {}) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(convert_to_cell(value), make_printable, {}) for value in row] for row in table.rows]
     parts = [
-        _ColumnState(column, plain(column.title), [row[number] for row in rows])
+        _ColumnState(column, make_printable(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
     ]
     pieces: list[list[int]] = [[]]
@@ -161,17 +161,17 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
     ]
 
 
-def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
+def _convert_to_plain_cell(cell: Cell, make_printable: Callable[[str], str], note_numbers: dict[str, int]) -> Cell:
     """Return the cell as it is printed: with all forms in printable characters or, if it has a note, with its shortest
     form and the note's number, such as `n/a [1]`.
 
     The last argument maps notes to their numbers. If it lacks the cell's note, the note is added to it.
     """
     if cell.note is not None:
-        number = reasons.setdefault(cell.note, len(reasons) + 1)
+        number = note_numbers.setdefault(cell.note, len(note_numbers) + 1)
         return replace(cell, forms=(f"{cell.forms[-1]} [{number}]",))
     indent = "  " if cell.style == "baseline" else ""
-    return replace(cell, forms=tuple(indent + plain(form) for form in cell.forms))
+    return replace(cell, forms=tuple(indent + make_printable(form) for form in cell.forms))
 
 
 def _has_numbers(column: _ColumnState) -> bool:

@@ -22,7 +22,7 @@ class NoCorrectOption(Condition):
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
         return [
             changed
-            for sample in _select_three_options(samples)
+            for sample in _select_eligible_samples(samples)
             if len((changed := _drop_correct_option(sample)).choices) > 1
         ]
 
@@ -39,7 +39,7 @@ class OtherOptions(Condition):
     answerable: ClassVar = False
 
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
-        eligible = _select_three_options(samples)
+        eligible = _select_eligible_samples(samples)
         partner = self.derange(len(eligible))
         others = [(sample, eligible[partner[n]].choices) for n, sample in enumerate(eligible)]
         return [
@@ -47,7 +47,7 @@ class OtherOptions(Condition):
         ]
 
 
-def _select_three_options(samples: Sequence[Sample]) -> list[Sample]:
+def _select_eligible_samples(samples: Sequence[Sample]) -> list[Sample]:
     """Return the samples with at least three options and a known right option."""
     return [sample for sample in samples if len(sample.choices) > 2 and sample.target is not None]
 

@@ -9,7 +9,7 @@ from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
 from alm_bench.records.grading import complete_record
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.inference import MemoryShortage, build_predict, predict_bisecting
+from alm_bench.runner.inference import MemoryShortage, build_predict_function, predict_with_bisection
 from alm_bench.runner.loader import LoadedRequest
 from alm_bench.runner.plan import Plan
 from alm_bench.scoring.part_scores import read_parts
@@ -87,8 +87,8 @@ def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[Loa
     """
     usable = [ready for ready in batch if ready.audio_error is None and ready.error is None]
     shortage, started = MemoryShortage(), time.perf_counter()
-    ask = build_predict(adapter, settings.decoding, settings.answer_by, shortage)
-    outputs = predict_bisecting(ask, [ready.request for ready in usable], shortage)
+    ask = build_predict_function(adapter, settings.decoding, settings.answer_by, shortage)
+    outputs = predict_with_bisection(ask, [ready.request for ready in usable], shortage)
     seconds = time.perf_counter() - started
     output_of = {ready.index: output for ready, output in zip(usable, outputs, strict=True)}
     answers = [
@@ -107,7 +107,7 @@ def build_unusable_clip_result(loaded: LoadedRequest) -> ItemResult:
     return ItemResult(loaded.index, Output(None, error=loaded.error), touched=loaded.touched)
 
 
-def count_tokens_before_answer(adapter: Adapter, output: Output, output_format: str | None) -> Output:
+def add_token_count_before_answer(adapter: Adapter, output: Output, output_format: str | None) -> Output:
     """Add the number of tokens before the answer to an item's output, as `extra["tokens_before_answer"]`. Return the
     new output.
 
@@ -129,5 +129,5 @@ def make_record(plan: Plan, answer: ItemResult) -> Record:
         reason = f"audio: {answer.audio_error}"
         return item.create_record(status, reason=reason, unusable_clip=True, preprocessing=answer.touched)
     seconds = round(answer.seconds, 4)
-    output = count_tokens_before_answer(plan.adapter, answer.output, item.output_format)
+    output = add_token_count_before_answer(plan.adapter, answer.output, item.output_format)
     return complete_record(item, output, plan.task, preprocessing=answer.touched, seconds=seconds)

@@ -51,7 +51,7 @@ def _stream_records(
     waiting: dict[str, tuple[LoadedRequest, float]] = {}
     unusable: deque[Record] = deque()
 
-    def requests() -> Iterator[Request]:
+    def iterate_requests() -> Iterator[Request]:
         """Yield the requests whose clips can be used, and add the records of the others to `unusable`."""
         for ready in iterate_within_budget(budget, itertools.chain.from_iterable(batches)):
             if ready.audio_error is not None or ready.error is not None:
@@ -60,7 +60,7 @@ def _stream_records(
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request
 
-    for answers in call_stream(adapter, requests(), plan.spec.decoding):
+    for answers in call_stream(adapter, iterate_requests(), plan.spec.decoding):
         records = _pop_all(unusable)
         for request, output in answers:
             if request.id not in waiting:

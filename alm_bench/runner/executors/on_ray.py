@@ -95,12 +95,12 @@ class RayExecutor:
         If a larger batch fits into the memory of one worker, it may still not fit on the machine of another one.
         """
         self._connect_cluster()
-        asked, fitted = InferenceSettings.from_plan(plan), self._upload_fitted(plan)
+        asked, fitted = InferenceSettings.from_plan(plan), self._upload_fitted_adapter(plan)
         size = sizer.get_size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
             while True:
-                if budget.reached:
+                if budget.is_exhausted:
                     queue.clear()
                 self._start_workers(len(queue))
                 while queue and self._idle:
@@ -130,7 +130,7 @@ class RayExecutor:
             self._open.enter_context(self._cluster.connect())
             self._ray = ray
 
-    def _upload_fitted(self, plan: Plan) -> Any:
+    def _upload_fitted_adapter(self, plan: Plan) -> Any:
         """Put the plan's fitted adapter, pickled, into the cluster's object store, and return Ray's reference to it.
 
         Returns None if the adapter needed no fit: workers then load it by their recipe. Raises UsageError if the
@@ -146,22 +146,22 @@ class RayExecutor:
                 f"({_extract_reason(error)}), expected --executor local"
             ) from error
 
-    def _start_workers(self, waiting: int) -> None:
-        """Start workers until there is one for each unfinished batch, at most `replicas`. `waiting` is the number of
+    def _start_workers(self, waiting_count: int) -> None:
+        """Start workers until there is one for each unfinished batch, at most `replicas`. `waiting_count` is the number of
         batches in the queue; those that are being answered are counted in addition."""
-        wanted = min(self._cluster.replicas, waiting + self._busy_count)
+        wanted = min(self._cluster.replicas, waiting_count + self._busy_count)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
             worker = actor.remote(self._recipe, Path.cwd())
             self._calls[worker.start.remote()] = RunningCall(worker)
 
-    def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
-        """Send a batch to an idle worker. `fitted` is the result of `_upload_fitted`. Raises UsageError if the batch's
+    def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted_reference: Any) -> None:
+        """Send a batch to an idle worker. `fitted_reference` is the result of `_upload_fitted`. Raises UsageError if the batch's
         clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.item_indices]
         try:
-            self._calls[worker.answer.remote(settings, requests, fitted)] = RunningCall(worker, batch)
+            self._calls[worker.answer.remote(settings, requests, fitted_reference)] = RunningCall(worker, batch)
         except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(

@@ -102,26 +102,26 @@ class Worker:
         return LoadedModel.from_adapter(self._adapter)
 
     def answer(
-        self, settings: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
+        self, settings: InferenceSettings, batch: Sequence[tuple[int, Request]], pickled_adapter: bytes | None = None
     ) -> BatchResult:
         """Decode the clips of a batch of pairs (item index, request) and answer the batch.
 
-        `fitted` is the pickled adapter that was fitted for the run and answers in place of the worker's model; None if
+        `pickled_adapter` is the pickled adapter that was fitted for the run and answers in place of the worker's model; None if
         the adapter needs no fit.
         """
-        adapter = self._select_adapter(settings.run, fitted)
+        adapter = self._select_adapter(settings.run, pickled_adapter)
         return run_batch(
             adapter,
             settings,
             load_batch(batch, AudioPipeline.from_adapter(adapter, settings.condition), settings.threads),
         )
 
-    def _select_adapter(self, run: str, fitted: bytes | None) -> Adapter:
-        """Return the adapter for a run: the worker's model, or the unpickled `fitted`, which is kept until the next
+    def _select_adapter(self, run: str, pickled_adapter: bytes | None) -> Adapter:
+        """Return the adapter for a run: the worker's model, or the unpickled `pickled_adapter`, which is kept until the next
         run."""
-        if fitted is None:
+        if pickled_adapter is None:
             assert self._adapter is not None, "started before it is asked"
             return self._adapter
         if self._fitted is None or self._fitted[0] != run:
-            self._fitted = run, pickle.loads(fitted)
+            self._fitted = run, pickle.loads(pickled_adapter)
         return self._fitted[1]

@@ -102,7 +102,7 @@ def get_sentence_metric_spec(name: str) -> MetricSpec:
     spec = _load_registry().entries.get(name)
     if spec is None or spec.compute is None:
         known = [known for known, spec in _load_registry().entries.items() if spec.compute is not None]
-        raise UsageError(_load_registry().describe_unknown(name, known))
+        raise UsageError(_load_registry().build_unknown_name_message(name, known))
     if colon:
         parse_weights(name, spec.weights, options)
     return spec

@@ -88,7 +88,7 @@ def _check_fixed_answers(rows: Sequence[QuestionRow]) -> Iterator[Finding]:
                     )
 
 
-def count_draws(option_count: int, settings: FilterSettings) -> int:
+def count_solver_calls(option_count: int, settings: FilterSettings) -> int:
     """Return how often the text-only model is asked a question with `option_count` options (0: without options)."""
     if settings.draws is not None:
         return settings.draws
@@ -114,27 +114,27 @@ def _check_by_model(rows: Sequence[QuestionRow], settings: FilterSettings) -> It
     assert settings.solver is not None, "a solver is given"
     open_rows = [row for row in rows if row.choices == () or row.target is not None]
     number = 0
-    while asked := [row for row in open_rows if number < count_draws(len(row.choices), settings)]:
-        draws = [_create_draw(row, number, settings.seed) for row in asked]
+    while asked := [row for row in open_rows if number < count_solver_calls(len(row.choices), settings)]:
+        draws = [_create_solver_call(row, number, settings.seed) for row in asked]
         answers = settings.solver([draw.request for draw in draws])
         wrong = {draw.row.id for draw in draws if not _is_right(draw, answers.get(draw.request.id, ""))}
         open_rows = [row for row in open_rows if row.id not in wrong]
         number += 1
     for row in open_rows:
-        count = count_draws(len(row.choices), settings)
+        count = count_solver_calls(len(row.choices), settings)
         yield Finding(row.id, "answered by a text-only model", f"right in {count} of {count} draws")
 
 
-def score_first_draw(rows: Sequence[QuestionRow], settings: FilterSettings) -> list[float]:
+def score_solver_answers(rows: Sequence[QuestionRow], settings: FilterSettings) -> list[float]:
     """Return one score per multiple-choice row: 1.0 if the text-only model (`settings.solver`, which must be set)
     selects the right option, else 0.0. Each question is asked once, with the options in the row's own order."""
     assert settings.solver is not None, "a solver is given"
-    draws = [_create_draw(row, 0, settings.seed) for row in rows]
+    draws = [_create_solver_call(row, 0, settings.seed) for row in rows]
     answers = settings.solver([draw.request for draw in draws])
     return [float(_is_right(draw, answers.get(draw.request.id, ""))) for draw in draws]
 
 
-def _create_draw(row: QuestionRow, number: int, seed: int) -> _Draw:
+def _create_solver_call(row: QuestionRow, number: int, seed: int) -> _Draw:
     """Build the call number `number` (from 0) that asks the text-only model the question of a row.
 
     Call 0 has the row's own order of options, later calls have random orders.

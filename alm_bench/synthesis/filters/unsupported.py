@@ -88,13 +88,13 @@ def compute_coverage(words: Sequence[str], available: Sequence[str]) -> float:
     1 if there are no `words`."""
     keys = {build_stem_key(word) for word in available}
     covered = sum(
-        build_stem_key(word) in keys or any(_mean_the_same(word, other) for other in available) for word in words
+        build_stem_key(word) in keys or any(_are_related_words(word, other) for other in available) for word in words
     )
     return covered / len(words) if words else 1.0
 
 
 @lru_cache(maxsize=262144)
-def _mean_the_same(word: str, other: str) -> bool:
+def _are_related_words(word: str, other: str) -> bool:
     """Return True if two words are synonyms, or if one is part of the other, a compound."""
     return are_synonyms(word, other) or is_part_of_compound(word, other)
 

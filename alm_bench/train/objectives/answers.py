@@ -67,11 +67,11 @@ class Answers(Objective):
         texts = [source.paraphrase_row(index, step) for source, index in map(data.corpus.locate_row, rows)]
         return AnswerBatch(
             **collate_prompts(data, rows, step, [prompt for prompt, _ in texts]),
-            answers=[_encode_answer(data, cls.write_answer(data, answer, step)) for _, answer in texts],
+            answers=[_encode_answer(data, cls.build_target_answer(data, answer, step)) for _, answer in texts],
         )
 
     @classmethod
-    def write_answer(cls, data: StageData, answer: str, step: int) -> str:
+    def build_target_answer(cls, data: StageData, answer: str, step: int) -> str:
         """Return a row's answer as it is trained at a step. Default: the answer itself."""
         return answer
 

@@ -34,7 +34,7 @@ from alm_bench.train.rewards import (
     Question,
     Reward,
     build_question,
-    check_rewards,
+    find_reward_problem,
     combine_rewards,
     create_reward,
     create_rewards,
@@ -62,7 +62,7 @@ class Grpo(Objective):
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
         """Return the reason why the rewards of a stage cannot be created, None if they can."""
-        return check_rewards(get_grpo_settings(stage))
+        return find_reward_problem(get_grpo_settings(stage))
 
     @classmethod
     def describe_plugins(cls, stage: StageConfig) -> str:
@@ -147,7 +147,7 @@ class Grpo(Objective):
             self._drawn, self._drawn_at = {}, rollout
         if key not in self._drawn:
             with torch.no_grad(), autocast:
-                self._drawn[key] = self._draw(batch, rollout)
+                self._drawn[key] = self._draw_batch_answers(batch, rollout)
         draws = self._drawn[key]
         for name, (total, count) in draws.metrics.items():
             self._add_metric(name, total, count)
@@ -160,7 +160,7 @@ class Grpo(Objective):
         draws, settings = batch.draws, self.settings
         log_probs = self._compute_log_probs(batch, draws)
         tokens = build_token_batch(draws, log_probs.values.device)
-        own = draws.own_token_count
+        own = draws.unchanged_clip_token_count
         self._add_metric("entropy", float(log_probs.entropies[:own].sum()), own)
         with torch.no_grad():
             if tokens.reference is not None:
@@ -190,7 +190,7 @@ class Grpo(Objective):
 
     # --- draws ---
 
-    def _draw(self, batch: GrpoBatch, rollout: int) -> Draws:
+    def _draw_batch_answers(self, batch: GrpoBatch, rollout: int) -> Draws:
         """Draw answers to the prompts of a batch, and return them with their advantages. Each answer is seeded by the
         stage's seed, `rollout` (number of the draw of the step's rows), the row and the answer's index."""
         self._switch_off_dropout()
@@ -214,15 +214,15 @@ class Grpo(Objective):
             answers = answers[:count]
         draws = Draws(answers, torch.cat(advantages), count, metrics=self._sums)
         self._sums = before
-        self._add_fixed_log_probs(batch, draws)
+        self._set_old_and_reference_log_probs(batch, draws)
         return draws
 
     def _compute_group_advantages(
-        self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed: Sequence[Sequence[str]]
+        self, questions: Sequence[Question], texts: Sequence[Sequence[str]], changed_texts: Sequence[Sequence[str]]
     ) -> list[Tensor]:
         """Reward all answers, record the rewards as metrics, and return the advantages of each group that is trained,
         one tensor (answers,) per group, groups on unchanged clips first. `texts`: answers to each question on its
-        unchanged clips. `changed`: answers to each question on changed clips, empty without them."""
+        unchanged clips. `changed_texts`: answers to each question on changed clips, empty without them."""
         settings, grounded, advantages = self.settings, self.settings.grounded, []
         for number, (question, answers) in enumerate(zip(questions, texts, strict=True)):
             rewards, values = combine_rewards(self.rewards, settings.rewards, question, answers)
@@ -232,11 +232,11 @@ class Grpo(Objective):
             self._add_metric("equal_rewards", float(max(rewards) == min(rewards)), 1)
             found = compute_advantages(torch.tensor([rewards]), settings.loss)[0]
             if grounded is not None:
-                weights = torch.tensor(compute_grounding_weights(question, answers, changed[number]))
+                weights = torch.tensor(compute_grounding_weights(question, answers, changed_texts[number]))
                 self._add_metric("agreement_with_changed", float((1 - weights).sum()), len(answers))
                 found = found * weights if grounded.form != "group" else found
             advantages.append(found)
-        for question, answers in zip(questions, changed, strict=False):
+        for question, answers in zip(questions, changed_texts, strict=False):
             assert grounded is not None
             rewards = list(self.grounded.compute(question, answers))
             self._add_metric("changed_reward", sum(rewards), len(rewards))
@@ -244,7 +244,7 @@ class Grpo(Objective):
                 advantages.append(compute_advantages(torch.tensor([rewards]), settings.loss)[0] * grounded.strength)
         return advantages
 
-    def _add_fixed_log_probs(self, batch: GrpoBatch, draws: Draws) -> None:
+    def _set_old_and_reference_log_probs(self, batch: GrpoBatch, draws: Draws) -> None:
         """Set `draws.old` if there are several updates per draw, and `draws.reference` if there are reference weights.
         Both are log-probabilities that later updates do not change."""
         if self.settings.updates > 1:

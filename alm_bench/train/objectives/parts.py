@@ -55,7 +55,7 @@ class AnswersInParts(Answers):
         return super().rows(corpus, stage, lengths, seed)
 
     @classmethod
-    def write_answer(cls, data: StageData, answer: str, step: int) -> str:
+    def build_target_answer(cls, data: StageData, answer: str, step: int) -> str:
         """Return the answer with as many shortened sentences as the step demands."""
         config = _get_parts_config(data.stage)
         form = get_format(config.format)

@@ -49,7 +49,7 @@ def create_rewards(config: GrpoConfig) -> dict[str, Reward]:
     }
 
 
-def check_rewards(config: GrpoConfig) -> str | None:
+def find_reward_problem(config: GrpoConfig) -> str | None:
     """Return the reason why the rewards of a stage cannot be created, None if they can."""
     try:
         create_rewards(config)

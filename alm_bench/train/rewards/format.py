@@ -43,9 +43,9 @@ class Format(Reward):
         self._tag = re.compile(rf"</?(?:{'|'.join((*names, 'think'))})>", re.IGNORECASE)
 
     def compute(self, question: Question, answers: Sequence[str]) -> list[float]:
-        return [float(self.keeps_format(answer)) for answer in answers]
+        return [float(self.matches_format(answer)) for answer in answers]
 
-    def keeps_format(self, answer: str) -> bool:
+    def matches_format(self, answer: str) -> bool:
         """Return True if a text has exactly the required elements. An element that contains another tag of the style
         does not count, so that elements cannot be repeated within each other."""
         match = self._pattern.fullmatch(answer)

@@ -13,15 +13,15 @@ from typing import ClassVar
 from alm_bench.train.rewards.base import Question, Reward, find_selected_option
 
 
-def compute_grounding_weights(question: Question, answers: Sequence[str], changed: Sequence[str]) -> list[float]:
+def compute_grounding_weights(question: Question, answers: Sequence[str], changed_answers: Sequence[str]) -> list[float]:
     """Return the factor of each answer's advantage, 0 to 1: 1 - the share of the draws on the changed clip that select
     the same option. An answer that selects nothing has the factor 1.
 
-    `answers`: draws on the question's clip. `changed`: draws on the changed clip, at least one.
+    `answers`: draws on the question's clip. `changed_answers`: draws on the changed clip, at least one.
     """
-    counts = Counter(find_selected_option(question, answer) for answer in changed)
+    counts = Counter(find_selected_option(question, answer) for answer in changed_answers)
     selected = [find_selected_option(question, answer) for answer in answers]
-    return [1.0 if option is None else 1 - counts[option] / len(changed) for option in selected]
+    return [1.0 if option is None else 1 - counts[option] / len(changed_answers) for option in selected]
 
 
 class Grounded(Reward):

@@ -10,7 +10,7 @@ from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, find_row_id
 _HEADINGS = re.compile(r"^\s*Question:\s*|\s*\n\s*Choices:(?=\s)")
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_audiobench_row(row: RawRow) -> bool:
     scored = "reference" in row or "task_type" in row
     return "model_prediction" in row and scored and find_row_id(row) is None
 
@@ -27,4 +27,4 @@ def _convert_row(row: RawRow, number: int) -> Row:
     )
 
 
-FORMATS = (Format("AudioBench outputs", _has_format, _convert_row),)
+FORMATS = (Format("AudioBench outputs", _is_audiobench_row, _convert_row),)

@@ -12,7 +12,7 @@ _COLUMNS = frozenset(("run", "task", "model", "condition", "id", "status", "reas
 _GROUP = "group_"
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_exported_row(row: RawRow) -> bool:
     return row.keys() >= _COLUMNS
 
 
@@ -48,4 +48,4 @@ def _read_outcome(values: RawRow, text: str | None) -> StoredOutcome:
     )
 
 
-FORMATS = (Format("alm-bench export", _has_format, _convert_row),)
+FORMATS = (Format("alm-bench export", _is_exported_row, _convert_row),)

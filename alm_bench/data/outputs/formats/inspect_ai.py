@@ -8,7 +8,7 @@ from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, extract_use
 _ATTACHMENT_PREFIX = "attachment://"
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_inspect_ai_row(row: RawRow) -> bool:
     return "epoch" in row and "target" in row and ("output" in row or "error" in row)
 
 
@@ -39,4 +39,4 @@ def _resolve_attachment(text: Any, attachments: Any) -> Any:
     return {"attachment": text} if found is None else found
 
 
-FORMATS = (Format("inspect_ai log", _has_format, _convert_row),)
+FORMATS = (Format("inspect_ai log", _is_inspect_ai_row, _convert_row),)

@@ -20,7 +20,7 @@ from alm_bench.data.outputs.row import (
 )
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_lm_eval_row(row: RawRow) -> bool:
     return "doc_id" in row and ("resps" in row or "filtered_resps" in row)
 
 
@@ -56,4 +56,4 @@ def _resolve_index(gold: Any, choices: Any) -> Any:
     return gold
 
 
-FORMATS = (Format("lm-eval or lmms-eval samples", _has_format, _convert_row, view="filter"),)
+FORMATS = (Format("lm-eval or lmms-eval samples", _is_lm_eval_row, _convert_row, view="filter"),)

@@ -13,7 +13,7 @@ from alm_bench.data.outputs.row import (
 )
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_mmar_row(row: RawRow) -> bool:
     return "answer_prediction" in row
 
 
@@ -28,4 +28,4 @@ def _convert_row(row: RawRow, number: int) -> Row:
     )
 
 
-FORMATS = (Format("MMAR submission", _has_format, _convert_row),)
+FORMATS = (Format("MMAR submission", _is_mmar_row, _convert_row),)

@@ -10,7 +10,7 @@ from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row
 _COLUMNS = ("index", "prediction", "question", "answer", *ascii_uppercase)
 
 
-def _has_format(row: RawRow) -> bool:
+def _is_vlmevalkit_row(row: RawRow) -> bool:
     return all(name in row for name in ("index", "prediction", "A", "B"))
 
 
@@ -34,4 +34,4 @@ def _is_empty(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
-FORMATS = (Format("VLMEvalKit predictions", _has_format, _convert_row),)
+FORMATS = (Format("VLMEvalKit predictions", _is_vlmevalkit_row, _convert_row),)
