@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters._shared.embeddings import EmbeddingCache, Vector
-from alm_bench.adapters._shared.probe import Features, Network, ProbeAdapter, ProbeInputs
+from alm_bench.adapters._shared.probe import Features, ProbeAdapter, ProbeFunctions, ProbeInputs
 from alm_bench.core import AdapterIdentity, Runtime, Wave
 from alm_bench.core.device import pick_device, pick_dtype
 
@@ -74,7 +74,7 @@ class MellowProbe(ProbeAdapter):
             settings={"features": f"presence x tf-idf, {RELATED_WIDTH}"},
         )
         policy = replace(protocol.build_policy(config.encoder, None), spare=False)
-        super().__init__(Network(embed, fit_features), options.hears, policy, identity)
+        super().__init__(ProbeFunctions(embed, fit_features), options.hears, policy, identity)
 
 
 def _compute_presence(encoder: Any, wave: Wave, device: Any) -> Vector:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alm_bench.core import Abilities, AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 from alm_bench.core.errors import DataError
-from alm_bench.data import Columns, Duplicates, compute_cached_sha256, read_stored_outputs
+from alm_bench.data import Duplicates, OutputColumns, compute_cached_sha256, read_stored_outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ReplayAdapter(BaseAdapter):
         self._file = options.outputs
         if not self._file.is_file():
             raise DataError(f"outputs={self._file} is not a file")
-        self.outputs = read_stored_outputs(self._file, Columns(options.column, options.id, options.duplicates))
+        self.outputs = read_stored_outputs(self._file, OutputColumns(options.column, options.id, options.duplicates))
         found_by = {"id": options.id, "duplicates": None if options.duplicates == "error" else options.duplicates}
         self.identity = AdapterIdentity(
             label=options.label or f"replay[{self._file.stem}]",

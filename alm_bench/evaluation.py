@@ -126,26 +126,26 @@ class ModelLoader:
             self._adapter = None
 
 
-def run_evaluations(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
+def run_evaluations(evaluations: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
     """Execute the runs of several evaluations, one model after the other. `report` is called with each run after its
     end.
 
-    `members` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
+    `evaluations` are the options of the evaluations, one entry per evaluation. All names, options and data are checked
     before any model is loaded, and all runs of a model are planned before it answers. Raises UsageError, DataError and
     AdapterError. An interruption, a reached cost limit and failed items raise nothing; they are stored in the outcome.
     """
-    from alm_bench.judges.jury import Juries
+    from alm_bench.judges.jury import JuryProvider
 
-    settled = [(asked, resolve_jobs(asked)) for asked in members]
+    settled = [(asked, resolve_jobs(asked)) for asked in evaluations]
     report_demo_tasks(settled)
     report_question_files(settled)
-    outcome, budget = Outcome(), members[0].build_budget()
-    with closing(Juries()) as juries, closing(ModelLoader()) as models:
+    outcome, budget = Outcome(), evaluations[0].build_budget()
+    with closing(JuryProvider()) as juries, closing(ModelLoader()) as models:
         for asked, jobs in settled:
             jury = juries.get_jury(asked)
             if not _run_evaluation(asked, jobs, models.load(asked), jury, budget, watch, report, outcome):
                 return outcome
-    outcome.failure = _describe_failures(members, outcome)
+    outcome.failure = _describe_failures(evaluations, outcome)
     return outcome
 
 
@@ -198,18 +198,18 @@ def _describe_failures(evaluations: Sequence[RunOptions], outcome: Outcome) -> s
     return f"items failed: {counts} (see `alm-bench show RUN --status error`)"
 
 
-def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
+def forecast_evaluations(evaluations: Sequence[RunOptions]) -> "list[Forecast]":
     """Return the forecasts of the runs of several evaluations, and of their judges.
 
-    `members` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
+    `evaluations` are the options of the evaluations, one entry per evaluation. No request is sent to a model.
     """
-    from alm_bench.judges.jury import Juries
+    from alm_bench.judges.jury import JuryProvider
     from alm_bench.runner import dryrun
 
-    settled = [(asked, resolve_jobs(asked)) for asked in members]
+    settled = [(asked, resolve_jobs(asked)) for asked in evaluations]
     report_demo_tasks(settled)
     report_question_files(settled)
-    budget = members[0].build_budget()
+    budget = evaluations[0].build_budget()
 
     def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
@@ -222,7 +222,7 @@ def forecast_evaluations(members: Sequence[RunOptions]) -> "list[Forecast]":
             forecasts += [jury.forecast_plan(plan) for plan in plans if plan.run_id in judged]
         return forecasts
 
-    with closing(Juries()) as juries, closing(ModelLoader()) as models:
+    with closing(JuryProvider()) as juries, closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 

@@ -105,16 +105,16 @@ def get_demo_root(entry: "TaskEntry", variant: Mapping[str, float] | None = None
     return create_demo_root(demo, None, **(variant or {}))
 
 
-def expand_task_names(text: str, what: str) -> list[str]:
+def expand_task_names(text: str, option: str) -> list[str]:
     """Return the task names in a comma-separated list. The name of a collection is replaced by the names of its tasks.
 
-    Raises UsageError for an empty list. `what`: name of the command-line option, at the beginning of its message.
+    Raises UsageError for an empty list. `option`: name of the command-line option, at the beginning of its message.
     """
     from alm_bench.plugins import catalogue
 
     names = _rejoin_paths_with_commas([name.strip() for name in text.split(",") if name.strip()])
     if not names:
-        raise UsageError(f"{what} names no task: give tasks or collections, comma-separated")
+        raise UsageError(f"{option} names no task: give tasks or collections, comma-separated")
     return catalogue().expand_names(names)
 
 

@@ -93,10 +93,16 @@ def _find_templates() -> Traversable:
 
 def _fill_templates(kind: str, name: str, substitutions: Mapping[str, str]) -> dict[str, bytes]:
     """Return the contents of the filled-in templates by path. `kind`: folder of the templates (`task`, `adapter`).
-    `substitutions`: texts by placeholder, besides those that follow from `name`; the key `package` also replaces the folder
-    name `package` in paths."""
+    `substitutions`: texts by placeholder, besides those that follow from `name`; the key `package` also replaces the
+    folder name `package` in paths."""
     title = name.replace("_", " ").capitalize()
-    names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **substitutions}
+    names = {
+        "name": name,
+        "dashed": name.replace("_", "-"),
+        "title": title,
+        "cls": _to_camel_case(name),
+        **substitutions,
+    }
     found = {}
     for path, file in _walk_templates(_find_templates().joinpath(kind), PurePosixPath()):
         place = "/".join(names["package"] if part == "package" else part for part in path.parts)

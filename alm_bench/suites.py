@@ -231,7 +231,9 @@ def _check_names(tables: _Tables, faults: _ErrorList) -> None:
     ):
         for name, own in table.items():
             try:
-                for each in [own.get(kind, name)] if kind == "model" else catalogue().expand_names([own.get(kind, name)]):
+                for each in (
+                    [own.get(kind, name)] if kind == "model" else catalogue().expand_names([own.get(kind, name)])
+                ):
                     find(each)
             except (UsageError, TypeError) as error:
                 faults.add(str(error))

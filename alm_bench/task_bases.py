@@ -39,10 +39,10 @@ from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
     CaptionOptions,
-    compute_text_baseline_scores,
     compute_caption_score,
     compute_item_scores,
     compute_scores_by_metric,
+    compute_text_baseline_scores,
     parse_text,
 )
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference

@@ -137,7 +137,7 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class ProbeFunctions:
     """Functions that compute the inputs of a probe: one embeds clips, one fits the feature functions on embeddings."""
 
     embed: Callable[[Wave], Any]
@@ -156,7 +156,9 @@ class ProbeAdapter(BaseAdapter):
     prompts = "bare"
     abilities = Abilities(choices_only=True)
 
-    def __init__(self, network: Network, hears: ProbeInputs, audio: AudioPolicy, identity: AdapterIdentity) -> None:
+    def __init__(
+        self, network: ProbeFunctions, hears: ProbeInputs, audio: AudioPolicy, identity: AdapterIdentity
+    ) -> None:
         self.network, self.hears = network, hears
         self.audio: AudioPolicy | None = audio if hears == "audio+text" else None
         if self.audio is not None:

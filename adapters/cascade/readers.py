@@ -171,7 +171,10 @@ class TranscriptDescriber(ClipDescriber):
     def build_requests(self, request: Request) -> Sequence[Request]:
         spoken = [index for index, ref in enumerate(request.audio) if ref.is_question]
         indices = spoken or range(len(request.audio))
-        return [_build_clip_request(request, self.description_prompt.prompt, index, None, request.audio) for index in indices]
+        return [
+            _build_clip_request(request, self.description_prompt.prompt, index, None, request.audio)
+            for index in indices
+        ]
 
     def render_prompt(self, request: Request, texts: Sequence[str]) -> str:
         spoken = any(ref.is_question for ref in request.audio)

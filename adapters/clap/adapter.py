@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters._shared.embeddings import EmbeddingCache, Vector
-from alm_bench.adapters._shared.probe import Features, Network, ProbeAdapter, ProbeInputs
+from alm_bench.adapters._shared.probe import Features, ProbeAdapter, ProbeFunctions, ProbeInputs
 from alm_bench.core import (
     Abilities,
     AdapterIdentity,
@@ -286,7 +286,10 @@ class ClapProbe(ProbeAdapter):
         features = Features(compute_audio_features, compute_text_features)
         identity = network.build_identity("clap-probe", features="clip, text, product, distance")
         super().__init__(
-            Network(network.embed_clip, lambda clips, texts: features), options.hears, _build_policy(network), identity
+            ProbeFunctions(network.embed_clip, lambda clips, texts: features),
+            options.hears,
+            _build_policy(network),
+            identity,
         )
 
 

@@ -179,9 +179,9 @@ def _build_output(data: Mapping[str, Any]) -> Output:
     return Output(values.pop("text", None), **values)
 
 
-def _build_error_output(line: str) -> Output:
+def _build_error_output(problem: str) -> Output:
     """Return an output whose error says that the worker's reply has this problem."""
-    return Output(None, error=f"the worker's reply has {line}")
+    return Output(None, error=f"the worker's reply has {problem}")
 
 
 def _parse_worker_line(line: bytes, expected: str) -> dict[str, Any]:

@@ -213,7 +213,8 @@ class HFAdapter(BaseAdapter):
         length = max(encoded.prompt_tokens)
         if positions is not None and length + max_new_tokens > positions:
             raise UsageError(
-                f"a prompt of {length} tokens and {max_new_tokens} new ones, the language model has {positions} positions: "
+                f"a prompt of {length} tokens and {max_new_tokens} new ones, the language model has {positions} "
+                "positions: "
                 "take shorter clips or fewer --max-new-tokens"
             )
 

@@ -156,7 +156,9 @@ class OpenAIOptions:
     def account_headers(self) -> dict[str, str]:
         """Headers that name the organisation and the project of an account with OpenAI, from the environment."""
         names = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-        return {header: os.environ[name] for header, name in names.items() if self.is_openai_server and os.environ.get(name)}
+        return {
+            header: os.environ[name] for header, name in names.items() if self.is_openai_server and os.environ.get(name)
+        }
 
     def make_scrubber(self, key: str | None) -> Callable[[Any], Any]:
         """Return a function that returns a value without secrets: in all its strings, also within lists and dicts, the
@@ -196,7 +198,7 @@ class OpenAIOptions:
         return key
 
 
-def _check_option(is_valid: bool, name: str, expected: str, found: object) -> None:
+def _check_option(is_valid: bool, name: str, expected: str, value: object) -> None:
     """Raise UsageError unless `is_valid` is True; the message names the option, its value and the expected values."""
     if not is_valid:
-        raise UsageError(f"model openai: option {name} takes {expected}, found {found}")
+        raise UsageError(f"model openai: option {name} takes {expected}, found {value}")

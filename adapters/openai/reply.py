@@ -163,11 +163,11 @@ def _check_cost(value: object) -> float:
     return float(value)
 
 
-def _quote_value(found: object) -> str:
+def _quote_value(value: object) -> str:
     """Format a value of a reply for an error message, shortened if it is long."""
-    if isinstance(found, int) and abs(found) > MOST_TOKENS:
-        return f"of about {found.bit_length() * math.log10(2):.0f} digits"
-    return f"{found!r:.40}"
+    if isinstance(value, int) and abs(value) > MOST_TOKENS:
+        return f"of about {value.bit_length() * math.log10(2):.0f} digits"
+    return f"{value!r:.40}"
 
 
 def _describe_type(value: object) -> str:

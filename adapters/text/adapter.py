@@ -126,7 +126,10 @@ class TextAdapter(BaseAdapter):
         positions = self._lm.context_length
         if positions is None or len(prompt) + max_answer_tokens <= positions:
             return None
-        return f"the prompt has {len(prompt)} tokens and the answer up to {max_answer_tokens}, the model takes {positions} in all"
+        return (
+            f"the prompt has {len(prompt)} tokens and the answer up to {max_answer_tokens}, the model takes "
+            f"{positions} in all"
+        )
 
 
 ADAPTERS = {"text": TextAdapter}

@@ -222,9 +222,9 @@ def _open_clip_file(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 def _open_sound_file(file: BinaryIO, size_offset: int | None) -> Iterator[Any]:
     """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
-    `size_offset`: offset in the file, in bytes, of a 32-bit size field that is zero because the size was unknown when the
-    header was written. In a copy of the file, the field gets the largest value, which libsndfile treats as an unknown
-    size. None if there is no such field.
+    `size_offset`: offset in the file, in bytes, of a 32-bit size field that is zero because the size was unknown when
+    the header was written. In a copy of the file, the field gets the largest value, which libsndfile treats as an
+    unknown size. None if there is no such field.
     """
     if size_offset is not None:
         file.seek(0)
@@ -253,11 +253,11 @@ def _open_in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
         yield file
 
 
-def raise_unless(holds: bool, otherwise: str) -> None:
+def raise_unless(condition: bool, message: str) -> None:
     """Raise OSError with a message if a condition is False. `open_sound` turns the error into an AudioError with the
     clip's id."""
-    if not holds:
-        raise OSError(otherwise)
+    if not condition:
+        raise OSError(message)
 
 
 def _format_error(error: soundfile.LibsndfileError) -> str:

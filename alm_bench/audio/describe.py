@@ -134,10 +134,10 @@ class DescribingAdapter(ForwardingAdapter):
         return total
 
     def _build_answering_requests(
-        self, batch: Sequence[Request], described: Sequence[ItemDescriptions]
+        self, batch: Sequence[Request], descriptions: Sequence[ItemDescriptions]
     ) -> list[Request]:
         """Return the requests to the answerer, for the items whose clips have descriptions."""
-        pairs = zip(batch, described, strict=True)
+        pairs = zip(batch, descriptions, strict=True)
         return [self.build_answer_request(request, one.texts) for request, one in pairs if one.failure is None]
 
     def _describe_batch(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
@@ -157,17 +157,17 @@ class DescribingAdapter(ForwardingAdapter):
             described.append(ItemDescriptions(keys, texts, failure))
         return described
 
-    def _request_descriptions(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
-        """Request descriptions from the listener and cache them. `fresh`: the requests that are not in the cache, by
+    def _request_descriptions(self, requests: Mapping[str, Request]) -> dict[str, Output]:
+        """Request descriptions from the listener and cache them. `requests`: the requests that are not in the cache, by
         cache key.
 
         Returns a failed output for each key whose description could not be obtained. It becomes the output of every
         item that needs the description.
         """
-        outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
-        _check_result_count(len(outputs), len(fresh), "outputs")
+        outputs = list(self.listener.generate(list(requests.values()), self._decoding)) if requests else []
+        _check_result_count(len(outputs), len(requests), "outputs")
         failed = {}
-        for (key, asked), output in zip(fresh.items(), outputs, strict=True):
+        for (key, asked), output in zip(requests.items(), outputs, strict=True):
             before = self._uncounted_calls.get(key)
             self._uncounted_calls[key] = output if before is None else add_usage(output, before)
             text = "" if output.text is None or output.error is not None else self.extract_description(output.text)

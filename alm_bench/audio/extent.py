@@ -69,8 +69,8 @@ def _read_bytes(file: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def _parse_size(declared: int, lowest_unknown: int) -> int | None:
-    """Return a declared size. Returns None for zero and for values from `lowest_unknown` on, which mean that the size is
-    unknown."""
+    """Return a declared size. Returns None for zero and for values from `lowest_unknown` on, which mean that the size
+    is unknown."""
     return declared if 0 < declared < lowest_unknown else None
 
 

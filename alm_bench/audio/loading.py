@@ -101,8 +101,8 @@ def _count_needed_frames(sound: ClipReader, policy: AudioPolicy) -> int:
 
 
 def _count_resampled_samples(frames: int, source_rate: int, target_rate: int) -> int:
-    """Return the number of samples that soxr returns for `frames` samples. `source_rate` and `target_rate` are sample rates in
-    Hz."""
+    """Return the number of samples that soxr returns for `frames` samples. `source_rate` and `target_rate` are sample
+    rates in Hz."""
     return (2 * frames * target_rate + source_rate) // (2 * source_rate)
 
 
@@ -194,18 +194,18 @@ def _read_cropped_part(ref: AudioRef, sound: ClipReader, policy: AudioPolicy, fr
 
 
 def _iterate_resampled_blocks(
-    ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
+    ref: AudioRef, sound: ClipReader, policy: AudioPolicy, frames: int, steps: list[PreprocessingStep]
 ) -> Iterator[tuple[int, Samples]]:
     """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
     Joined, the blocks equal the output of `_select_channels` and `_resample` for the whole clip. Preprocessing steps
-    that change the audio are appended to `touched`."""
+    that change the audio are appended to `steps`."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated_channels(sound, policy))
     for block in sound.read_blocks(frames, growth=policy.rate / sound.rate):
-        samples = _select_channels(block, policy, [] if read else touched)
+        samples = _select_channels(block, policy, [] if read else steps)
         if resampler is not None and not read:
-            touched.append("resampled")
+            steps.append("resampled")
         read += len(block)
         yield read, samples if resampler is None else resampler.resample(samples, last=read >= frames)
 
@@ -215,7 +215,8 @@ class _Resampler:
     piece."""
 
     def __init__(self, ref: AudioRef, source_rate: int, target_rate: int, channels: int) -> None:
-        """Create the resampler. `source_rate` and `target_rate` are sample rates in Hz, `ref` names the clip in errors."""
+        """Create the resampler. `source_rate` and `target_rate` are sample rates in Hz, `ref` names the clip in
+        errors."""
         self._ref, self._source, self._target = ref, source_rate, target_rate
         with _translate_resampling_errors(ref, source_rate, target_rate):
             self._stream = soxr.ResampleStream(source_rate, target_rate, channels, dtype="float32", quality="HQ")
@@ -261,17 +262,22 @@ def _resample(ref: AudioRef, samples: Samples, source_rate: int, target_rate: in
     with _translate_resampling_errors(ref, source_rate, target_rate):
         resampled: Samples = soxr.resample(np.ascontiguousarray(samples), source_rate, target_rate, quality="HQ")
     if not resampled.size:
-        raise AudioError(f"clip {ref.id}: nothing is left of it at {target_rate} Hz (it has {samples.shape[0]} samples)")
+        raise AudioError(
+            f"clip {ref.id}: nothing is left of it at {target_rate} Hz (it has {samples.shape[0]} samples)"
+        )
     return _check_finite(ref, resampled)
 
 
 @contextmanager
 def _translate_resampling_errors(ref: AudioRef, source_rate: int, target_rate: int) -> Iterator[None]:
-    """Context manager that turns an error of soxr into an AudioError. `source_rate` and `target_rate` are sample rates in Hz."""
+    """Context manager that turns an error of soxr into an AudioError. `source_rate` and `target_rate` are sample rates
+    in Hz."""
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise AudioError(f"clip {ref.id}: cannot be resampled from {source_rate} to {target_rate} Hz ({error})") from error
+        raise AudioError(
+            f"clip {ref.id}: cannot be resampled from {source_rate} to {target_rate} Hz ({error})"
+        ) from error
 
 
 def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:

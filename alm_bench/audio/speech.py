@@ -151,8 +151,8 @@ def _find_program(program: str, option_value: str) -> str:
     if found is None:
         advice = " (Debian: apt-get install espeak-ng)" if program == ESPEAK else ""
         raise UsageError(
-            f"--speak {option_value}: there is no program {program!r}{advice}; expected {ESPEAK}, {ESPEAK}:VOICE or a command "
-            "that writes a WAV file"
+            f"--speak {option_value}: there is no program {program!r}{advice}; expected {ESPEAK}, {ESPEAK}:VOICE or a "
+            "command that writes a WAV file"
         )
     return found
 

@@ -183,9 +183,9 @@ TaskArgument = Annotated[
 ]
 
 
-def join_column_maps(given: list[str] | None) -> str | None:
+def join_column_maps(values: list[str] | None) -> str | None:
     """Return the values of a repeated `--map` as one comma-separated value; None without any."""
-    return ",".join(given) if given else None
+    return ",".join(values) if values else None
 
 
 def collect_file_options(

@@ -69,13 +69,18 @@ def verify(
 
 
 def _build_reports(
-    task: str | None, choice: str, split: str | None, command_name: str, decodes_headers: bool, file_options: Mapping[str, str]
+    task: str | None,
+    choice: str,
+    split: str | None,
+    command_name: str,
+    decodes_headers: bool,
+    file_options: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """Return one report per task or question file.
 
-    `task` and `split` are the task and the split that the user named, if any. `choice` is the value of `--data`, `command_name`
-    the command's name in messages. If `decodes_headers` is True, clips are opened. `file_options` are options that only
-    question files have, such as `map`. Raises UsageError if there are any and `task` names no file.
+    `task` and `split` are the task and the split that the user named, if any. `choice` is the value of `--data`,
+    `command_name` the command's name in messages. If `decodes_headers` is True, clips are opened. `file_options` are
+    options that only question files have, such as `map`. Raises UsageError if there are any and `task` names no file.
     """
     from alm_bench.cli.own_file import build_file_report
 

@@ -100,7 +100,7 @@ def judge_check(
         _print(found, path, details, json_)
 
 
-def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
+def _print(result: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
     """Print the result. Exits with status 1 if a call of a judge failed."""
     from alm_bench.records.models import to_json
     from alm_bench.reports.judge_check import build_judge_check, build_judge_check_json
@@ -115,11 +115,11 @@ def _print(found: "JudgeCheck", path: Path, details: bool, json_: bool) -> None:
                 "prompt_hash": one.judge.preset.hash,
                 **to_json(one.judge.create_notes()),
             }
-            for key, one in found.outcomes.items()
+            for key, one in result.outcomes.items()
         }
-        common.print_json(build_judge_check_json(found.agreement, found.outcomes, found.kappa, notes, str(path)))
+        common.print_json(build_judge_check_json(result.agreement, result.outcomes, result.kappa, notes, str(path)))
     else:
-        print_blocks(build_judge_check(found.agreement, found.outcomes, found.kappa, path.name, details))
-    if found.failure_note is not None:
-        print_error(f"alm-bench: {found.failure_note}")
+        print_blocks(build_judge_check(result.agreement, result.outcomes, result.kappa, path.name, details))
+    if result.failure_note is not None:
+        print_error(f"alm-bench: {result.failure_note}")
         raise typer.Exit(1)

@@ -87,7 +87,8 @@ def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
 
 
 def _read_text(argument: str | None) -> str:
-    """Return the text to parse: `argument`, the content of the file that it names, or standard input for None and `-`."""
+    """Return the text to parse: `argument`, the content of the file that it names, or standard input for None and
+    `-`."""
     if argument is None or argument == "-":
         return sys.stdin.read()
     return _read_file(Path(argument)) if _is_file(argument) else argument

@@ -39,13 +39,13 @@ def rescore_matrix(
 
     Shows why published scores of the same outputs differ.
     """
-    from alm_bench.data import Columns, check_references, pair_outputs, read_stored_outputs
+    from alm_bench.data import OutputColumns, check_references, pair_outputs, read_stored_outputs
     from alm_bench.reports.rescoring import build_rescore_matrix
     from alm_bench.scoring.other_parsers import Answer, compute_rule_accuracies
 
     which: Any = "error" if duplicates is None else check_choice(duplicates, ("first", "last", "each"), "--duplicates")
     tags = parse_answer_tags(answer_tag)
-    stored = read_stored_outputs(outputs, Columns(column, id_, which))
+    stored = read_stored_outputs(outputs, OutputColumns(column, id_, which))
     answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
     check_references([answer.sample for answer in answers], annotations or outputs)
     rows = compute_rule_accuracies(answers)

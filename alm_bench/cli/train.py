@@ -13,7 +13,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.options import parse_pairs
 
 if TYPE_CHECKING:
-    from alm_bench.tracking.base import Log
+    from alm_bench.tracking.base import LogFunction
 
 app = typer.Typer()
 app.command()(difficulty)
@@ -88,7 +88,7 @@ def train(
         for holdout in prepared.holdouts:
             progress.show_message(holdout.describe())
         last: dict[str, Any] = {}
-        log: Log | None = None
+        log: LogFunction | None = None
 
         def log_entry(entry: dict[str, Any]) -> None:
             """Show a log entry of the trainer, and send its numbers to the tracker."""

@@ -8,9 +8,9 @@ from alm_bench.data.hub import fetch_hub_root, open_local_root
 from alm_bench.data.manifest import compute_cached_sha256, get_clip_size, hash_manifest
 from alm_bench.data.outputs import (
     CaptionedItem,
-    Columns,
     Duplicates,
-    Match,
+    OutputColumns,
+    OutputsMatch,
     StoredOutput,
     StoredOutputs,
     check_references,
@@ -38,7 +38,6 @@ from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect_cl
 __all__ = [
     "CaptionedItem",
     "ClipReport",
-    "Columns",
     "DataReport",
     "Downloader",
     "Duplicates",
@@ -47,7 +46,8 @@ __all__ = [
     "FileReport",
     "Jar",
     "LocalRoot",
-    "Match",
+    "OutputColumns",
+    "OutputsMatch",
     "ParquetRow",
     "StoredOutput",
     "StoredOutputs",

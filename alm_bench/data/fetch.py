@@ -203,8 +203,8 @@ class Fetcher:
         self.pause(pause)
 
     def _try_download(self, url: str, part: _PartialFile, has_checksum: bool, size: int | None) -> None:
-        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed. `has_checksum`
-        is True if the complete file is verified against a checksum."""
+        """Download the missing bytes of the partial file. Raises _TemporaryError if another try may succeed.
+        `has_checksum` is True if the complete file is verified against a checksum."""
         note = part.read_resumable_note(url, has_checksum)
         start = part.size() if note else 0
         if note and start == note["total"]:

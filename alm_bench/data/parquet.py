@@ -66,7 +66,8 @@ class ParquetRow:
 
 
 def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip_column: str = "context") -> Iterator[ParquetRow]:
-    """Yield the rows of all files in order. `clip_column` names the struct column {bytes, path} that contains the clips.
+    """Yield the rows of all files in order. `clip_column` names the struct column {bytes, path} that contains the
+    clips.
 
     Memory holds the values of one parquet row group and, once clips are decoded, two row groups of clips. If clips are
     decoded in file order, each row group is read once. Raises DataError if a file is not parquet or lacks one of

@@ -40,7 +40,8 @@ def _split_into_cycles(clips: int) -> list[int]:
 def _draw_profiles(rng: random.Random, length: int, sentence_count: int) -> list[_Profile]:
     """Draw one profile per clip of a cycle of `length` clips. No event family occurs twice in the cycle.
 
-    A profile has `sentence_count` sentences, drawn from those of its event types. It has two event types, or one if `sentence_count` is 1.
+    A profile has `sentence_count` sentences, drawn from those of its event types. It has two event types, or one if
+    `sentence_count` is 1.
     """
     width = 1 if sentence_count == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
@@ -52,12 +53,12 @@ def _draw_profiles(rng: random.Random, length: int, sentence_count: int) -> list
     return drawn
 
 
-def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
-    """Build the scene of one clip: it contains the events of `true`, and an ambiguous sound for each family of
-    `plausible`. No event of a family of `false` occurs. The sentences of the three profiles are thus entailed, neutral
-    and contradicted."""
-    tags = [kind.key for kind in true.event_types] + [f"{family}?" for family in sorted(plausible.families)]
-    free = FAMILIES.keys() - true.families - plausible.families - false.families
+def _build_scene(rng: random.Random, entailed: _Profile, neutral: _Profile, contradicted: _Profile) -> Scene:
+    """Build the scene of one clip: it contains the events of `entailed`, and an ambiguous sound for each family of
+    `neutral`. No event of a family of `contradicted` occurs. The sentences of the three profiles are thus entailed,
+    neutral and contradicted."""
+    tags = [kind.key for kind in entailed.event_types] + [f"{family}?" for family in sorted(neutral.families)]
+    free = FAMILIES.keys() - entailed.families - neutral.families - contradicted.families
     if len(tags) < 3 and rng.random() < 0.5:
         tags.append(rng.choice([key for key, kind in EVENT_TYPES.items() if kind.family in free]))
     rng.shuffle(tags)
@@ -91,7 +92,8 @@ def iterate_hypotheses(
     hypotheses per label. Clips are yielded cycle by cycle (see the module), so that the labels are also balanced in any
     number of complete cycles from the start.
 
-    `name_format` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3 clips.
+    `name_format` is the format of file names; it is filled with 40 hex digits. Raises UsageError for fewer than 3
+    clips.
     """
     for number, length in enumerate(_split_into_cycles(clips)):
         key = ("entailment", folder, split, seed, number)

@@ -107,8 +107,8 @@ def build_event(
     """Return an event that starts at `onset` seconds.
 
     A unit is one bark, knock or note. The event has exactly `repeats` units if that is given, whatever their duration.
-    Otherwise it has as many complete units as fit into `max_duration` seconds, at least one. A continuous sound lasts `max_duration`
-    seconds. The event is cut at the end of the clip.
+    Otherwise it has as many complete units as fit into `max_duration` seconds, at least one. A continuous sound lasts
+    `max_duration` seconds. The event is cut at the end of the clip.
     """
     pace = get_unit_rate(tag) * tempo
     if pace:

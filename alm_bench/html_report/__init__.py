@@ -87,7 +87,9 @@ def write_report(folders: Sequence[Path], path: Path, options: ReportOptions | N
     """Read the finished runs in `folders` and write their report to `path`. Raises UsageError and StoreError."""
     if not folders:
         raise UsageError("report takes at least one run, found none")
-    return write_report_page([read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions())
+    return write_report_page(
+        [read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions()
+    )
 
 
 def write_report_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) -> WrittenReport:

@@ -140,10 +140,10 @@ class ClipLibrary:
         found = [self._answers.get((run, item), []) for task, item in items for run in names.get(task, ())]
         return list(dict.fromkeys(index for indices in found for index in indices))
 
-    def embed(self, chosen: Sequence[int], budget: int) -> None:
+    def embed(self, indices: Sequence[int], budget: int) -> None:
         """Embed the clips with the given indices, in this order, until they take `budget` bytes of the page."""
         used = 0
-        for index, encoded in self._encode(chosen):
+        for index, encoded in self._encode(indices):
             entry = self.clips[index].entry
             if isinstance(encoded, str):
                 entry["why"] = encoded

@@ -7,7 +7,7 @@ from statistics import median
 from alm_bench.core import Adapter, Decoding, Estimate, Request
 from alm_bench.core.files import hash_json
 from alm_bench.core.secrets import hide_secrets
-from alm_bench.judges.calls import JudgeCall, Reply, fetch_replies, build_call, find_cached_replies, open_cache
+from alm_bench.judges.calls import JudgeCall, Reply, build_call, fetch_replies, find_cached_replies, open_cache
 from alm_bench.judges.preset import JudgeItem, JudgePreset, Verdict
 from alm_bench.records.judgement import Judgement, JudgementStatus, JudgeNotes, build_judge_key
 from alm_bench.runner.budget import Budget
@@ -73,7 +73,9 @@ class Judge:
             done += arrived
             observe(done, total)
 
-        replies = fetch_replies(self.adapter, calls, self.preset.max_new_tokens, budget, report_arrivals) if calls else {}
+        replies = (
+            fetch_replies(self.adapter, calls, self.preset.max_new_tokens, budget, report_arrivals) if calls else {}
+        )
         for reply in replies.values():
             for name, value in reply.usage.items():
                 self.usage[name] = self.usage.get(name, 0) + value

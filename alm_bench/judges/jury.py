@@ -24,7 +24,12 @@ from alm_bench.judges.calibration import (
 from alm_bench.judges.judge import Judge, Observe, forecast_calls
 from alm_bench.judges.labels import read_labels
 from alm_bench.judges.load import JudgeOptions, ModelIdentity, open_judges, refuse_own_judge, split_judge
-from alm_bench.judges.run_items import count_failures_by_reason, explain_unsuitable_preset, judge_records, select_records
+from alm_bench.judges.run_items import (
+    count_failures_by_reason,
+    explain_unsuitable_preset,
+    judge_records,
+    select_records,
+)
 from alm_bench.plugins import catalogue
 from alm_bench.records.judgement import JudgeNotes
 from alm_bench.records.models import StoredIdentity
@@ -197,45 +202,55 @@ def open_jury(
         jury.close()
 
 
-def check_run_options(asked: RunOptions) -> None:
+def check_run_options(options: RunOptions) -> None:
     """Check the options of a run that concern judges. No model is loaded.
 
     Raises UsageError for invalid options and for a judge that is the evaluated model, and DataError if the file of
     `--calibrate` has no labels.
     """
-    check_judge_options(asked.judge, asked.calibrate, asked.judge_repeats)
-    chosen = build_judge_options(asked.judge, asked.judge_preset, asked.judge_repeats)
+    check_judge_options(options.judge, options.calibrate, options.judge_repeats)
+    chosen = build_judge_options(options.judge, options.judge_preset, options.judge_repeats)
     if chosen is None:
         return
     chosen.check()
-    if asked.calibrate is not None:
-        read_labels(asked.calibrate, asked.out)
-    for one in chosen.models if asked.adapter is None else ():
+    if options.calibrate is not None:
+        read_labels(options.calibrate, options.out)
+    for one in chosen.models if options.adapter is None else ():
         name, own = split_judge(one)
-        if name == asked.model and catalogue().get_adapter(name).complete_options(own) == asked.parse_model_options():
+        if (
+            name == options.model
+            and catalogue().get_adapter(name).complete_options(own) == options.parse_model_options()
+        ):
             raise UsageError(
                 f"--judge {one} is the evaluated model: a model does not judge its own answers; name another judge"
             )
 
 
-class Juries:
+class JuryProvider:
     """Provider of the judges of consecutive evaluations. Judges are kept loaded until an evaluation needs others."""
 
     def __init__(self) -> None:
         self._key: object = None
         self._jury: Jury | None = None
 
-    def get_jury(self, asked: RunOptions) -> Jury | None:
+    def get_jury(self, options: RunOptions) -> Jury | None:
         """Return the judges that the options name; None if they name none. Models are loaded on first use.
 
         The judges of the last call are returned again if the options are the same, and closed otherwise.
         """
-        key = (asked.judge, asked.judge_preset, asked.judge_repeats, asked.calibrate, asked.device, asked.dtype)
+        key = (
+            options.judge,
+            options.judge_preset,
+            options.judge_repeats,
+            options.calibrate,
+            options.device,
+            options.dtype,
+        )
         if key != self._key:
             self.close()
-            chosen = build_judge_options(asked.judge, asked.judge_preset, asked.judge_repeats)
-            runtime = make_runtime(asked.device, asked.dtype, asked.seed, asked.cache_mb)
-            self._jury = None if chosen is None else Jury(chosen, runtime, asked.calibrate, asked.out)
+            chosen = build_judge_options(options.judge, options.judge_preset, options.judge_repeats)
+            runtime = make_runtime(options.device, options.dtype, options.seed, options.cache_mb)
+            self._jury = None if chosen is None else Jury(chosen, runtime, options.calibrate, options.out)
             self._key = key
         return self._jury
 

@@ -59,7 +59,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontConfig:
+class FrontEndConfig:
     """Settings of an encoder's log-mel front end, and base class of the encoders' settings. The published front end is
     the same for all encoders."""
 
@@ -94,7 +94,7 @@ class FrontConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderConfig(FrontConfig):
+class EncoderConfig(FrontEndConfig):
     """Settings of HTSAT, the Swin transformer (arXiv 2202.00874) that is the published model's encoder."""
 
     kind: str = "htsat"
@@ -170,7 +170,7 @@ class EncoderConfig(FrontConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class CNN14Config(FrontConfig):
+class CNN14Config(FrontEndConfig):
     """Settings of CNN14 of PANNs (arXiv 1912.10211). Each block but the last halves the number of frames and of
     bands."""
 

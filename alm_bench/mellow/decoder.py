@@ -188,8 +188,8 @@ class Decoder(ABC):
         return self.normalise_output(x)
 
     def _build_mask(self, token_positions: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
-        """Return the attention mask of tokens at the positions `token_positions` (1 or B, n) of their sequences: -inf for cache
-        columns after the token's own, else 0.
+        """Return the attention mask of tokens at the positions `token_positions` (1 or B, n) of their sequences: -inf
+        for cache columns after the token's own, else 0.
 
         The shape is (1 or B, 1, group * n, columns). The n rows are repeated for each of the `group` query heads that
         share one key-value head.

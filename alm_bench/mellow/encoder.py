@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.config import FrontEndConfig
 from alm_bench.mellow.logmel import LogMel
 
 
@@ -42,7 +42,7 @@ class Encoder(nn.Module):
     repeats: int = 1
     """Number of consecutive frames of `EncodedClip.framewise` that are equal."""
 
-    def __init__(self, front: FrontConfig) -> None:
+    def __init__(self, front: FrontEndConfig) -> None:
         super().__init__()
         self.logmel = LogMel(front)
         self.seconds = front.seconds

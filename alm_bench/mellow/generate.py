@@ -131,7 +131,9 @@ class Engine:
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
-    def generate(self, contexts: Sequence[Context], item_ids: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
+    def generate(
+        self, contexts: Sequence[Context], item_ids: Sequence[str], decoding: Decoding
+    ) -> list[GeneratedTokens]:
         """Generate an answer for each context. A row leaves the batch as soon as its answer is complete.
 
         `item_ids`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
@@ -294,8 +296,8 @@ class Engine:
         return self._check_finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _check_finite(self, hidden_states: Tensor | None) -> Tensor:
-        """Return the hidden states `hidden_states` unchanged. Raises AdapterError if they are not finite, and discards the
-        cache's memory: NaN in one row would yield an arbitrary answer, and NaN in the memory would affect later
+        """Return the hidden states `hidden_states` unchanged. Raises AdapterError if they are not finite, and discards
+        the cache's memory: NaN in one row would yield an arbitrary answer, and NaN in the memory would affect later
         batches."""
         assert hidden_states is not None
         if not hidden_states.isfinite().all():

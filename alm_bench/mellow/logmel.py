@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
-from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.config import FrontEndConfig
 
 AMIN = 1e-10
 """Lower limit of the power, which corresponds to -100 dB."""
@@ -21,7 +21,7 @@ class LogMel(nn.Module):
     window: Tensor
     mel: Tensor
 
-    def __init__(self, config: FrontConfig) -> None:
+    def __init__(self, config: FrontEndConfig) -> None:
         super().__init__()
         self.n_fft, self.hop = config.n_fft, config.hop
         mel = mel_filter_bank(

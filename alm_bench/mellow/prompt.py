@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.core.errors import CheckpointError
 from alm_bench.core.types import AudioPolicy
-from alm_bench.mellow.config import FrontConfig, PromptConfig
+from alm_bench.mellow.config import FrontEndConfig, PromptConfig
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Protocol:
     audio: AudioPolicy
     """Audio policy. `build_policy` replaces its sample rate and length by the encoder's."""
 
-    def build_policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
+    def build_policy(self, encoder: FrontEndConfig, crop: Crop | None = None) -> AudioPolicy:
         """Return the audio policy for an encoder. `crop` replaces the protocol's crop position."""
         policy = replace(self.audio, rate=encoder.rate, seconds=encoder.seconds)
         return policy if crop is None else replace(policy, crop=crop)

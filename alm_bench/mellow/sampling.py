@@ -30,8 +30,8 @@ def sample_nucleus(logits: Tensor, exponentials: Tensor, top_p: float, temperatu
     """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
     (nucleus sampling, arXiv 1904.09751).
 
-    `exponentials` (B, vocabulary) are standard exponential random numbers, which act as waiting times: the token with the
-    smallest ratio of random number to probability is selected. This samples in proportion to the probabilities.
+    `exponentials` (B, vocabulary) are standard exponential random numbers, which act as waiting times: the token with
+    the smallest ratio of random number to probability is selected. This samples in proportion to the probabilities.
     Rounding errors of the logits, which depend on the batch size, almost never change the selected token. If the
     cumulative distribution were inverted instead, the order of two almost equally likely tokens could change it.
     """
@@ -50,10 +50,11 @@ def sample_top_k(logits: Tensor, exponentials: Tensor, k: int, temperature: floa
 
 
 def _select_smallest_ratio(probabilities: Tensor, candidates: Tensor, exponentials: Tensor) -> Tensor:
-    """Select, in each row, the token with the smallest value of `exponentials` / `probabilities`. Return token ids, (B,).
+    """Select, in each row, the token with the smallest value of `exponentials` / `probabilities`. Return token ids,
+    (B,).
 
-    `exponentials` holds exponential random numbers. Only tokens for which `candidates` is True can be selected. All arguments
-    have the shape (B, vocabulary).
+    `exponentials` holds exponential random numbers. Only tokens for which `candidates` is True can be selected. All
+    arguments have the shape (B, vocabulary).
     """
     return torch.where(candidates, probabilities / exponentials.clamp(min=1e-30), 0.0).argmax(dim=-1)
 

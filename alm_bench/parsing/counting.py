@@ -94,10 +94,10 @@ def _choose_common_value(candidates: Sequence[Number], rule: str) -> ChosenNumbe
     return ChosenNumber(candidates[-1].value, rule, candidates[-1].span) if len(values) == 1 else None
 
 
-def _precedes_counted_noun(plain: str, number: Number, span: Span, counted: frozenset[str]) -> bool:
-    """Return True if one of the nouns `counted` is among the first `MAX_WORDS_TO_NOUN` words after a number."""
+def _precedes_counted_noun(plain: str, number: Number, span: Span, nouns: frozenset[str]) -> bool:
+    """Return True if one of the nouns `nouns` is among the first `MAX_WORDS_TO_NOUN` words after a number."""
     following = list_stems(plain[number.span[1] : min(span[1], number.span[1] + 60)])[:MAX_WORDS_TO_NOUN]
-    return bool(counted & set(following))
+    return bool(nouns & set(following))
 
 
 def _choose_total(doc: Document, span: Span, candidates: Sequence[Number]) -> ChosenNumber | None:

@@ -65,7 +65,8 @@ class Document:
         self.cues = detect_cues(visible)
 
     def _blank_reasoning(self, reasoning_spans: Sequence[Span]) -> str:
-        """Return the normalised text with spaces in place of markup and reasoning. `reasoning_spans`: spans of the reasoning.
+        """Return the normalised text with spaces in place of markup and reasoning. `reasoning_spans`: spans of the
+        reasoning.
 
         If no word would be left, the last of these spans is not replaced with spaces, since it must contain the answer.
         It is replaced, however, if the text ends within the reasoning.

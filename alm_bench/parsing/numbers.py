@@ -72,7 +72,10 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     ("not 3 but 4") are left out.
     """
     language = detect_main_language(plain[slice(*span)])
-    found = {one.span: one for one in (*_find_digits_and_english_numbers(plain, span), *_find_number_words(plain, span, language))}
+    found = {
+        one.span: one
+        for one in (*_find_digits_and_english_numbers(plain, span), *_find_number_words(plain, span, language))
+    }
     if not found and language.name == DEFAULT and not language.frequent & set(split_words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
         for other in load_answer_words().values():

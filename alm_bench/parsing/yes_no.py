@@ -61,8 +61,8 @@ class YesNoAnswer:
 def _map_phrases_to_answers(levels: Sequence[str], language_name: str | None) -> dict[str, str | None]:
     """Return the answer (`yes`, `no` or None) that each phrase of some levels means, by phrase.
 
-    `levels`: members of `LEVELS`; a phrase of the level `neither` means None. `language_name`: the language of the phrases; None
-    for all languages.
+    `levels`: members of `LEVELS`; a phrase of the level `neither` means None. `language_name`: the language of the
+    phrases; None for all languages.
     """
     chosen = load_answer_words().values() if language_name is None else [load_answer_words()[language_name]]
     found: dict[str, str | None] = {}
@@ -101,7 +101,9 @@ def _compile_delimited_answers() -> re.Pattern[str]:
 def _compile_leading_answers(language_name: str) -> re.Pattern[str]:
     """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
     end = _WORD_END if load_answer_words()[language_name].spaced else ""
-    return re.compile(f"({_join_alternatives(list(_map_phrases_to_answers(('yes', 'no', 'neither'), language_name)))}){end}")
+    return re.compile(
+        f"({_join_alternatives(list(_map_phrases_to_answers(('yes', 'no', 'neither'), language_name)))}){end}"
+    )
 
 
 @cache
@@ -116,8 +118,8 @@ def _compile_non_answers() -> re.Pattern[str]:
 def _look_up_answer(phrase: str, levels: Sequence[str], language_name: str | None = None) -> str | None:
     """Return the answer (`yes`, `no` or None) that a phrase means.
 
-    `levels` are the groups of answer words to search (members of `LEVELS`), `language_name` is the language of the phrase, None
-    for any language. Raises KeyError for a phrase that is not in these groups.
+    `levels` are the groups of answer words to search (members of `LEVELS`), `language_name` is the language of the
+    phrase, None for any language. Raises KeyError for a phrase that is not in these groups.
     """
     return _map_phrases_to_answers(levels, language_name)[" ".join(phrase.split())]
 

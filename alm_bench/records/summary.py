@@ -93,7 +93,9 @@ def summarise_run(header: RunHeader, task: Task, records: Sequence[Record], run:
         sample=spec.sample,
         selection=header.selection,
         preprocessing=dict(sorted(Counter(change for record in records for change in record.preprocessing).items())),
-        reasons=dict(Counter(_get_reason_without_clip_names(record) for record in records if record.reason).most_common(20)),
+        reasons=dict(
+            Counter(_get_reason_without_clip_names(record) for record in records if record.reason).most_common(20)
+        ),
         usage=sum_usage(records),
         audio_check=header.audio_check,
         task_options=_list_question_options(task, spec),

@@ -175,7 +175,11 @@ def format_conclusion(runs: Sequence[Run], comparisons: Sequence[MetricCompariso
     difference was found. Returns None if the runs do not have the metric in common."""
     main = runs[0].summary.main
     cell = next(
-        (cell for cell in comparisons if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
+        (
+            cell
+            for cell in comparisons
+            if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)
+        ),
         None,
     )
     if cell is None:
@@ -351,7 +355,9 @@ def build_example(side: str, first_record: Record, second_record: Record, names:
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
         reference = " + ".join(sample.choices[index] for index in sample.targets)
-    answers = [f"{name}: {_format_answer(record)}" for name, record in zip(names, (first_record, second_record), strict=True)]
+    answers = [
+        f"{name}: {_format_answer(record)}" for name, record in zip(names, (first_record, second_record), strict=True)
+    ]
     lines = [f"reference: {reference}", *answers]
     return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {first_record.prompt}")]
 

@@ -61,12 +61,12 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
 """Columns of each listing, by the key of the row's value."""
 
 
-def build_listing(what: str, rows: Rows) -> Table:
+def build_listing(kind: str, rows: Rows) -> Table:
     """Return a table of entries of one kind, such as tasks, with the columns of that kind in `_COLUMNS`.
 
     Each row has a value for the key of each column.
     """
-    columns = _COLUMNS[what]
+    columns = _COLUMNS[kind]
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 
 

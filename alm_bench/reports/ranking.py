@@ -148,7 +148,10 @@ def _compare_to_best(item_scores: ItemScores, best_scores: ItemScores, name: str
     common = [index for index, item in enumerate(item_scores.ids) if item in theirs]
     if not common:
         return _BestComparison(convert_to_cell("-"))
-    first, second = [theirs[item_scores.ids[index]] for index in common], [item_scores.accuracy[index] for index in common]
+    first, second = (
+        [theirs[item_scores.ids[index]] for index in common],
+        [item_scores.accuracy[index] for index in common],
+    )
     weights = compute_question_weights([item_scores.questions[index] for index in common])
     found = compute_difference(first, second, [item_scores.clips[index] for index in common], weights)
     cell = build_difference_cell(found, name)
@@ -278,13 +281,13 @@ def _list_version_parts(section: Section) -> list[str]:
     return [f"{name} version {version}" for name, version in versions.items() if version is not None]
 
 
-def _build_section(everyone: list[Run], task: Task | None) -> Section:
+def _build_section(runs: list[Run], task: Task | None) -> Section:
     """Build the section of a set of comparable runs: rows for ranked runs, best first, then for text-only baselines.
 
     Runs without an item of status `ok` are not ranked; the section names them.
     """
-    members, not_ranked = split_ranked(everyone)
-    ranked_by = _pick_ranking_metric(members or everyone)
+    members, not_ranked = split_ranked(runs)
+    ranked_by = _pick_ranking_metric(members or runs)
     members = sorted(members, key=lambda run: build_rank_key(run, ranked_by))
     name, scores = _collect_scores(members, ranked_by, task)
     margins = _MarginCellBuilder(_collect_baselines(scores) if isinstance(task, HasTextBaselines) else {}, name)
@@ -315,8 +318,8 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
         cells = list(row.items())
         rows.append(dict([*cells[:index], *beside.items(), *cells[index:]]))
         ties.append(tie)
-    rows += _iterate_baseline_rows([*members, *everyone], (members or everyone)[0])
-    return Section(_list_title_parts((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
+    rows += _iterate_baseline_rows([*members, *runs], (members or runs)[0])
+    return Section(_list_title_parts((members or runs)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
 
 
 def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:

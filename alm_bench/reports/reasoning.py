@@ -20,19 +20,19 @@ def read_reasoning(summary: RunSummary) -> ReasoningMetrics | None:
     return None if table is None else msgspec.convert(table, ReasoningMetrics)
 
 
-def describe_reasoning(found: ReasoningMetrics) -> str:
+def describe_reasoning(metrics: ReasoningMetrics) -> str:
     """Return the metrics in one line: `98.7 % of outputs, 45.3 words [42.1, 48.8]; form kept 97.0 % [95.8, 97.9]`."""
     parts = []
-    if found.share.value:
-        parts.append(f"{_format_share(found.share)} of outputs, {format_length(found.words, 'words')}")
-        if found.tokens.value is not None:
-            parts[-1] += f", {format_length(found.tokens, 'tokens')}"
-        if found.unfinished.value:
-            parts.append(f"unfinished {_format_share(found.unfinished)}")
+    if metrics.share.value:
+        parts.append(f"{_format_share(metrics.share)} of outputs, {format_length(metrics.words, 'words')}")
+        if metrics.tokens.value is not None:
+            parts[-1] += f", {format_length(metrics.tokens, 'tokens')}"
+        if metrics.unfinished.value:
+            parts.append(f"unfinished {_format_share(metrics.unfinished)}")
     else:
         parts.append("none")
-    if found.format is not None:
-        parts.append(f"form {found.format} kept {_format_share(found.format_kept)}")
+    if metrics.format is not None:
+        parts.append(f"form {metrics.format} kept {_format_share(metrics.format_kept)}")
     return "; ".join(parts)
 
 

@@ -99,10 +99,10 @@ def build_question(adapter: Adapter, prompts: str | None = None) -> str:
     return NATIVE_QUESTION if (prompts or adapter.prompts) == "native" else QUESTION
 
 
-def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
+def check_audio(adapter: Adapter, question: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
     """Ask the model one question about clearly different sounds and without a clip, and compare the answers.
 
-    `asked` is the question, by default `build_question(adapter)`. `sounds` holds the names of two sounds, tone and
+    `question` is the question, by default `build_question(adapter)`. `sounds` holds the names of two sounds, tone and
     noise. The tone is sent twice: if the two answers differ, differences between other answers prove nothing. If the
     model does not answer the question without a clip, it is also asked about silence. If the audio is delivered, two
     long clips show whether the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
@@ -110,7 +110,7 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     adapter = find_audio_adapter(adapter)
     if adapter.audio is None:
         return AudioCheck("not checked", f"{adapter.identity.label} takes no audio")
-    prompt = asked or build_question(adapter)
+    prompt = question or build_question(adapter)
     requests = {name: _make_request(adapter, prompt, name, name) for name in sounds}
     requests[AGAIN] = _make_request(adapter, prompt, AGAIN, CLIP)
     requests[NONE] = Request(f"probe-{NONE}", prompt)

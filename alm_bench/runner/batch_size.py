@@ -53,7 +53,10 @@ class BatchSizer:
     """
 
     def __init__(
-        self, batch_size: BatchSize, tell: Callable[[str], None], memory_reader: Callable[[], Memory | None] = read_memory
+        self,
+        batch_size: BatchSize,
+        tell: Callable[[str], None],
+        memory_reader: Callable[[], Memory | None] = read_memory,
     ) -> None:
         self._asked: BatchSize = batch_size
         self._tell, self._read = tell, memory_reader

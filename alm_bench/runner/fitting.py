@@ -39,10 +39,9 @@ def fit_adapter(
     """Fit the adapter on the development split that the task's card names. Returns None for an adapter that needs no
     fit.
 
-    `test_samples` are the samples of the run. Raises UsageError if the run uses the development split itself, if this split
-    shares clips with them, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be fitted
-    on the rows.
-    Raises DataError for missing files.
+    `test_samples` are the samples of the run. Raises UsageError if the run uses the development split itself, if this
+    split shares clips with them, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be
+    fitted on the rows. Raises DataError for missing files.
     """
     if not adapter.abilities.fit:
         return None
@@ -80,7 +79,9 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
     return entry.create(), pick_prompt(entry.load_prompts(), prompt.name, other)
 
 
-def _check_no_shared_clips(development: Sequence[Sample], test_samples: Sequence[Sample], task: str, split: str) -> None:
+def _check_no_shared_clips(
+    development: Sequence[Sample], test_samples: Sequence[Sample], task: str, split: str
+) -> None:
     """Raise UsageError if a clip of the development split and a clip of the run (`test_samples`) are the same file.
 
     This can happen if clips are searched for by file name alone, and both splits have a clip with the same file name.

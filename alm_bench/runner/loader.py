@@ -316,8 +316,8 @@ def _collect_clips(
 ) -> list[LoadedRequest]:
     """Wait until the clips of all requests are decoded, and return the requests with them.
 
-    `pending_requests` holds triples (item index, request, clips of the request). The calling thread decodes the clips that the
-    pool has not started, then waits for the others.
+    `pending_requests` holds triples (item index, request, clips of the request). The calling thread decodes the clips
+    that the pool has not started, then waits for the others.
     """
     for pending in (pending for _, _, own in pending_requests for pending in own):
         pending.decode_if_idle()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import Adapter, DataError, DataRoot, GroupsRows, Sample, Task
-from alm_bench.data import LocalRoot, Match, StoredOutputs, compute_questions_digest, match_outputs
+from alm_bench.data import LocalRoot, OutputsMatch, StoredOutputs, compute_questions_digest, match_outputs
 from alm_bench.plugins import catalogue
 from alm_bench.runner.items import Items, get_revision_name, list_known_revisions, load_task_items
 from alm_bench.runner.spec import RunSpec
@@ -115,12 +115,12 @@ class CandidateFile:
     revision: str
     """Name of its revision."""
 
-    match: Match
+    match: OutputsMatch
     """Match of the outputs with its questions."""
 
 
 def _find_better_match(
-    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, match: Match
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, match: OutputsMatch
 ) -> CandidateFile | None:
     """Return the file in the data folder that has more ids and options in common with the outputs than `match`, if
     any."""
@@ -158,7 +158,7 @@ def _describe_mismatch(
     task: Task,
     data: DataRoot,
     stored: StoredOutputs,
-    match: Match,
+    match: OutputsMatch,
     has_own_questions: bool,
     better: CandidateFile | None,
 ) -> str:

@@ -13,7 +13,12 @@ from alm_bench.scoring.blind import UNIFORM, Margin, compute_margin, select_rows
 from alm_bench.scoring.intervals import compute_mean_interval, compute_ratio_interval, compute_share
 from alm_bench.scoring.main_score import compute_main_scores, has_main_score
 from alm_bench.scoring.metrics import get_metric_spec
-from alm_bench.scoring.multiple_choice import compute_option_order_weights, get_selected_text, list_clusters, split_by_group
+from alm_bench.scoring.multiple_choice import (
+    compute_option_order_weights,
+    get_selected_text,
+    list_clusters,
+    split_by_group,
+)
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, GroundingVerdict, judge_grounding, judge_reasoning
 
@@ -310,7 +315,9 @@ class _ChainVerdictFinder:
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
     return compute_share(
-        [float(get_selected_text(row) is not None) for row in rows], list_clusters(rows), compute_option_order_weights(rows)
+        [float(get_selected_text(row) is not None) for row in rows],
+        list_clusters(rows),
+        compute_option_order_weights(rows),
     )
 
 

@@ -66,7 +66,9 @@ def build_corpus_statistic(rows: Sequence[Scored]) -> Corpus:
     if not rows:
         raise ValueError("no items")
     counts = np.array([_count_options(row) for row in rows], dtype=np.float64)
-    return Corpus(OPTION_METRICS, counts * np.array(compute_option_order_weights(rows))[:, None], _compute_precision_recall_f1)
+    return Corpus(
+        OPTION_METRICS, counts * np.array(compute_option_order_weights(rows))[:, None], _compute_precision_recall_f1
+    )
 
 
 def _count_options(row: Scored) -> tuple[int, int, int]:

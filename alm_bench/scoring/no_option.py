@@ -41,7 +41,9 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOptionCounts | None:
     if not written:
         return None
     reasons = Counter(
-        explain_missing_selection(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects_option
+        explain_missing_selection(row.sample, text, parsed)
+        for row, text, parsed in written
+        if not parsed.selects_option
     )
     rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects_option) for _, _, parsed in written])
     return NoOptionCounts(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))

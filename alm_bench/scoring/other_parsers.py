@@ -88,12 +88,12 @@ def compute_rule_accuracies(answers: Sequence[Answer]) -> list[RuleAccuracy]:
     ]
 
 
-def _average_scores(earned: Scores) -> Metric:
+def _average_scores(scores: Scores) -> Metric:
     """Return the mean of the scores, without excluded items (None).
 
     It has no interval if any score is neither 0 nor 1, since such a score is the expected score of a guess.
     """
-    kept = [value for value in earned if value is not None]
+    kept = [value for value in scores if value is not None]
     if kept and any(0 < value < 1 for value in kept):
         return Metric(sum(kept) / len(kept), n=len(kept))
     return compute_wilson_interval(sum(kept), len(kept))

@@ -122,8 +122,8 @@ def _test_wrong_choices(
 ) -> ChiSquare:
     """Return the test of the hypothesis that wrong answers are spread evenly over the positions of the wrong options.
 
-    `golds` and `chosen_indices` hold the positions of the correct and of the selected option of each item, `option_count` is
-    the number of options.
+    `golds` and `chosen_indices` hold the positions of the correct and of the selected option of each item,
+    `option_count` is the number of options.
     """
     wrong = [
         n

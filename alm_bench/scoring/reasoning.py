@@ -74,12 +74,15 @@ def compute_reasoning(
 
 
 def _compute_mean_length(rows: Sequence[Scored], lengths: Sequence[int | None], missing_reason: str) -> Metric:
-    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason `missing_reason`."""
+    """Return the mean of the lengths, without None and 0. If no length remains, the result has the reason
+    `missing_reason`."""
     known = [(row, float(length)) for row, length in zip(rows, lengths, strict=True) if length]
     if not known:
         return Metric.missing(missing_reason)
     some = [row for row, _ in known]
-    return compute_mean_interval([length for _, length in known], list_clusters(some), compute_option_order_weights(some))
+    return compute_mean_interval(
+        [length for _, length in known], list_clusters(some), compute_option_order_weights(some)
+    )
 
 
 def keeps_format(text: str, format: str) -> bool:

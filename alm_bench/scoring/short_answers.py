@@ -103,8 +103,8 @@ def _asserts_words(document: Document, span: Span, reference_words: Sequence[str
     """Return True if the sentence at `span` contains every word of `reference_words`, in any form that
     `_is_equivalent_word` accepts.
 
-    If `excludes_denied_words` is True, a word that the sentence denies ("not a dog") does not count as contained. It is False if the
-    reference itself is a denial ("not moving").
+    If `excludes_denied_words` is True, a word that the sentence denies ("not a dog") does not count as contained. It is
+    False if the reference itself is a denial ("not moving").
     """
     said = list(iterate_tokens(document.plain.replace("-", " "), *span))
     return all(

@@ -125,8 +125,8 @@ def _explain_missing_margin(clean: Margin) -> str:
 def judge_reasoning(changed_share: Metric, drop: Metric) -> tuple[GroundingVerdict, str | None]:
     """Return the verdict on a condition that changes the chain of thought, and the reason if it is "cannot tell".
 
-    `changed_share` is the share of answers that change, `drop` the score before minus the score after the change. With a
-    control run, which continues unchanged chains, both are the excess over the control run.
+    `changed_share` is the share of answers that change, `drop` the score before minus the score after the change. With
+    a control run, which continues unchanged chains, both are the excess over the control run.
 
     - reasoning matters: more than 5 % of the answers change, by the lower bound of the interval, or the score changes
       significantly.

@@ -82,11 +82,13 @@ def _find_delimiter(path: Path) -> str:
     return "\t" if path.suffix == ".tsv" else ","
 
 
-def _pick_column(role: str, header: Sequence[str], columns: Mapping[str, str] | None, known_names: Sequence[str]) -> str:
+def _pick_column(
+    role: str, header: Sequence[str], columns: Mapping[str, str] | None, known_names: Sequence[str]
+) -> str:
     """Return the name of the column that has a role (`audio` or `caption`).
 
-    It is the one that `columns` names for the role, else the first of the `known_names` names that is in `header`. Raises
-    UsageError if there is none.
+    It is the one that `columns` names for the role, else the first of the `known_names` names that is in `header`.
+    Raises UsageError if there is none.
     """
     named = (columns or {}).get(role)
     if named is not None and named not in header:
@@ -94,7 +96,8 @@ def _pick_column(role: str, header: Sequence[str], columns: Mapping[str, str] | 
     found = named or next((name for name in known_names if name in header), None)
     if found is None:
         raise UsageError(
-            f"no column of {role}s among {', '.join(header)}: name it with --map {role}=COLUMN (known: {known_names[0]}, ...)"
+            f"no column of {role}s among {', '.join(header)}: name it with --map {role}=COLUMN "
+            f"(known: {known_names[0]}, ...)"
         )
     return found
 

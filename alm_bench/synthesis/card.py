@@ -13,7 +13,7 @@ from alm_bench.scoring.leaks import find_leaks
 from alm_bench.synthesis.filters import FilterSettings
 from alm_bench.synthesis.filters.text_solvable import score_solver_answers
 from alm_bench.synthesis.pipeline import FilterResult
-from alm_bench.synthesis.rows import QuestionRow, format_answer, format_input, convert_row_to_sample
+from alm_bench.synthesis.rows import QuestionRow, convert_row_to_sample, format_answer, format_input
 from alm_bench.synthesis.text_classifier import compute_option_probabilities
 
 EXAMPLES = 50

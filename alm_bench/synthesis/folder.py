@@ -7,7 +7,7 @@ from typing import Any
 from alm_bench.core.files import translate_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.synthesis.pipeline import DroppedRow, FilterResult
-from alm_bench.synthesis.rows import dump_rows, convert_row_to_json
+from alm_bench.synthesis.rows import convert_row_to_json, dump_rows
 
 CALLS = "calls.jsonl"
 """File of the answers of all models."""

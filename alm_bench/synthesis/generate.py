@@ -42,7 +42,7 @@ class WritingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class WritingCall:
     """One call of the language model, which asks it to write questions of one form about one caption."""
 
     caption: Caption
@@ -81,14 +81,14 @@ class WrittenRows:
     """Number of questions that were begun and could not be read."""
 
 
-def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[Call]:
+def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[WritingCall]:
     """Return the calls for captions. Raises UsageError if two captions have the same id."""
     calls = []
     for caption in captions:
         for form in settings.forms:
             prompt = get_prompt(settings.type, form)
             text = prompt.render({"count": str(settings.pairs), "caption": caption.text}).strip()
-            calls.append(Call(caption, form, Request(f"{caption.id}/type-{settings.type}/{form}", text)))
+            calls.append(WritingCall(caption, form, Request(f"{caption.id}/type-{settings.type}/{form}", text)))
     ids = [call.request.id for call in calls]
     if len(set(ids)) < len(ids):
         repeated = next(name for name in ids if ids.count(name) > 1)
@@ -97,7 +97,7 @@ def build_calls(captions: Sequence[Caption], settings: WritingSettings) -> list[
 
 
 def build_rows(
-    calls: Sequence[Call], outputs: Mapping[str, Output], settings: WritingSettings, writer: str
+    calls: Sequence[WritingCall], outputs: Mapping[str, Output], settings: WritingSettings, writer: str
 ) -> WrittenRows:
     """Convert the answers of a language model, which contain questions, to rows. Return these with counts of failures.
 
@@ -122,7 +122,7 @@ def build_rows(
     return written
 
 
-def _build_row(call: Call, number: int, draft: Draft, settings: WritingSettings, writer: str) -> QuestionRow:
+def _build_row(call: WritingCall, number: int, draft: Draft, settings: WritingSettings, writer: str) -> QuestionRow:
     prompt = get_prompt(settings.type, call.form)
     row = QuestionRow(
         id=f"{call.request.id}/{number}",

@@ -13,7 +13,7 @@ TRAINING_PROJECT = "alm-bench-training"
 """Project of trainings."""
 
 
-class Log(Protocol):
+class LogFunction(Protocol):
     """Function that logs a dict of numbers by name at a step of the training; runs have no steps."""
 
     def __call__(self, values: Mapping[str, float], step: int | None = None) -> None: ...
@@ -30,7 +30,7 @@ class Tracker:
         raise NotImplementedError
 
     @contextmanager
-    def open(self, project: str, name: str, config: Mapping[str, Any]) -> Iterator[Log]:
+    def open(self, project: str, name: str, config: Mapping[str, Any]) -> Iterator[LogFunction]:
         """Yield the function that logs values of one experiment, which ends with the block.
 
         An experiment of the same name is continued. `config`: JSON values that describe it.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from alm_bench.core import UsageError
-from alm_bench.tracking.base import Log, Tracker
+from alm_bench.tracking.base import LogFunction, Tracker
 
 
 class TrackioTracker(Tracker):
@@ -23,7 +23,7 @@ class TrackioTracker(Tracker):
             raise UsageError("--track trackio needs the package trackio: pip install 'alm-bench[trackio]'")
 
     @contextmanager
-    def open(self, project: str, name: str, config: Mapping[str, Any]) -> Iterator[Log]:
+    def open(self, project: str, name: str, config: Mapping[str, Any]) -> Iterator[LogFunction]:
         import trackio
 
         run = trackio.init(

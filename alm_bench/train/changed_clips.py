@@ -18,15 +18,19 @@ NOISE_LEVELS = (-40.0, -10.0)
 
 
 def load_changed_clips(
-    data: StageData, kind: Literal["noise", "silence", "other"], rows: Sequence[int], second_clips: Sequence[int], step: int
+    data: StageData,
+    kind: Literal["noise", "silence", "other"],
+    rows: Sequence[int],
+    second_clips: Sequence[int],
+    step: int,
 ) -> dict[str, Any]:
     """Return the clips that replace the clips of some rows, as fields of a `GrpoBatch`: `changed_logmel` or
     `changed_encoded`, `changed_first` and `changed_second`.
 
     For `noise`, all rows of a step share one clip of white Gaussian noise at a random level. For `other`, each clip is
-    replaced by a random clip of the data, never by one of the row's own. `rows`: row numbers. `second_clips`: index of each
-    row's second clip, -1 for rows without one. `step` seeds the noise and the random clips. Raises UsageError if the
-    data has no other clips.
+    replaced by a random clip of the data, never by one of the row's own. `rows`: row numbers. `second_clips`: index of
+    each row's second clip, -1 for rows without one. `step` seeds the noise and the random clips. Raises UsageError if
+    the data has no other clips.
     """
     has_second = [clip >= 0 for clip in second_clips]
     if kind != "other":

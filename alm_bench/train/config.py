@@ -414,8 +414,8 @@ def _find_recipe(name: str) -> Path:
 
 def _read_table(path: Path, derived_files: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read the table of a recipe. If it names a `base` (a bundled recipe or a file), its values replace those of the
-    base's table. `derived_files`: recipes whose chain of bases leads to `path`, which must not occur as bases again. Raises
-    UsageError."""
+    base's table. `derived_files`: recipes whose chain of bases leads to `path`, which must not occur as bases again.
+    Raises UsageError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

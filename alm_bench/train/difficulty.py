@@ -153,7 +153,8 @@ def _draw_answers(
 
     A part is a tuple: the new answers by key, and the number of requests that this part completes (all requests of the
     batch with its last draw, else 0). `missing`: indices of the requests that lack answers. `keys[i]`: keys of the
-    answers to request i, one per draw. `stored_keys`: keys of the answers that exist. Clips are decoded once for all draws.
+    answers to request i, one per draw. `stored_keys`: keys of the answers that exist. Clips are decoded once for all
+    draws.
     """
     draws = len(keys[0]) if keys else 0
     stored_keys = set(stored_keys)

@@ -15,7 +15,7 @@ from torch import Tensor
 from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 from alm_bench.core.files import hash_json, replace_atomically
-from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.config import FrontEndConfig
 from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 
@@ -57,7 +57,7 @@ def build_audio_key(ref: AudioRef) -> list[str | int]:
 
 
 def load_cached_logmels(
-    refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, cache: Path, progress: Progress
+    refs: Sequence[AudioRef], config: FrontEndConfig, policy: AudioPolicy, cache: Path, progress: Progress
 ) -> LogMels:
     """Return the log-mels of `refs`. They are read from the folder `cache` if it has them for the same audio and
     settings, else computed and stored there. Raises AudioError and StoreError.

@@ -104,7 +104,11 @@ def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:
 
 
 def _process_packs(
-    model: Mellow, contexts: Sequence[Tensor], answer_tokens: Sequence[list[int]], packs: Sequence[_Pack], temperature: float
+    model: Mellow,
+    contexts: Sequence[Tensor],
+    answer_tokens: Sequence[list[int]],
+    packs: Sequence[_Pack],
+    temperature: float,
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Return the log-probabilities and entropies of the tokens of each answer in `packs`, both (tokens,), by the
     answer's index. `answer_tokens`: token ids of all answers, to which the indices in `packs` refer."""

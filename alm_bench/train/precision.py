@@ -15,9 +15,9 @@ Precision = Literal["no", "bf16", "fp16"]
 def pick_precision(config: TrainConfig, stored_precision: Precision | None) -> Precision:
     """Return the precision of a run. If the recipe's precision is not `auto`, it is returned.
 
-    For `auto`, a resumed run continues with the precision with which it began (`stored_precision`), because another one would
-    round differently. A new run gets bf16 if it is measured to be faster than float32, else `no`. All processes use the
-    choice of the main process.
+    For `auto`, a resumed run continues with the precision with which it began (`stored_precision`), because another one
+    would round differently. A new run gets bf16 if it is measured to be faster than float32, else `no`. All processes
+    use the choice of the main process.
     """
     if config.precision != "auto":
         return config.precision

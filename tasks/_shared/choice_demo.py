@@ -15,9 +15,9 @@ def create_choice_rows(
 ) -> DatasetRows:
     """Return the rows of `count` questions, with the scenes of their clips.
 
-    `build_clip_path` is a function that returns the path of a question's clip below the data root, `create_row` one that
-    returns its row in the benchmark's format. Each benchmark has a `seed` of its own, so that two benchmarks do not ask
-    the same questions.
+    `build_clip_path` is a function that returns the path of a question's clip below the data root, `create_row` one
+    that returns its row in the benchmark's format. Each benchmark has a `seed` of its own, so that two benchmarks do
+    not ask the same questions.
     """
     dataset = DatasetRows()
     for question in islice(iterate_questions("test", seed), count):

@@ -36,7 +36,9 @@ def build_audiocaps_entailment(clips: int) -> DatasetRows:
     return dataset
 
 
-def _build_entailment_row(clip: Hypotheses, hypothesis_index: int, dataset: str, name: str, caption: str) -> dict[str, str]:
+def _build_entailment_row(
+    clip: Hypotheses, hypothesis_index: int, dataset: str, name: str, caption: str
+) -> dict[str, str]:
     """Return a row of an entailment file, with three hypotheses about the clip, one per label.
 
     `hypothesis_index` is the index at which the hypothesis is taken from the clip's list for each label."""

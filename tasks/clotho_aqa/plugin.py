@@ -278,18 +278,18 @@ def _find_most_frequent_answer(rows: Sequence[Scored]) -> str:
 
 
 def _compute_caption_metrics(
-    rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
+    rows: Sequence[Scored], answers: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Metrics, dict[str, Any]]:
     """Compute the caption metrics named in `metrics` for parsed answers to the open questions `rows`.
 
     Returns the metrics, whose names get the prefix `open_`, and tables that name the tokenizer and the weights.
     """
-    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clusters(rows), metrics)
+    found = compute_caption_scores(answers, [list_references(row.sample) for row in rows], list_clusters(rows), metrics)
     found = replace(found, weights={f"open_{name}": used for name, used in found.weights.items()})
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, describe_computation(found)
 
 
-def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:
+def grade_answer(sample: Sample, answer: str | None, text: str | None = None) -> dict[str, float]:
     """Return the scores of a parsed answer by metric name.
 
     `text` is the whole text from which the answer was parsed (default: the parsed answer).
@@ -302,14 +302,14 @@ def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> d
     """
     answers = list(sample.target)
     if not is_yes_no_question(sample):
-        whole = (said if text is None else text) or ""
+        whole = (answer if text is None else text) or ""
         return {
-            "open_accuracy": float(said in answers),
+            "open_accuracy": float(answer in answers),
             "open_contained": float(contains_reference(whole, answers, sample.fields["question"])),
             "open_token_f1": compute_token_f1(whole, answers),
         }
-    majority = float(said == sample.gold)
-    scores = {"binary_accuracy": answers.count(said) / len(answers), "majority_accuracy": majority}
+    majority = float(answer == sample.gold)
+    scores = {"binary_accuracy": answers.count(answer) / len(answers), "majority_accuracy": majority}
     return scores | ({"unanimous_accuracy": majority} if len(set(answers)) == 1 else {})
 
 

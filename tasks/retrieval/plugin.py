@@ -43,12 +43,12 @@ class Retrieval:
         found = (sample for name, texts in captions.items() for sample in self._create_samples(data, name, texts))
         return iter(check_unique_ids(found, path))
 
-    def _create_samples(self, data: DataRoot, name: str, texts: Sequence[str]) -> Iterator[Sample]:
+    def _create_samples(self, data: DataRoot, name: str, captions: Sequence[str]) -> Iterator[Sample]:
         """Yield the item of a clip, then the items of its captions."""
-        ids = [f"{name}#{number}" for number in range(len(texts))]
+        ids = [f"{name}#{number}" for number in range(len(captions))]
         clip = find_captioned_clip(data, self._source, name)
         yield Sample(name, {"caption": ""}, (clip,), target=ids, groups={"kind": CLIP, "clip": name})
-        for id, text in zip(ids, texts, strict=True):
+        for id, text in zip(ids, captions, strict=True):
             yield Sample(id, {"caption": text}, target=[name], groups={"kind": CAPTION, "clip": name})
 
     def parse(self, sample: Sample, text: str) -> Parsed:

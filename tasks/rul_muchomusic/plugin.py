@@ -14,7 +14,12 @@ from alm_bench.core.rng import create_item_generator
 from alm_bench.data.readers import check_unique_ids, read_json
 from alm_bench.scoring.blind import LONGEST
 from alm_bench.scoring.intervals import compute_share
-from alm_bench.scoring.multiple_choice import compute_option_order_weights, drop_skipped_rows, list_clusters, normalise_choice
+from alm_bench.scoring.multiple_choice import (
+    compute_option_order_weights,
+    drop_skipped_rows,
+    list_clusters,
+    normalise_choice,
+)
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.rul_muchomusic.official import find_official_option
 

@@ -45,13 +45,13 @@ def select_option(text: str, choices: Sequence[str], reference: int) -> int | No
     return _select_by_meaning(said, options, reference)
 
 
-def _select_by_meaning(said: str, options: Sequence[str], reference: int) -> int | None:
+def _select_by_meaning(answer: str, options: Sequence[str], reference: int) -> int | None:
     """Return `reference` if the question is yes/no or true/false and the answer means the option at this index.
 
     The answer must not contain a word of the opposite meaning, too. Otherwise returns None.
     """
     if set(options) not in ({"yes", "no"}, {"true", "false"}):
         return None
-    is_positive, is_negative = (any(word in said for word in words) for words in (_POSITIVE, _NEGATIVE))
+    is_positive, is_negative = (any(word in answer for word in words) for words in (_POSITIVE, _NEGATIVE))
     expected = options[reference] in _POSITIVE
     return reference if is_positive != is_negative and is_positive == expected else None

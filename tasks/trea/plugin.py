@@ -66,7 +66,9 @@ class Trea(BenchmarkTask):
         """
         if self._is_normalised or not rows:
             return super().blind_scores(rows)
-        spelled = [float(is_correct_option(row.sample, find_class_label_option(row.sample.choices) or 0)) for row in rows]
+        spelled = [
+            float(is_correct_option(row.sample, find_class_label_option(row.sample.choices) or 0)) for row in rows
+        ]
         return {**super().blind_scores(rows), SPELLING: spelled}
 
 

@@ -16,7 +16,7 @@ import small_world
 from report_page import EVENT_HEAD, HOSTILE, build_long_run, checked_runs, hostile_runs, measured_runs
 
 import alm_bench as ab
-from alm_bench.html_report import ReportOptions, write_report_page, write_report
+from alm_bench.html_report import ReportOptions, write_report, write_report_page
 
 REQUIRED = "ALM_BENCH_NEEDS_CHROMIUM"
 AXE = Path(__file__).parents[1] / "vendor/axe-core/axe.min.js"

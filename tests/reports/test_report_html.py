@@ -198,7 +198,9 @@ def test_wrong_items_come_first_and_a_sample_is_the_same_each_time(run: Path) ->
     items = [item for _, item in select_embedded_items([report], ClipChoice.read("wrong,all"))]
     assert items[: len(wrong)] == wrong
     assert len(items) == 12
-    assert select_embedded_items([report], ClipChoice.read("sample:4")) == select_embedded_items([report], ClipChoice.read("sample:4"))
+    assert select_embedded_items([report], ClipChoice.read("sample:4")) == select_embedded_items(
+        [report], ClipChoice.read("sample:4")
+    )
     assert len(select_embedded_items([report], ClipChoice.read("sample:4"))) == 4
 
 

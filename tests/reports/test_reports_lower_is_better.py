@@ -50,7 +50,9 @@ class ErrorTask:
         from alm_bench.scoring.multiple_choice import compute_option_order_weights, list_clusters
 
         kept = [row for row in rows if NAME in row.scores]
-        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clusters(kept), compute_option_order_weights(kept))
+        found = compute_mean_interval(
+            [row.scores[NAME] for row in kept], list_clusters(kept), compute_option_order_weights(kept)
+        )
         score = self._inner.score(rows)
         blind = {"no errors expected": {NAME: replace(found, value=2.0, low=None, high=None)}}
         return replace(score, metrics={NAME: found}, groups={}, blind=blind, tables={})

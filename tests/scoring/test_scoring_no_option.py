@@ -54,7 +54,9 @@ def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:
     assert describe_outputs_without_option(NoOptionCounts(share, found.reasons)) == (
         "No option selected: 9 of 1,000 (0.9 %, CI 0.5-1.7): 8 not among the options, 1 ambiguous."
     )
-    assert describe_outputs_without_option(NoOptionCounts(Metric(0.0, n=3), {})) == "No option selected: 0 of 3 (0.0 %)."
+    assert (
+        describe_outputs_without_option(NoOptionCounts(Metric(0.0, n=3), {})) == "No option selected: 0 of 3 (0.0 %)."
+    )
     assert "2 cut off, 1 an option with symbols, 1 an option with extra characters" in describe_outputs_without_option(
         NoOptionCounts(share, {"truncated": 2, "option_with_symbols": 1, "extra_characters": 1})
     )

@@ -250,10 +250,16 @@ def read_annotations(shared: Path, name: str) -> list[QuestionRow]:
     if name == "mmar":
         lines = (shared / "data/mmar/MMAR-meta.first700.jsonl").read_text(encoding="utf-8").splitlines()
         items = [json.loads(line) for line in lines]
-        return [convert_sample_to_row(_make_sample(one["id"], one["question"], one["choices"], one["answer"])) for one in items]
+        return [
+            convert_sample_to_row(_make_sample(one["id"], one["question"], one["choices"], one["answer"]))
+            for one in items
+        ]
     items = json.loads((shared / "data/rul/RUL-MuchoMusic.json").read_text(encoding="utf-8"))
     options = {key: [one["correct_answer"], *one["distractors"]] for key, one in items.items()}
-    return [convert_sample_to_row(_make_sample(key, items[key]["question"], texts, texts[0])) for key, texts in options.items()]
+    return [
+        convert_sample_to_row(_make_sample(key, items[key]["question"], texts, texts[0]))
+        for key, texts in options.items()
+    ]
 
 
 def _make_sample(name: str, question: str, choices: list[str], answer: str) -> Sample:

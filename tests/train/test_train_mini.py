@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioPolicy, AudioRef
-from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.config import FrontEndConfig
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.train import setup
 from alm_bench.train.config import load_config
@@ -30,7 +30,7 @@ STEPS = 5
 class OnDemand:
     """Log-mels as the cache on disk has them, computed for the clips that are asked for: a few steps need few."""
 
-    def __init__(self, refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, *_: Any) -> None:
+    def __init__(self, refs: Sequence[AudioRef], config: FrontEndConfig, policy: AudioPolicy, *_: Any) -> None:
         self.refs, self.policy, self.front = refs, policy, LogMel(config)
         self.silent = self.front(torch.zeros(1, config.samples))[0]
 

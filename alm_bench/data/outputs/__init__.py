@@ -2,10 +2,16 @@
 
 from alm_bench.data.outputs.captions import CaptionedItem, read_captions
 from alm_bench.data.outputs.formats import list_formats
-from alm_bench.data.outputs.matching import Match, check_references, match_outputs, pair_outputs, read_paired_outputs
+from alm_bench.data.outputs.matching import (
+    OutputsMatch,
+    check_references,
+    match_outputs,
+    pair_outputs,
+    read_paired_outputs,
+)
 from alm_bench.data.outputs.stored import (
-    Columns,
     Duplicates,
+    OutputColumns,
     StoredOutput,
     StoredOutputs,
     compute_questions_digest,
@@ -15,9 +21,9 @@ from alm_bench.data.outputs.stored import (
 
 __all__ = [
     "CaptionedItem",
-    "Columns",
     "Duplicates",
-    "Match",
+    "OutputColumns",
+    "OutputsMatch",
     "StoredOutput",
     "StoredOutputs",
     "check_references",

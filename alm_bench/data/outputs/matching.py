@@ -7,7 +7,13 @@ from pathlib import Path
 from alm_bench.core import DataError, Sample
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION, find_answer_index, normalise_option, strip_letters
 from alm_bench.data.outputs.row import QuestionInfo
-from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored_outputs
+from alm_bench.data.outputs.stored import (
+    OutputColumns,
+    StoredOutput,
+    StoredOutputs,
+    read_questions,
+    read_stored_outputs,
+)
 
 MAX_UNKNOWN_SHARE = 0.05
 """Maximum share of ids without a counterpart, both among questions and among outputs, up to which the file is
@@ -17,7 +23,7 @@ MIN_ALLOWED_UNKNOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class OutputsMatch:
     """Result of comparing a file of outputs with a task's questions."""
 
     common: int
@@ -69,13 +75,13 @@ class Match:
         return f"{len(self.unknown):,} of its {total:,} ids (as {self.unknown[0]!r}) are not among these questions"
 
 
-def match_outputs(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
+def match_outputs(stored: StoredOutputs, samples: Sequence[Sample]) -> OutputsMatch:
     """Compare outputs with questions by id, and by options and references if both sides give them."""
     by_id = {sample.id: sample for sample in samples}
     known = [(item, by_id[item.id_in_file]) for item in stored.items.values() if item.id_in_file in by_id]
     unknown = [item.id_in_file for item in stored.items.values() if item.id_in_file not in by_id]
     answered = {sample.id for _, sample in known}
-    return Match(
+    return OutputsMatch(
         common=len(known),
         unknown=tuple(unknown),
         unanswered=len(by_id.keys() - answered),
@@ -99,7 +105,7 @@ def _has_other_question(question: QuestionInfo, sample: Sample) -> bool:
 
 
 def read_paired_outputs(
-    path: Path, annotations: Path | None = None, columns: Columns | None = None
+    path: Path, annotations: Path | None = None, columns: OutputColumns | None = None
 ) -> list[tuple[Sample, str]]:
     """Read a file of outputs and pair its items with their questions, as `pair_outputs` does. Raises DataError."""
     return pair_outputs(read_stored_outputs(path, columns), annotations)

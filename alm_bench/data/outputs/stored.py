@@ -42,7 +42,7 @@ PLAIN = "rows"
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class OutputColumns:
     """Options for reading a file of outputs: its columns of texts and ids, and the treatment of repeated ids."""
 
     text: str | None = None
@@ -147,13 +147,13 @@ def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | N
     return hash_json(rows)
 
 
-def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOutputs:
+def read_stored_outputs(path: Path, columns: OutputColumns | None = None) -> StoredOutputs:
     """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
     Raises DataError if the file has another structure, or if a row has no text or no id. Also raises it for repeated
     ids if `columns.duplicates` is `error`.
     """
-    columns = Columns() if columns is None else columns
+    columns = OutputColumns() if columns is None else columns
     rows = read_rows(path, lambda row: _is_output(row, columns))
     if not rows:
         raise DataError(f"{path}: holds no outputs")
@@ -172,10 +172,10 @@ def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOut
 def read_output_texts(path: Path, column: str | None = None) -> dict[str, str | None]:
     """Read the raw model outputs of a file by item id. The value is None if the file has no text for the item. Raises
     the errors of `read_stored_outputs`."""
-    return {name: item.text for name, item in read_stored_outputs(path, Columns(column)).items.items()}
+    return {name: item.text for name, item in read_stored_outputs(path, OutputColumns(column)).items.items()}
 
 
-def _is_output(row: RawRow, columns: Columns) -> bool:
+def _is_output(row: RawRow, columns: OutputColumns) -> bool:
     """Return True if a row contains a model output: in the column `columns.text` if that is given, otherwise in one of
     TEXT_COLUMNS or in a known format."""
     if columns.text is not None:
@@ -208,7 +208,7 @@ def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str
     )
 
 
-def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
+def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: OutputColumns) -> StoredOutput:
     is_plain = fmt.name == PLAIN
     row = fmt.convert({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
     name = parse_id(look_up(raw, columns.id)) if columns.id is not None else parse_id(row.id)

@@ -20,8 +20,8 @@ _SEPARATORS = (";", "|", ",")
 def parse_clips(cells: Sequence[Any], root: LocalRoot, row_name: str) -> tuple[AudioRef, ...]:
     """Return the clips of an item, in order. Empty cells are left out.
 
-    A path refers to the folder of `root`, unless it is absolute. `row_name` names the row, for clips without a name. Raises
-    ValueError for a cell that holds no clip.
+    A path refers to the folder of `root`, unless it is absolute. `row_name` names the row, for clips without a name.
+    Raises ValueError for a cell that holds no clip.
     """
     found: list[AudioRef] = []
     for cell in cells:

@@ -231,7 +231,9 @@ def _add_options_from_distractors(drafts: Iterable[Draft], layout: Layout, separ
             draft.record_problem(column, "has no wrong option")
             continue
         if len(right) != 1:
-            draft.record_problem("+".join(layout.answer), "has no single answer, expected the text of the correct option")
+            draft.record_problem(
+                "+".join(layout.answer), "has no single answer, expected the text of the correct option"
+            )
             continue
         options = (right[0], *wrong)
         name = get_cell(draft.row, layout.id) if layout.id is not None else None

@@ -268,7 +268,9 @@ def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list
         layout.id = None if layout.audio else layout.id
         return [draft.hash_content() for draft in drafts]
     for draft, other in repeated:
-        draft.record_problem(layout.id, f"has the id of row {other.number}, which asks another question (--map id=none)")
+        draft.record_problem(
+            layout.id, f"has the id of row {other.number}, which asks another question (--map id=none)"
+        )
     return ids
 
 

@@ -107,7 +107,9 @@ def _link_rows(table: Table, comparisons: Sequence[MetricComparison], run_names:
     return link_table(table, make_cell_address)
 
 
-def _build_difference_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]) -> LinkedTable:
+def _build_difference_matrix(
+    runs: Sequence[ReportRun], entries: Sequence[Entry], names: Mapping[str, str]
+) -> LinkedTable:
     """Return a table of the differences of the main metric between all runs, row minus column, with links to `entries`.
 
     `names` maps the runs' folders to their names on the page.

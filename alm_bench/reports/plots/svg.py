@@ -200,7 +200,9 @@ def _draw_dots(chart: DotChart) -> tuple[str, float]:
             if point is not None:
                 parts.append(_draw_point(x, middle + offset, place, series, point, category))
                 if shown == 1 and is_model:
-                    parts.append(_draw_label(right + 8, middle + 4, point.text.split(" [")[0], style_class="soft", width=88))
+                    parts.append(
+                        _draw_label(right + 8, middle + 4, point.text.split(" [")[0], style_class="soft", width=88)
+                    )
     parts.append(_draw_label((left + right) / 2, bottom + 30, chart.axis, "middle", "soft"))
     return "".join(parts), bottom + 38
 

@@ -111,7 +111,9 @@ def fit_table(table: Table, width: int | None, make_printable: Callable[[str], s
     printable characters.
     """
     reasons: dict[str, int] = {}
-    rows = [[_convert_to_plain_cell(convert_to_cell(value), make_printable, reasons) for value in row] for row in table.rows]
+    rows = [
+        [_convert_to_plain_cell(convert_to_cell(value), make_printable, reasons) for value in row] for row in table.rows
+    ]
     parts = [
         _ColumnState(column, make_printable(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
@@ -183,14 +185,14 @@ def _sum_widths(columns: Sequence[_ColumnState]) -> int:
     return sum(part.compute_least_width() for part in columns) + GAP * (len(columns) - 1)
 
 
-def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnState]:
+def _drop_columns(columns: Sequence[_ColumnState], width: int) -> list[_ColumnState]:
     """Return the columns that fit into `width`, some of them with shorter cells.
 
     Beginning with the highest priority number, columns are first shortened and then dropped until the others fit.
     Columns with the priority 0 are never dropped.
     """
-    kept = list(parts)
-    for priority in sorted({part.column.priority for part in parts}, reverse=True):
+    kept = list(columns)
+    for priority in sorted({part.column.priority for part in columns}, reverse=True):
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
             while _sum_widths(kept) > width and part.level < part.form_count - 1:
                 part.level += 1
@@ -206,21 +208,21 @@ def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnStat
     return kept
 
 
-def _assign_widths(parts: Sequence[_ColumnState], width: int) -> list[int]:
+def _assign_widths(columns: Sequence[_ColumnState], width: int) -> list[int]:
     """Return the columns' widths. Remaining space is shared equally by columns that need it.
 
     If space is lacking, the widest text columns are narrowed.
     """
-    widths = [part.compute_least_width() for part in parts]
-    left = width - sum(widths) - GAP * (len(parts) - 1)
+    widths = [part.compute_least_width() for part in columns]
+    left = width - sum(widths) - GAP * (len(columns) - 1)
     while left > 0:
-        wanting = [n for n, part in enumerate(parts) if widths[n] < part.compute_natural_width()]
+        wanting = [n for n, part in enumerate(columns) if widths[n] < part.compute_natural_width()]
         if not wanting:
             break
         for number in wanting[:left]:
             widths[number] += 1
         left -= min(left, len(wanting))
-    flexible = [number for number, part in enumerate(parts) if part.column.overflow != "never"]
+    flexible = [number for number, part in enumerate(columns) if part.column.overflow != "never"]
     while left < 0 and any(widths[number] > SHORTEST_WIDTH for number in flexible):
         widest = max(flexible, key=lambda number: widths[number])
         widths[widest] -= 1

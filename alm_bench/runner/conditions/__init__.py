@@ -47,5 +47,7 @@ def create_condition(name: str, seed: int = 0, repeat: int = 0) -> Condition:
     if condition is None or problem is not None:
         known = [example for one in registry.entries.values() for example in one.examples or (one.kind,)]
         reason = "" if cls is None or problem is None else f" ({cls.kind} {problem})"
-        raise UsageError(registry.build_unknown_name_message(name, [example for example in known if example != CLEAN]) + reason)
+        raise UsageError(
+            registry.build_unknown_name_message(name, [example for example in known if example != CLEAN]) + reason
+        )
     return condition

@@ -147,8 +147,8 @@ class RayExecutor:
             ) from error
 
     def _start_workers(self, waiting_count: int) -> None:
-        """Start workers until there is one for each unfinished batch, at most `replicas`. `waiting_count` is the number of
-        batches in the queue; those that are being answered are counted in addition."""
+        """Start workers until there is one for each unfinished batch, at most `replicas`. `waiting_count` is the number
+        of batches in the queue; those that are being answered are counted in addition."""
         wanted = min(self._cluster.replicas, waiting_count + self._busy_count)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
@@ -156,8 +156,8 @@ class RayExecutor:
             self._calls[worker.start.remote()] = RunningCall(worker)
 
     def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted_reference: Any) -> None:
-        """Send a batch to an idle worker. `fitted_reference` is the result of `_upload_fitted`. Raises UsageError if the batch's
-        clips cannot be pickled."""
+        """Send a batch to an idle worker. `fitted_reference` is the result of `_upload_fitted`. Raises UsageError if
+        the batch's clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.item_indices]
         try:

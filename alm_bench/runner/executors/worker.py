@@ -106,8 +106,8 @@ class Worker:
     ) -> BatchResult:
         """Decode the clips of a batch of pairs (item index, request) and answer the batch.
 
-        `pickled_adapter` is the pickled adapter that was fitted for the run and answers in place of the worker's model; None if
-        the adapter needs no fit.
+        `pickled_adapter` is the pickled adapter that was fitted for the run and answers in place of the worker's model;
+        None if the adapter needs no fit.
         """
         adapter = self._select_adapter(settings.run, pickled_adapter)
         return run_batch(
@@ -117,8 +117,8 @@ class Worker:
         )
 
     def _select_adapter(self, run: str, pickled_adapter: bytes | None) -> Adapter:
-        """Return the adapter for a run: the worker's model, or the unpickled `pickled_adapter`, which is kept until the next
-        run."""
+        """Return the adapter for a run: the worker's model, or the unpickled `pickled_adapter`, which is kept until the
+        next run."""
         if pickled_adapter is None:
             assert self._adapter is not None, "started before it is asked"
             return self._adapter

@@ -96,7 +96,7 @@ def count_solver_calls(option_count: int, settings: FilterSettings) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draw:
+class _SolverCall:
     """One call that asks the text-only model the question of a row. A row has several, with different option orders."""
 
     row: QuestionRow
@@ -134,7 +134,7 @@ def score_solver_answers(rows: Sequence[QuestionRow], settings: FilterSettings) 
     return [float(_is_right(draw, answers.get(draw.request.id, ""))) for draw in draws]
 
 
-def _create_solver_call(row: QuestionRow, number: int, seed: int) -> _Draw:
+def _create_solver_call(row: QuestionRow, number: int, seed: int) -> _SolverCall:
     """Build the call number `number` (from 0) that asks the text-only model the question of a row.
 
     Call 0 has the row's own order of options, later calls have random orders.
@@ -142,21 +142,21 @@ def _create_solver_call(row: QuestionRow, number: int, seed: int) -> _Draw:
     prompts = load_synthesis_prompts()
     name = f"{row.id}/solver/{number}"
     if not row.choices:
-        return _Draw(row, Request(name, prompts["solver_open"].render({"question": row.question})), ())
+        return _SolverCall(row, Request(name, prompts["solver_open"].render({"question": row.question})), ())
     order = tuple(range(len(row.choices)))
     if number:
         order = tuple(create_item_generator("solver", seed, number, row.id).permutation(len(order)).tolist())
     choices = tuple(row.choices[index] for index in order)
     prompt = prompts["solver_choice"].render({"question": row.question}, choices)
-    return _Draw(row, Request(name, prompt, choices=choices), order)
+    return _SolverCall(row, Request(name, prompt, choices=choices), order)
 
 
-def _is_right(draw: _Draw, text: str) -> bool:
+def _is_right(call: _SolverCall, text: str) -> bool:
     """Return True if `text`, the model's answer in this call, is right."""
-    row = draw.row
+    row = call.row
     if row.choices:
-        index = parse_choice(text, draw.request.choices).index
-        return index is not None and draw.order[index] == row.target
+        index = parse_choice(text, call.request.choices).index
+        return index is not None and call.order[index] == row.target
     if len(row.answer.split()) <= _SHORT:
         return contains_reference(text, [row.answer], row.question)
     return compute_token_f1(text, [row.answer]) >= LEAST_F1

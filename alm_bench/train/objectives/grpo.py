@@ -34,11 +34,11 @@ from alm_bench.train.rewards import (
     Question,
     Reward,
     build_question,
-    find_reward_problem,
     combine_rewards,
     create_reward,
     create_rewards,
     describe_reward_versions,
+    find_reward_problem,
 )
 from alm_bench.train.rewards.grounded import compute_grounding_weights
 from alm_bench.train.rollouts import draw_groups, list_token_ids

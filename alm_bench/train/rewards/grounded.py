@@ -13,7 +13,9 @@ from typing import ClassVar
 from alm_bench.train.rewards.base import Question, Reward, find_selected_option
 
 
-def compute_grounding_weights(question: Question, answers: Sequence[str], changed_answers: Sequence[str]) -> list[float]:
+def compute_grounding_weights(
+    question: Question, answers: Sequence[str], changed_answers: Sequence[str]
+) -> list[float]:
     """Return the factor of each answer's advantage, 0 to 1: 1 - the share of the draws on the changed clip that select
     the same option. An answer that selects nothing has the factor 1.
 
