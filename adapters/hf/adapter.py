@@ -191,8 +191,8 @@ class HFAdapter(BaseAdapter):
         text = self.loaded.tokenizer.decode(list(generated.tokens), skip_special_tokens=True)
         answer, reasoning = split_reasoning(text)
         extra: dict[str, Any] = {
-            "prompt_tokens": encoded.prompt_tokens[index],
-            "audio_tokens": encoded.audio_tokens[index],
+            "prompt_tokens": encoded.prompt_token_counts[index],
+            "audio_tokens": encoded.audio_token_counts[index],
             "new_tokens": len(generated.tokens),
         }
         if encoded.rows[index].joined:
@@ -210,7 +210,7 @@ class HFAdapter(BaseAdapter):
         """
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
-        length = max(encoded.prompt_tokens)
+        length = max(encoded.prompt_token_counts)
         if positions is not None and length + max_new_tokens > positions:
             raise UsageError(
                 f"a prompt of {length} tokens and {max_new_tokens} new ones, the language model has {positions} "

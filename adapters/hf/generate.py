@@ -45,13 +45,13 @@ def generate_answers(
     with contextlib.ExitStack() as stack:
         if decoding.method == "beam":
             copies = encode_rows([row for row in encoded.rows for _ in range(decoding.beams)])
-            stack.enter_context(_expand_clips(loaded.model, copies))
+            stack.enter_context(_give_beams_their_clips(loaded.model, copies))
         sequences = loaded.model.generate(**encoded.inputs, **arguments)
     return [_cut_at_stop(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
 
 
 @contextlib.contextmanager
-def _expand_clips(model: Any, copies: EncodedBatch) -> Iterator[None]:
+def _give_beams_their_clips(model: Any, copies: EncodedBatch) -> Iterator[None]:
     """Context manager in which beam search gives each beam the clips of its own row.
 
     To get one row per beam, `generate` repeats every tensor element by element along its first axis. That is wrong for

@@ -50,10 +50,10 @@ class EncodedBatch:
     inputs: Any
     """Network inputs, padded on the left."""
 
-    prompt_tokens: tuple[int, ...]
+    prompt_token_counts: tuple[int, ...]
     """Number of tokens of each row, without padding."""
 
-    audio_tokens: tuple[int, ...]
+    audio_token_counts: tuple[int, ...]
     """Number of audio tokens of each row."""
 
 
@@ -100,7 +100,7 @@ class Encoder:
         encoded = self.encode_rows(rows)
         lost = [
             replace(row, problem=_format_lost_clip_error(count, len(row.waves)))
-            for row, count in zip(rows, encoded.audio_tokens, strict=True)
+            for row, count in zip(rows, encoded.audio_token_counts, strict=True)
             if (count < len(row.waves) if row.waves else count > 0)
         ]
         if not lost:
@@ -190,8 +190,8 @@ class Encoder:
         return EncodedBatch(
             rows=tuple(rows),
             inputs=inputs.to(self.device, dtype=self.dtype),
-            prompt_tokens=tuple(mask.sum(dim=1).tolist()),
-            audio_tokens=tuple((ids == self.audio_id).sum(dim=1).tolist()),
+            prompt_token_counts=tuple(mask.sum(dim=1).tolist()),
+            audio_token_counts=tuple((ids == self.audio_id).sum(dim=1).tolist()),
         )
 
 

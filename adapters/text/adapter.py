@@ -110,7 +110,7 @@ class TextAdapter(BaseAdapter):
         prompt = self._encode_prompt(request)
         if (problem := self._find_problem(prompt, max(map(len, answers)))) is not None:
             return OptionScores(error=problem)
-        found = self._lm.compute_likelihoods(prompt, answers)
+        found = self._lm.compute_log_likelihoods(prompt, answers)
         return OptionScores({"text": found[: len(texts)], "letter": found[len(texts) :]})
 
     def _encode_prompt(self, request: Request) -> list[int]:

@@ -222,7 +222,9 @@ class CausalModel:
         return GeneratedText(text, len(kept), end is None and len(tokens) >= limit)
 
     @torch.inference_mode()
-    def compute_likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
+    def compute_log_likelihoods(
+        self, prompt: Sequence[int], answers: Sequence[Sequence[int]]
+    ) -> list[tuple[float, int]]:
         """Compute, for each of `answers`, its log-probability after `prompt` (a sum, in nats) and its number of tokens.
 
         The prompt is processed once; the answers form one batch that continues from its keys and values.

@@ -73,12 +73,12 @@ def choose_number(
     """
     plain = doc.plain
     if counted and (
-        chosen := _choose_common_value(
+        chosen := _choose_agreed_value(
             [one for one in candidates if _precedes_counted_noun(plain, one, span, counted)], "of_what_is_counted"
         )
     ):
         return chosen
-    if chosen := _choose_common_value(candidates, "number"):
+    if chosen := _choose_agreed_value(candidates, "number"):
         return chosen
     first = candidates[0]
     opened = not plain[span[0] : first.span[0]].strip(WRAPPING + "()[]#")
@@ -88,7 +88,7 @@ def choose_number(
     return _choose_total(doc, span, candidates) or ChosenNumber(None, "number", span)
 
 
-def _choose_common_value(candidates: Sequence[Number], rule: str) -> ChosenNumber | None:
+def _choose_agreed_value(candidates: Sequence[Number], rule: str) -> ChosenNumber | None:
     """Return the last of `candidates` if all have the same value, else None. `rule`: the rule's name in the result."""
     values = {one.value for one in candidates}
     return ChosenNumber(candidates[-1].value, rule, candidates[-1].span) if len(values) == 1 else None
@@ -112,11 +112,11 @@ def _choose_total(doc: Document, span: Span, candidates: Sequence[Number]) -> Ch
         if _TOTAL_BEFORE.search(plain, max(span[0], one.span[0] - 40), one.span[0])
         or _TOTAL_AFTER.match(plain, one.span[1], span[1])
     ]
-    if chosen := _choose_common_value(totals, "total"):
+    if chosen := _choose_agreed_value(totals, "total"):
         return chosen
     parts = list(split_sentences(plain, *span))
     if len(parts) > 1 and doc.search_phrase("conclusions", *parts[-1]):
-        return _choose_common_value(
+        return _choose_agreed_value(
             [one for one in candidates if parts[-1][0] <= one.span[0] < parts[-1][1]], "conclusion"
         )
     return None

@@ -33,7 +33,7 @@ from alm_bench.parsing.reading import (
     refers_to_other_options,
 )
 from alm_bench.parsing.scores import blank_repeated_options, read_scores
-from alm_bench.parsing.statements import FRAMED
+from alm_bench.parsing.statements import MARKUP_KINDS
 from alm_bench.parsing.text import Span
 
 PARSER = "mcq@4"
@@ -104,15 +104,15 @@ class ChoiceParser:
         for kind, span, known in sorted(self._list_statements(), key=lambda item: item[1], reverse=True)[
             :MAX_STATEMENTS
         ]:
-            is_framed = kind in FRAMED
-            if self.document.ends_in_reasoning and not is_framed:
+            is_markup = kind in MARKUP_KINDS
+            if self.document.ends_in_reasoning and not is_markup:
                 continue
             reading = known or self._read_statement(kind, span)
             if is_uninformative(reading) or (reading.index is None and kind == "chosen"):
                 continue
-            if correction := self._read_correction(max(reading.span[1], span[1] if is_framed else 0)):
+            if correction := self._read_correction(max(reading.span[1], span[1] if is_markup else 0)):
                 return correction
-            if reading.index is not None and not is_framed and self._rejects_all_options_after(reading.span[1]):
+            if reading.index is not None and not is_markup and self._rejects_all_options_after(reading.span[1]):
                 return Reading("refused", "none_of_them", reading.span)
             if kind == "said" and reading.status == "unparsed" and (later := self._read_conclusion(span[1])):
                 return later
@@ -130,7 +130,7 @@ class ChoiceParser:
                 both = [m for m in find_usable_mentions(self.document, self.options, sentence) if m.how == "both"]
                 if len({m.index for m in both}) == 1 and completes_sentence(self.document, both[-1], sentence[0]):
                     yield "named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)
-        frames = [statement.span for statement in self.document.statements if statement.is_framed]
+        frames = [statement.span for statement in self.document.statements if statement.is_markup]
         bare = self._read_last_line()
         if bare and not any(start <= bare.span[0] < end for start, end in frames):
             yield "line", bare.span, bare

@@ -39,7 +39,8 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Result of reading a text in a `PartsFormat`: its parts, and the form that it has."""
+    """Parts that were read from a text in a `PartsFormat`, by name, and whether the text has all of them, in full or
+    shortened (`form`)."""
 
     status: PartsStatus
     """Result of reading."""

@@ -44,12 +44,12 @@ class Statement:
     """Start and end of the stated answer in the text."""
 
     @property
-    def is_framed(self) -> bool:
+    def is_markup(self) -> bool:
         """True if markup, rather than a sentence, shows that this is the answer."""
-        return self.kind in FRAMED
+        return self.kind in MARKUP_KINDS
 
 
-FRAMED = ("tag", "boxed", "dict", "call", "index")
+MARKUP_KINDS = ("tag", "boxed", "dict", "call", "index")
 """Kinds of statements that are marked by markup."""
 
 

@@ -345,10 +345,10 @@ def _build_row(cell: MetricComparison) -> Row:
     ]
 
 
-def build_example(side: str, first_record: Record, second_record: Record, names: tuple[str, str]) -> list[Block]:
+def build_example(outcome: str, first_record: Record, second_record: Record, names: tuple[str, str]) -> list[Block]:
     """Return a block with one item that the runs answer differently: the reference and both answers.
 
-    `side` is `won` or `lost`, the outcome of the second run on this item. The records and `names` are those of the
+    `outcome` is `won` or `lost`, the outcome of the second run on this item. The records and `names` are those of the
     first and of the second run.
     """
     sample = first_record.sample
@@ -359,7 +359,9 @@ def build_example(side: str, first_record: Record, second_record: Record, names:
         f"{name}: {_format_answer(record)}" for name, record in zip(names, (first_record, second_record), strict=True)
     ]
     lines = [f"reference: {reference}", *answers]
-    return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {first_record.prompt}")]
+    return [
+        Fields([("", line) for line in lines], title=f"{outcome} by {names[1]}: {sample.id}: {first_record.prompt}")
+    ]
 
 
 def _format_answer(record: Record) -> str:

@@ -71,10 +71,10 @@ class BatchSizer:
         return self._size
 
     def record_shortage(self, items: int | None) -> None:
-        """Record that a batch of `items` requests ran out of memory: reduce the size to half of it for the rest of the
-        run.
+        """Record that a batch of `items` requests ran out of memory: from now on, no batch has more than `items` / 2
+        requests.
 
-        Do nothing if `items` is None, which means that memory was sufficient, or if the size is already that small.
+        Do nothing if `items` is None, which means that memory was sufficient.
         """
         half = self._size if items is None else max(1, items // 2)
         if half >= self._size:  # already reported: another worker was still answering a batch of the previous size

@@ -25,7 +25,7 @@ def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
     """Return the memory of this process; None if the system does not report it."""
     machine, own = _read_kilobytes(proc / "meminfo"), _read_kilobytes(proc / "self/status")
     try:
-        room = min([machine["MemAvailable"], *_list_memory_below_limits(proc / "self/cgroup", cgroups)])
+        room = min([machine["MemAvailable"], *_list_remaining_memory(proc / "self/cgroup", cgroups)])
         return Memory(room, own["VmRSS"], own["VmHWM"])
     except KeyError:
         return None
@@ -37,19 +37,19 @@ def _read_kilobytes(file: Path) -> dict[str, int]:
     return {name: 1024 * int(value.split()[0]) for name, _, value in pairs if value.endswith(" kB")}
 
 
-def _list_memory_below_limits(table: Path, cgroups: Path) -> Iterator[int]:
+def _list_remaining_memory(cgroup_list: Path, cgroup_root: Path) -> Iterator[int]:
     """Yield, for each memory limit on this process, the number of bytes that remain below it.
 
     The limits are those of the process's own cgroup and of all groups above it, such as the limit of a container.
-    `table` is the file that lists the process's cgroups, `cgroups` the folder of all cgroups.
+    `cgroup_list` is the file that lists the process's cgroups, `cgroup_root` the folder of all cgroups.
     """
-    for line in _read_text(table).splitlines():
+    for line in _read_text(cgroup_list).splitlines():
         _, controllers, own = line.split(":", 2)
         if not controllers:
-            yield from _iterate_remaining_memory(cgroups, own, ("memory.max", "memory.current", "inactive_file"))
+            yield from _iterate_remaining_memory(cgroup_root, own, ("memory.max", "memory.current", "inactive_file"))
         elif "memory" in controllers.split(","):
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            yield from _iterate_remaining_memory(cgroups / "memory", own, names)
+            yield from _iterate_remaining_memory(cgroup_root / "memory", own, names)
 
 
 def _iterate_remaining_memory(root: Path, own_group: str, names: tuple[str, str, str]) -> Iterator[int]:

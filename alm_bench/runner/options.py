@@ -77,7 +77,7 @@ def _has_type(value: Any, kind: Any) -> bool:
 class RunOptions:
     """Options of `alm-bench run`, of `evaluate` and of a suite, as the user gave them.
 
-    The fields are the command-line options of the same names, except `adapter`.
+    Each field is the command-line option of the same name. Only `adapter` has none: it is a model given as an object.
     """
 
     model: str

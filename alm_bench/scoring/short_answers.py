@@ -91,7 +91,7 @@ def _parse_document(answer: str) -> Document:
 
 def _list_sentences(document: Document) -> Iterator[Span]:
     """Yield the spans of an answer's sentences. If it has answer tags or boxes, use only the text in the last one."""
-    framed = [statement.span for statement in document.statements if statement.is_framed]
+    framed = [statement.span for statement in document.statements if statement.is_markup]
     for start, end in document.sentences:
         if not framed:
             yield start, end

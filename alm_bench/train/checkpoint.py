@@ -93,7 +93,7 @@ class TrainingFolder:
         """Context manager that locks the folder against other processes and prepares it for a run of `config`.
 
         `fresh`: remove the files of an existing run first. Raises UsageError if the folder contains something else or a
-        run of another config, and StoreError.
+        run of another config, and StoreError if another process has locked it or it cannot be written.
         """
         self._check_config(config, fresh)
         fresh = fresh and self.path.is_dir()  # without a folder there is nothing to remove

@@ -29,8 +29,8 @@ class Paraphrases:
         """Return prompt and answer in lower case. The prompt is replaced by a random one of its paraphrases, if it has
         any.
 
-        Captions of a first or second clip become `the audio 1 is <caption>.` or `the audio 2 is <caption>.`, as in the
-        published code. `generator`: random generator.
+        If the prompt asks for a caption of the first or the second clip, the answer becomes `the audio 1 is <answer>.`
+        or `the audio 2 is <answer>.`, as in Mellow's published code. `generator`: random generator.
         """
         key = prompt.strip().lower().rstrip(".")
         paraphrases = self.prompts.get(key)

@@ -50,10 +50,10 @@ LABEL_OF_CHOICE: tuple[int | None, ...] = (0, 2, 1, None)
 CHOICE_OF_LABEL = (0, 2, 1)
 
 
-def find_stated_label(choices: Sequence[str], index: int | None) -> int | None:
+def find_label_of_option(choices: Sequence[str], option_index: int | None) -> int | None:
     """Return the index (in LABELS) of the label that an option states. The option is identified by its text, because
     its position varies. Returns None for no option, and for the option that states no label."""
-    return None if index is None else LABEL_OF_CHOICE[CHOICES.index(choices[index])]
+    return None if option_index is None else LABEL_OF_CHOICE[CHOICES.index(choices[option_index])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +153,12 @@ class Entailment:
 
 def _list_reference_labels(rows: Sequence[Scored]) -> list[int]:
     """Return the index (in LABELS) of each row's correct label. Rows without one are left out."""
-    return [label for row in rows if (label := _get_stated_label(row, row.sample.target)) is not None]
+    return [label for row in rows if (label := _get_label_of_option(row, row.sample.target)) is not None]
 
 
 def _list_predicted_labels(rows: Sequence[Scored]) -> list[int | None]:
     """Return the index (in LABELS) of each row's predicted label; None for a row without one."""
-    return [_get_stated_label(row, row.parsed.index if row.parsed else None) for row in rows]
+    return [_get_label_of_option(row, row.parsed.index if row.parsed else None) for row in rows]
 
 
 def _get_most_frequent_label(rows: Sequence[Scored]) -> int:
@@ -170,9 +170,9 @@ def _get_option_index(sample: Sample, label: int) -> int:
     return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
-def _get_stated_label(row: Scored, index: int | None) -> int | None:
-    """Return the index (in LABELS) of the label that the row's option at `index` states. See `find_stated_label`."""
-    return find_stated_label(row.sample.choices, index)
+def _get_label_of_option(row: Scored, option_index: int | None) -> int | None:
+    """Return the index (in LABELS) of the label that the row's option at `option_index` states. See `find_label_of_option`."""
+    return find_label_of_option(row.sample.choices, option_index)
 
 
 def _build_confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
@@ -190,7 +190,7 @@ def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     golds = _list_reference_labels(rows)
     predicted: dict[str, list[int | None]] = {BLIND_LABEL: [_get_most_frequent_label(rows)] * len(rows)}
     predicted |= {
-        name: [_get_stated_label(row, row.blind[name]) for row in rows] for name in list_complete_baselines(rows)
+        name: [_get_label_of_option(row, row.blind[name]) for row in rows] for name in list_complete_baselines(rows)
     }
     table = compute_baseline_accuracies(rows, {UNIFORM: compute_baseline_scores(rows, {})[UNIFORM]})
     return table | {

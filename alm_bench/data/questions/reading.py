@@ -110,12 +110,12 @@ def read_questions(
     files: Sequence[Path],
     settings: FileSettings,
     to_yes_no: ToYesNo,
-    requests: Mapping[str, str],
+    answer_instructions: Mapping[str, str],
     root: LocalRoot | None = None,
 ) -> QuestionFile:
     """Read the questions of the files of one split.
 
-    `to_yes_no` recognises answer words. `requests` holds, by kind of question, the instruction on the expected answer;
+    `to_yes_no` recognises answer words. `answer_instructions` holds, by kind of question, the instruction on the expected answer;
     it becomes the field `request` of a sample. `root` is the folder that paths of clips refer to, by default the
     declared one, else the folder of the file.
 
@@ -137,7 +137,7 @@ def read_questions(
     ids = _make_ids(drafts, layout, notes)
     _report_contradictions(drafts, targets, ids, layout)
     groupings = _choose_groupings(table, layout, settings)
-    maker = SampleBuilder(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
+    maker = SampleBuilder(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, answer_instructions)
     samples = maker.make_samples()
     return QuestionFile(
         path=path,
