@@ -40,8 +40,8 @@ class BenchmarkRow:
         return replace(self.embedded_clip, id=normalise_clip_name(names[0]))
 
     def find_named_clip(self, folder: str, path: str) -> AudioRef:
-        """Return the row's clip. `path` is its path as the benchmark writes it, relative to `folder` of the data root or
-        to the data root itself."""
+        """Return the row's clip. `path` is its path as the benchmark writes it, relative to `folder` of the data root
+        or to the data root itself."""
         return self.find_clip(f"{folder}/{normalise_clip_name(path)}", normalise_clip_name(path))
 
 

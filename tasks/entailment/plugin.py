@@ -171,7 +171,8 @@ def _get_option_index(sample: Sample, label: int) -> int:
 
 
 def _get_label_of_option(row: Scored, option_index: int | None) -> int | None:
-    """Return the index (in LABELS) of the label that the row's option at `option_index` states. See `find_label_of_option`."""
+    """Return the index (in LABELS) of the label that the row's option at `option_index` states. See
+    `find_label_of_option`."""
     return find_label_of_option(row.sample.choices, option_index)
 
 

@@ -115,9 +115,9 @@ def read_questions(
 ) -> QuestionFile:
     """Read the questions of the files of one split.
 
-    `to_yes_no` recognises answer words. `answer_instructions` holds, by kind of question, the instruction on the expected answer;
-    it becomes the field `request` of a sample. `root` is the folder that paths of clips refer to, by default the
-    declared one, else the folder of the file.
+    `to_yes_no` recognises answer words. `answer_instructions` holds, by kind of question, the instruction on the
+    expected answer; it becomes the field `request` of a sample. `root` is the folder that paths of clips refer to, by
+    default the declared one, else the folder of the file.
 
     Faults of single rows are listed in `problems`, and these questions are marked as skipped. Raises DataError if the
     file as a whole cannot be read, or can be interpreted in several ways.
