@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -21,6 +23,25 @@ LONGEST_LINE = 200
 
 _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 """Suffixes of the files that loading reads: weights, configurations, tokenizers, templates, code."""
+
+
+@contextlib.contextmanager
+def silence_transformers() -> Iterator[None]:
+    """Context manager in which transformers prints neither messages nor progress bars."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        # The bar of the conversion of GGUF files heeds no setting.
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

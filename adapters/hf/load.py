@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
-from alm_bench.adapters._shared.loading import translate_load_errors
+from alm_bench.adapters._shared.loading import silence_transformers, translate_load_errors
 from alm_bench.adapters.hf.families import (
     Family,
     get_family_settings,
@@ -24,7 +24,6 @@ from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
 
 library: Any = transformers  # many of its names have no types
-logging: Any = transformers.utils.logging
 CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
 """Model types that the installed transformers supports."""
 
@@ -231,19 +230,14 @@ def _silence_and_translate_errors(name: str) -> Iterator[None]:
     """Turn exceptions within the block into CheckpointError with a one-line message; silence the libraries' own
     messages.
     """
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with translate_load_errors(
+    with (
+        silence_transformers(),
+        translate_load_errors(
             f"{name} cannot be loaded",
             memory_options="--dtype bfloat16, --model-arg quantization=4bit or, if it is a GPU's memory, --device cpu",
-        ):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+        ),
+    ):
+        yield
 
 
 def _find_auto_class(model_type: str) -> str | None:

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from alm_bench.adapters._shared.decoding import build_generate_arguments
-from alm_bench.adapters._shared.loading import compute_folder_sha256, translate_load_errors
+from alm_bench.adapters._shared.loading import compute_folder_sha256, silence_transformers, translate_load_errors
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.device import pick_dtype
 from alm_bench.core.files import compute_sha256
@@ -118,9 +118,12 @@ def load(settings: LoadSettings) -> "CausalModel":
     if settings.revision is not None:
         options["revision"] = settings.revision
     dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
-    with translate_load_errors(
-        f"language model {where.home} cannot be loaded",
-        memory_options="dtype=bfloat16, device_map=auto or a smaller model",
+    with (
+        silence_transformers(),
+        translate_load_errors(
+            f"language model {where.home} cannot be loaded",
+            memory_options="dtype=bfloat16, device_map=auto or a smaller model",
+        ),
     ):
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(

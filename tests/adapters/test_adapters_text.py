@@ -234,6 +234,11 @@ def refused(path: object, **options: str) -> str:
     return told
 
 
+def test_loading_prints_no_bars(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text(folder).close()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is no GGUF file and no folder" in refused(tmp_path / "none")
     assert "is no GGUF file and no folder" in refused("none.gguf")
