@@ -28,7 +28,7 @@ def build_file_report(
         raise UsageError(f"{entry.card.name} is no file")
     split = pick_split(entry, split_name)
     root = task.open_root(split)
-    numbered, faults = task.check(split)
+    numbered, faults = task.list_samples_and_faults(split)
     samples = [sample for _, sample in numbered]
     clips = inspect_clips((ref for sample in samples for ref in sample.audio), decodes_headers)
     unusable = {**dict.fromkeys(clips.missing, "is missing"), **clips.unreadable}

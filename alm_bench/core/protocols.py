@@ -80,7 +80,7 @@ class ReadsOwnFile(Protocol):
     def describe(self, split: str) -> Sequence[str]:
         """Return lines for the user that describe the columns of the file and their roles. Raises DataError."""
 
-    def check(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
+    def list_samples_and_faults(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
         """Return all questions and the faults of rows, each with the number of its row.
 
         Questions of faulty rows have a reason to be skipped. Raises DataError for a file that cannot be read as a

@@ -66,7 +66,7 @@ def check_batches(model: Any) -> None:
 def search_by_full_passes(model: Any, one: Request, decoding: Decoding) -> list[int]:
     """Beam search over one request, in which every hypothesis is computed anew: the processor encodes the prompt and
     the clips once per hypothesis, and nothing is cached. Return the token ids of the best answer."""
-    stops, (row,) = model.loaded.stops, model.encoder.rows([one])
+    stops, (row,) = model.loaded.stops, model.encoder.prepare_rows([one])
     search = BeamSearch(stops[0], decoding, 0)
     while not search.is_done:
         encoded = model.encoder.encode_rows([row] * len(search.hypotheses))
@@ -92,7 +92,7 @@ def check_beam_search(model: Any) -> None:
 
 def last_logits(model: Any, requests: Sequence[Request]) -> torch.Tensor:
     """After the prompt, (len(requests), vocabulary), of one batch."""
-    encoded, lost = model.encoder.encode(model.encoder.rows(requests))
+    encoded, lost = model.encoder.encode(model.encoder.prepare_rows(requests))
     assert not lost
     with torch.inference_mode():
         return model.loaded.model(**encoded.inputs).logits[:, -1]  # type: ignore[no-any-return]

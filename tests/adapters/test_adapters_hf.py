@@ -86,12 +86,12 @@ def test_clips_too_short_and_too_long(folders: dict[str, Path], tmp_path: Path) 
 
 def test_two_clips_beyond_what_is_heard_at_once_are_an_error(models: dict[str, Any]) -> None:
     encoder = models["audioflamingo3"].encoder
-    (row,) = encoder.rows([request("long", 300.0, 300.0)])
+    (row,) = encoder.prepare_rows([request("long", 300.0, 300.0)])
     assert row.problem == "600.5 s of audio, this model hears 600 s at once"
 
 
 def test_a_join_is_half_a_second_of_silence(models: dict[str, Any]) -> None:
-    (row,) = models["audioflamingo3"].encoder.rows([request("two", 0.5, 0.25)])
+    (row,) = models["audioflamingo3"].encoder.prepare_rows([request("two", 0.5, 0.25)])
     (joined,) = row.waves
     assert joined.shape == (20_000,)
     assert not joined[8_000:16_000].any()
@@ -122,7 +122,7 @@ def test_a_template_that_drops_the_clip_answers_no_question_about_it(deaf: Path,
 def test_a_placeholder_in_the_text_is_asked_for(deaf: Path) -> None:
     model = adapter(deaf, content="string")
     assert model.identity.settings["content"] == "string"
-    (row,) = model.encoder.rows([request("a", 1.0)])
+    (row,) = model.encoder.prepare_rows([request("a", 1.0)])
     assert row.text == "<|im_start|>user\n<|AUDIO|>What is heard here?<|im_end|>\n<|im_start|>assistant\n"
     (output,) = model.generate([request("a", 1.0)], SHORT)
     assert output.extra["audio_tokens"] == 25
@@ -169,17 +169,17 @@ def test_withheld_clips(folders: dict[str, Path], tmp_path: Path) -> None:
     ],
 )
 def test_rendered_prompts(models: dict[str, Any], family: str, clips: int, rendered: str) -> None:
-    (row,) = models[family].encoder.rows([request("q", *[1.0] * clips)])
+    (row,) = models[family].encoder.prepare_rows([request("q", *[1.0] * clips)])
     assert row.text == f"<|im_start|>user\n{rendered}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_system_messages(folders: dict[str, Path]) -> None:
     model = adapter(folders["qwen2_audio"], system="Be brief.")
-    (row,) = model.encoder.rows([request("q")])
+    (row,) = model.encoder.prepare_rows([request("q")])
     assert row.text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is heard here?")
     assert model.identity.settings["system"] == "Be brief."
     model.encoder.family = replace(model.encoder.family, system="fold")
-    (row,) = model.encoder.rows([request("q")])
+    (row,) = model.encoder.prepare_rows([request("q")])
     assert row.text.startswith("<|im_start|>user\nBe brief.\nWhat is heard here?")
 
 
@@ -187,10 +187,10 @@ def test_the_order_of_clips_and_text_is_an_option(folders: dict[str, Path], mode
     def render(**options: str) -> str:
         model = adapter(folders["qwen2_audio"], **options)
         assert ("order" in model.identity.settings) == (options.get("order") == "text-first")
-        (row,) = model.encoder.rows([request("q", 1.0)])
+        (row,) = model.encoder.prepare_rows([request("q", 1.0)])
         return str(row.text)
 
-    (default,) = models["qwen2_audio"].encoder.rows([request("q", 1.0)])
+    (default,) = models["qwen2_audio"].encoder.prepare_rows([request("q", 1.0)])
     assert render(order="clip-first") == default.text
     for content in ("parts", "string"):
         text = render(order="text-first", content=content)
@@ -199,7 +199,7 @@ def test_the_order_of_clips_and_text_is_an_option(folders: dict[str, Path], mode
 
 def test_what_a_known_checkpoint_is_asked(folders: dict[str, Path]) -> None:
     model = adapter(folders["qwen2_audio"], name="r1-aqa")
-    (row,) = model.encoder.rows([request("q")])
+    (row,) = model.encoder.prepare_rows([request("q")])
     assert "What is heard here? Output the final answer in <answer> </answer>.<|im_end|>" in row.text
     assert model.identity.label == "r1-aqa"
     assert model.identity.trained_on == ("sound", "music", "speech")
@@ -209,7 +209,7 @@ def test_what_a_known_checkpoint_is_asked(folders: dict[str, Path]) -> None:
 def test_a_checkpoint_is_asked_in_the_form_that_it_was_trained_on(folders: dict[str, Path]) -> None:
     model = adapter(folders["qwen2_audio"], name="r1-aqa")
     prompt = "What? Please choose ... Output the final answer in <answer> </answer>."
-    (row,) = model.encoder.rows([request("q", prompt=prompt)])
+    (row,) = model.encoder.prepare_rows([request("q", prompt=prompt)])
     assert row.text.count("Output the final answer") == 1, "the suffix is not added again"
     assert type(model).prompts == "r1-aqa"
 
@@ -218,7 +218,7 @@ def test_it_continues_a_given_beginning_of_its_answer(models: dict[str, Any]) ->
     model = models["qwen2_audio"]
     plain = batch()
     begun = [replace(one, prefix=f"<think>{one.id} is heard</think>\n<answer>") for one in plain]
-    before, after = model.encoder.rows(plain), model.encoder.rows(begun)
+    before, after = model.encoder.prepare_rows(plain), model.encoder.prepare_rows(begun)
     assert [row.text for row in after] == [row.text + one.prefix for row, one in zip(before, begun, strict=True)]
     outputs = model.generate(begun, SHORT)
     assert list(outputs) == [model.generate([one], SHORT)[0] for one in begun]
@@ -254,7 +254,7 @@ def test_an_answer_ends_at_its_stop_token(models: dict[str, Any], monkeypatch: p
     model = models["qwen2_audio"]
     (output,) = model.generate([request("a", 1.0)], SHORT)
     assert output.truncated
-    (prompt,) = [model.encoder.encode(model.encoder.rows([request("a", 1.0)]))[0]]
+    (prompt,) = [model.encoder.encode(model.encoder.prepare_rows([request("a", 1.0)]))[0]]
     third = model.loaded.model.generate(**prompt.inputs, max_new_tokens=3)[0, -1].item()
     monkeypatch.setattr(model.loaded.model.generation_config, "eos_token_id", [third])
     monkeypatch.setattr(model, "loaded", replace(model.loaded, stops=(third,)))
@@ -269,7 +269,7 @@ def test_likelihoods_are_those_of_the_tokens_one_by_one(models: dict[str, Any]) 
     """Against the definition: each option's tokens behind the prompt, a forward pass for each of them."""
     model = models["qwen2_audio"]
     asked = request("a", 1.0, prompt="What is heard here?\n(A) Dog\n(B) A cat\n(C) Rain")
-    encoded, _ = model.encoder.encode(model.encoder.rows([asked]))
+    encoded, _ = model.encoder.encode(model.encoder.prepare_rows([asked]))
     (scores,) = model.loglikelihood([asked])
     for form, options in (("text", ("(A) Dog", "(B) A cat", "(C) Rain")), ("letter", ("(A)", "(B)", "(C)"))):
         for option, (total, count) in zip(options, scores.forms[form], strict=True):
@@ -370,7 +370,7 @@ def test_requests_without_decoded_clips_are_an_error(models: dict[str, Any]) -> 
 
 def test_left_padding_is_set_where_a_tokenizer_pads_right(folders: dict[str, Path]) -> None:
     model = adapter(folders["qwen2_audio"])
-    encoded, _ = model.encoder.encode(model.encoder.rows(batch()[:2]))
+    encoded, _ = model.encoder.encode(model.encoder.prepare_rows(batch()[:2]))
     assert encoded.inputs["attention_mask"][:, -1].tolist() == [1, 1]
     assert encoded.inputs["attention_mask"][0, 0] == 0
     assert last_logits(model, batch()[:2]).shape[0] == 2

@@ -89,14 +89,14 @@ def test_a_published_nemotron_configuration(tmp_path_factory: pytest.TempPathFac
 
 def test_lengths_that_may_not_share_a_batch(tmp_path_factory: pytest.TempPathFactory) -> None:
     encoder = adapter(built("phi4_multimodal", tmp_path_factory)).encoder
-    rows = encoder.rows([request("a", 1.0), request("b", 2.0), request("c"), request("d", 1.0)])
-    groups = [[row.request.id for row in group] for group in encoder.groups(rows)]
+    rows = encoder.prepare_rows([request("a", 1.0), request("b", 2.0), request("c"), request("d", 1.0)])
+    groups = [[row.request.id for row in group] for group in encoder.group_rows(rows)]
     assert groups == [["a", "d"], ["b"], ["c"]]
 
 
 def test_a_system_message_is_folded_where_there_is_no_such_role(tmp_path_factory: pytest.TempPathFactory) -> None:
     model = adapter(built("voxtral", tmp_path_factory), system="Be brief.")
-    ((encoded, _),) = [model.encoder.encode(model.encoder.rows([request("a")]))]
+    ((encoded, _),) = [model.encoder.encode(model.encoder.prepare_rows([request("a")]))]
     assert "[INST]Be brief.\nWhat is heard here?[/INST]" in model.loaded.tokenizer.decode(
         encoded.inputs["input_ids"][0]
     )

@@ -128,7 +128,7 @@ class EndedCalls:
     def advance(self) -> None:
         pass
 
-    def take_ended(self, timeout: float | None) -> "list[Future[Output]]":
+    def take_ended_calls(self, timeout: float | None) -> "list[Future[Output]]":
         ended, self._ended = self._ended, []
         return ended
 
@@ -159,7 +159,7 @@ def test_a_few_answers_wait_for_others_and_take_room(monkeypatch: pytest.MonkeyP
     queue.start(Request("r0", "?"), [b""], None)
     queue.collect_answers(wait=False)
     assert queue.has_due_answers, "no call is open"
-    calls.take_ended = lambda timeout: []
+    calls.take_ended_calls = lambda timeout: []
     for request in requests(3):
         queue.start(request, [b""], None)
     assert not queue.has_due_answers, "one of four"

@@ -268,7 +268,7 @@ def test_the_bundled_adapters_declare_what_they_are() -> None:
 
 def asks_an_adapter(node: ast.AST) -> bool:
     """True for getattr(adapter, ...), hasattr(adapter, ...) and isinstance(adapter, ...)."""
-    if not isinstance(node, ast.WritingCall) or not isinstance(node.func, ast.Name) or not node.args:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
         return False
     return node.func.id in ("getattr", "hasattr", "isinstance") and ast.unparse(node.args[0]).endswith("adapter")
 

@@ -130,7 +130,7 @@ def test_aura_equals_a_computation_by_hand() -> None:
             self.value = value
             self.adapter = Speaker(str, f"clap {value}")
 
-        def compute(self, statement: str, ref: AudioRef) -> float:
+        def compute_similarity(self, statement: str, ref: AudioRef) -> float:
             assert (statement, ref) == ("A dog is heard.", clip)
             return self.value
 

@@ -52,7 +52,7 @@ def exported(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
     (tmp_path / "measured.json").write_text(json.dumps(rows))
     data = f'[[data]]\nfile = "{tmp_path}/measured.json"\nroot = "{reasonaqa}"\n'
     found = export_stage(recipe(steps=30, stages=GRPO, data=data), tmp_path / "trl")
-    assert (found.rows, found.left_out) == (8, 4)
+    assert (found.rows, found.left_out_rows) == (8, 4)
     return tmp_path / "trl"
 
 

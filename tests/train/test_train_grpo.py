@@ -139,7 +139,7 @@ class NoLetters:
 
 def use_reward(monkeypatch: pytest.MonkeyPatch, reward: Any) -> dict[str, str]:
     """Let the only reward be this one. Returns the settings of a recipe for it."""
-    monkeypatch.setattr("alm_bench.train.objectives.grpo.check_rewards", lambda settings: None)
+    monkeypatch.setattr("alm_bench.train.objectives.grpo.find_reward_problem", lambda settings: None)
     monkeypatch.setattr("alm_bench.train.objectives.grpo.prepare_rewards", lambda *_: {"own": reward})
     return {"stage__0__grpo__rewards": "{ own = 1.0 }", "stage__0__grpo__reward_options": "{}"}
 
