@@ -121,7 +121,7 @@ def write_report_page(runs: Sequence[ReportRun], path: Path, options: ReportOpti
         "pairs": pairs,
         "matrices": matrices,
         "ablations": [{**one, "picture": draw_picture(one["chart"])} for one in ablations],
-        "footer": _describe_clips(library, written, left_out, options),
+        "footer": _format_clip_counts(library, written, left_out, options),
     }
     clips = [clip.entry for clip in library.clips]
     data = document.build_page_data(runs, library.list_clips, clips, [one["data"] for one in ablations], events.runs)
@@ -148,7 +148,7 @@ def _make_title(runs: Sequence[ReportRun]) -> str:
     return f"{tasks} · {models[0] if len(models) == 1 else f'{len(models)} models'}"
 
 
-def _describe_clips(library: ClipLibrary, beside: int, left_out: int, options: ReportOptions) -> str:
+def _format_clip_counts(library: ClipLibrary, beside: int, left_out: int, options: ReportOptions) -> str:
     """Return one line on the numbers of clips in the page, in the folder beside it, and in neither."""
     parts = [f"{library.embedded_count:,} clips embedded (--clips {options.clips}, at most {options.mb:g} MB)"]
     if beside:

@@ -11,7 +11,7 @@ _ACCIDENTALS = {"flat": "b", "sharp": "#"}
 _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل)?ال(?=\w{2}))")
 
 
-class OptionIndex:
+class OptionSearchIndex:
     """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
 
     Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped

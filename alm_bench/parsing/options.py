@@ -14,7 +14,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, list_stems
 from alm_bench.parsing.numbers import find_cardinal_numbers, is_number
-from alm_bench.parsing.option_index import OptionIndex
+from alm_bench.parsing.option_index import OptionSearchIndex
 from alm_bench.parsing.text import (
     LETTER_END,
     WRAPPING,
@@ -95,9 +95,9 @@ class Options:
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
-    def _option_index(self) -> OptionIndex:
+    def _search_index(self) -> OptionSearchIndex:
         """Search index of the options' words."""
-        return OptionIndex(self._select_words(), self._articles)
+        return OptionSearchIndex(self._select_words(), self._articles)
 
     def _select_words(self) -> dict[int, list[str]]:
         """Return the words of each distinct option, without articles.
@@ -166,7 +166,7 @@ class Options:
         Example: "e" may mean the option "E major" or the fifth option.
         """
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
-        return self._option_index.notes and any(text.startswith(f"{letter} ") for text in others)
+        return self._search_index.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def find_first_option_by_letter(self, letter: str) -> int | None:
         """Return the index of the first option whose text equals that of the option that a letter selects.
@@ -181,7 +181,7 @@ class Options:
 
         Punctuation and articles before the option are skipped.
         """
-        end = min(end, start + 80 + 2 * self._option_index.longest)
+        end = min(end, start + 80 + 2 * self._search_index.longest)
         said = list(islice(iterate_tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
@@ -217,7 +217,7 @@ class Options:
 
     def _find_text_mentions(self, document: Document) -> list[Mention]:
         """Return the mentions of options by their text, in order."""
-        plain, words, keys = document.plain, document.words, self._option_index
+        plain, words, keys = document.plain, document.words, self._search_index
         found, done = list[Mention](), 0
         for number, (begin, stop) in enumerate(words):
             if begin < done or not keys.may_begin_option(plain[begin:stop]):
@@ -234,7 +234,7 @@ class Options:
         match, and for a match that is only part of a longer word or number.
         """
         plain = document.plain
-        if (match := self._option_index.match(tokens)) is None:
+        if (match := self._search_index.match(tokens)) is None:
             return None
         index, first, last, inflected = match
         start, end = first.start, last.end
@@ -244,7 +244,7 @@ class Options:
             near = (_WORD_BEFORE.search(plain[max(0, start - 20) : start]), _WORD_AFTER.match(plain, end))
             if any(word and is_numeral(word[1]) for word in near):
                 return None  # part of another number
-        if first.text == "a" and self._option_index.notes and not document.original[start].isupper():
+        if first.text == "a" and self._search_index.notes and not document.original[start].isupper():
             small = self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end)
             if self._folded[index].startswith("a ") and not small:
                 return None  # an article, not a note
@@ -363,7 +363,7 @@ class Options:
             return None
         alone = list_stems(_COMPOUND.sub(" ", text))
         for rule, fits in LIKENESS_RULES:
-            if self._option_index.notes and rule in ("in_order", "inside", "fragment"):
+            if self._search_index.notes and rule in ("in_order", "inside", "fragment"):
                 continue  # "a minor key" is no "A minor"
             hits = [i for i in self._distinct if fits(content_stems, said, self.option_stems[i])]
             if rule == "inside":

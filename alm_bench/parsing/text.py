@@ -111,7 +111,7 @@ def find_word_spans(plain: str) -> list[Span]:
 
 
 def iterate_tokens_at_spans(plain: str, spans: Sequence[Span], first_index: int) -> Iterator[Token]:
-    """Yield the words at `spans` of a text, from index `first_index` to the last."""
+    """Yield a token for each of `spans[first_index:]`, the places of the words of the text `plain`."""
     for index in range(first_index, len(spans)):
         start, end = spans[index]
         yield Token(plain[start:end], start, end)

@@ -45,7 +45,7 @@ def read_part(path: Path, part: str) -> list[Mapping[str, Any]]:
             _check_row(path, number, row)
         found.setdefault(name, []).append(row)
     if unknown := tuple(sorted(name for name in found if normalise_part_name(name) not in _KNOWN)):
-        _report_unknown_parts(path, unknown)
+        _warn_of_unknown_parts(path, unknown)
     part_rows = [
         row for name, rows in found.items() if normalise_part_name(name) == normalise_part_name(part) for row in rows
     ]
@@ -62,6 +62,6 @@ def _check_row(path: Path, number: int, row: Mapping[str, Any]) -> None:
 
 
 @cache
-def _report_unknown_parts(path: Path, unknown: Sequence[str]) -> None:
+def _warn_of_unknown_parts(path: Path, unknown: Sequence[str]) -> None:
     """Print the unknown parts of a file. The cache limits this to once per file, even if several tasks read it."""
     print_notice(f"{path}: parts that no task reads: {', '.join(unknown)}")

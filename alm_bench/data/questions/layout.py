@@ -204,11 +204,10 @@ class _LayoutFinder:
         return tuple(found[:1])
 
     def _find_embedded_columns(self, names: Sequence[str]) -> list[str]:
-        """Return the columns that contain embedded clips: those with a usual name of clips, if there are any.
+        """Return the columns that contain embedded clips. If some of them have a usual name, such as `audio`, only these
+        are returned.
 
-        Columns of bytes may contain pictures. A column is left out if a file name in it has a suffix that audio files
-        do not have. Columns with other than the usual names are returned only if no column with a usual name contains
-        clips.
+        A column whose cells name files with a suffix that audio files do not have contains pictures, and is left out.
         """
         embedded = [name for name in names if any(map(is_embedded, self._list_values(name)))]
         embedded = [name for name in embedded if not any(map(_is_non_audio_file, self._list_values(name)))]

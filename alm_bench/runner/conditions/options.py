@@ -1,6 +1,6 @@
-"""Conditions under which questions have no right option: a model that uses the audio selects none of the options.
+"""Conditions that take the right option of a question away: a model that uses the audio then selects none of the options.
 
-Both conditions apply only to questions with at least three options and a known right one.
+Both conditions apply only to questions that have at least three options, of which the right one is known.
 """
 
 from collections.abc import Sequence

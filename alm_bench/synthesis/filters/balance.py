@@ -27,7 +27,7 @@ class LongestOption(RowFilter):
         from scipy.stats import binomtest
 
         known = [row for row in rows if row.target is not None and len(row.choices) > 1]
-        excess = {row.id: compute_length_excess(row) for row in known}
+        excess = {row.id: compute_length_ratio(row) for row in known}
         longest = sorted(
             (row for row in known if excess[row.id] > 1.0),
             key=lambda row: (-excess[row.id], derive_integer("longest", settings.seed, row.id)),
@@ -43,7 +43,7 @@ class LongestOption(RowFilter):
             yield Finding(row.id, "right option is the longest", f"{excess[row.id]:.1f} times the second longest")
 
 
-def compute_length_excess(row: QuestionRow) -> float:
+def compute_length_ratio(row: QuestionRow) -> float:
     """Return the length of the right option divided by that of the longest wrong one; above 1 if it is the longest."""
     assert row.target is not None, "the right option is known"
     wrong = [len(choice) for index, choice in enumerate(row.choices) if index != row.target]
