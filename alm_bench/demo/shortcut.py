@@ -25,9 +25,9 @@ def check_shortcut(value: float, setting: str, lowest: float = 0.0) -> float:
 def plant_shortcut(item: Question, share: float, *key: object) -> tuple[Question, bool]:
     """Return the question, in which one option may be reworded, and True if one is.
 
-    `abs(share)` is the probability that an option is reworded by one of `WORDINGS`. The draw is seeded by the item's id,
-    by its question and by `key`. If `share` is positive, this is the right option, so that the wording gives the answer away.
-    If it is negative, it is a wrong option, so that a model that follows the wording answers wrongly.
+    `abs(share)` is the probability that an option is reworded by one of `WORDINGS`. The draw is seeded by the item's
+    id, by its question and by `key`. If `share` is positive, this is the right option, so that the wording gives the
+    answer away. If it is negative, it is a wrong option, so that a model that follows the wording answers wrongly.
     """
     if not share:
         return item, False

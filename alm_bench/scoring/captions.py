@@ -92,8 +92,8 @@ def _strip_punctuation(words: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CaptionMetrics:
-    """Values of several caption metrics, by the metric's name: of the corpus and of each item. `weights` are hashes of the
-    model weights that metrics computed with."""
+    """Values of several caption metrics, by the metric's name: of the corpus and of each item. `weights` are hashes of
+    the model weights that metrics computed with."""
 
     corpus: dict[str, Metric]
     """Corpus value of each metric with its interval, or the reason why it could not be computed."""

@@ -21,8 +21,8 @@ class PartsConfig:
     sentences grows linearly. 0: no sentence is ever shortened."""
 
     def compute_shortened_share(self, step: int) -> float:
-        """Return the share, 0 to 1, of the sentences of the chain (the parts before the answer) that are written in their
-        short form at training step `step`."""
+        """Return the share, 0 to 1, of the sentences of the chain (the parts before the answer) that are written in
+        their short form at training step `step`."""
         if self.end == 0 or step < self.start:
             return 0.0
         return 1.0 if step >= self.end else (step - self.start) / (self.end - self.start)

@@ -204,8 +204,8 @@ class _LayoutFinder:
         return tuple(found[:1])
 
     def _find_embedded_columns(self, names: Sequence[str]) -> list[str]:
-        """Return the columns that contain embedded clips. If some of them have a usual name, such as `audio`, only these
-        are returned.
+        """Return the columns that contain embedded clips. If some of them have a usual name, such as `audio`, only
+        these are returned.
 
         A column whose cells name files with a suffix that audio files do not have contains pictures, and is left out.
         """

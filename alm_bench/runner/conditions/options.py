@@ -1,4 +1,5 @@
-"""Conditions that take the right option of a question away: a model that uses the audio then selects none of the options.
+"""Conditions that take the right option of a question away: a model that uses the audio then selects none of the
+options.
 
 Both conditions apply only to questions that have at least three options, of which the right one is known.
 """
