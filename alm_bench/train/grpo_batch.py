@@ -27,10 +27,6 @@ class Draws:
     row_count: int
     """Number of rows, which is the number of groups on unchanged clips. These groups come first in `answers`."""
 
-    options: list[list[list[int]]] = field(default_factory=list)
-    """Token ids of the answers that select the options of each row, one per option, if `GroundedConfig.form` is
-    `uniform`; none for a row without options."""
-
     old: Tensor | None = None
     """Log-probabilities of all tokens under the weights that drew them; None if there is one update per draw."""
 
@@ -40,11 +36,6 @@ class Draws:
     metrics: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Metrics of the draws by name, as sums and numbers of units. They are added to the metrics of each update on these
     draws, because the log may contain only one of the updates."""
-
-    @property
-    def token_count(self) -> int:
-        """Number of tokens of all drawn answers."""
-        return sum(len(answer) for group in self.answers for answer in group)
 
     @property
     def unchanged_clip_answer_count(self) -> int:

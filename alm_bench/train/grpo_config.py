@@ -16,11 +16,10 @@ class GroundedConfig:
     """Settings of draws (sampled answers) on changed clips: the table `[stage.grpo.grounded]`. With such draws, answers
     that the model also finds without the right clip are not rewarded."""
 
-    form: Literal["weight", "group", "both", "uniform"] = "group"
+    form: Literal["weight", "group", "both"] = "group"
     """`weight`: the advantage of a draw is multiplied by 1 - the share of the draws on the changed clip that select the
     same option. `group`: the draws on the changed clip are trained as a group of their own with the reward `grounded`,
-    which is higher the fewer of them select the same option. `both`: both. `uniform`: nothing is drawn on the changed
-    clip; there, the probabilities of the options, relative to one another, are trained to be equal."""
+    which is higher the fewer of them select the same option. `both`: both."""
 
     clip: Literal["noise", "silence", "other"] = "noise"
     """Clips that replace the clips of a question: noise, silence, or random other clips of the data (`other`)."""
@@ -29,11 +28,7 @@ class GroundedConfig:
     """Number of draws on changed clips per question."""
 
     strength: float = 1.0
-    """Factor of the loss on changed clips (`group`, `both`, `uniform`)."""
-
-    option: str = "{letter}) {text}"
-    """Template of an answer that selects an option, as the model writes it (`uniform`), with the fields `letter` (in
-    lower case) and `text`."""
+    """Factor of the loss of the group of draws on changed clips (`group`, `both`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Tokens of all answers are concatenated: a tensor of shape (tokens,) has one valu
 the index of each token's answer.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -93,16 +92,6 @@ def compute_ratios(log_probs: Tensor, batch: TokenBatch) -> Tensor:
     (tokens,)."""
     old = log_probs.detach() if batch.old is None else batch.old
     return (log_probs - old).exp()
-
-
-def compute_option_divergence(log_probs: Tensor) -> Tensor:
-    """Return the divergence in nats of the probabilities of a question's options from equal ones, as a scalar: the mean
-    over the options of -log(k p), for k options with the probabilities p relative to one another. It is 0 if they are
-    equal, else positive.
-
-    `log_probs` (k,): log-probability of the answer that selects each option.
-    """
-    return -(log_probs.log_softmax(dim=0) + math.log(len(log_probs))).mean()
 
 
 def count_clipped_tokens(log_probs: Tensor, batch: TokenBatch, config: GrpoConfig) -> int:

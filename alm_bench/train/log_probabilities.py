@@ -62,7 +62,7 @@ def compute_log_probs(
     answer.
 
     `contexts[i]` (n, D): embeddings that precede the answers `answers[i]`, a list of token ids per answer, none of them
-    empty. There may be contexts without answers. `temperature`: the logits are divided by it.
+    empty. `temperature`: the logits are divided by it.
     """
     flat = [list(answer) for group in answers for answer in group]
     found: dict[int, tuple[Tensor, Tensor]] = {}
@@ -89,8 +89,7 @@ def _build_packs(contexts: Sequence[Tensor], answers: Sequence[Sequence[Sequence
             part.append(number)
             tokens += len(answer) - 1  # an answer's last token is only predicted
             number += 1
-        if part:
-            yield _Pack(context, tuple(part), len(contexts[context]) + tokens)
+        yield _Pack(context, tuple(part), len(contexts[context]) + tokens)
 
 
 def _group_packs(packs: Sequence[_Pack]) -> Iterator[list[_Pack]]:

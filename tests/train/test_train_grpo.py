@@ -19,7 +19,6 @@ from alm_bench.train import log_probabilities
 from alm_bench.train.checkpoint import TrainingFolder
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.grpo_batch import GrpoBatch, build_token_batch
-from alm_bench.train.grpo_losses import compute_option_divergence
 from alm_bench.train.log_probabilities import compute_log_probs
 from alm_bench.train.loop import Stage, Trainer
 from alm_bench.train.objectives.grpo import Grpo
@@ -297,38 +296,6 @@ def test_draws_on_changed_clips_train_as_a_group_of_their_own(recipe: Recipe, tm
     assert [len(group) for group in batch.draws.answers] == [4] * 4 + [3] * 4
     assert batch.units == 16, "the loss is a mean over the draws on the rows' own clips"
     assert len(batch.draws.advantages) == 28
-
-
-def test_options_become_equally_likely_on_a_changed_clip(recipe: Recipe, reasonaqa: Path, tmp_path: Path) -> None:
-    rows = json.loads((reasonaqa / "train.json").read_text())[2:]
-    for row in rows[1:]:  # the first one stays without options
-        row |= {"input": f"{row['input']} a) low b) medium c) high", "answer": "b) medium"}
-    (tmp_path / "options.json").write_text(json.dumps(rows))
-    data = f'[[data]]\nfile = "{tmp_path}/options.json"\nroot = "{reasonaqa}"\n'
-    grounded = '{form = "uniform", clip = "silence", strength = 20.0}'
-    changes = {"stage__0__grpo__grounded": grounded, "stage__0__lr": "1e-2", "stage__0__schedule": '"constant"'}
-    config = recipe(stages=STAGE, data=data, name="uniform", steps=8, **changes)
-    trainer = start(config, tmp_path)
-    _, batch = complete(trainer)
-    assert batch.draws is not None
-    counts = [len(options) for options in batch.draws.options]
-    assert counts == [len(one.choices) for one in batch.questions]
-    assert 3 in counts
-    assert [len(group) for group in batch.draws.answers] == [4] * 4, "nothing is drawn on the changed clip"
-    trainer.run()
-    divergences = [entry["changed_divergence"] for entry in log(config)]
-    assert min(divergences) >= 0
-    assert divergences[-1] < divergences[0] / 2, divergences
-
-
-def test_the_divergence_of_options_from_equal_ones() -> None:
-    probabilities = np.array([0.5, 0.25, 0.25])
-    found = compute_option_divergence(torch.tensor(np.log(probabilities * 0.1)))
-    assert float(found) == pytest.approx(-np.log(3 * probabilities).mean())
-    scores = torch.tensor([-2.0, -2.0, -2.0], requires_grad=True)
-    compute_option_divergence(scores).backward()
-    assert scores.grad is not None
-    assert scores.grad.abs().max() < 1e-7
 
 
 def test_another_clip_is_never_the_own_one() -> None:

@@ -22,7 +22,6 @@ from alm_bench.train.grpo_losses import (
     compute_advantages,
     compute_divergences,
     compute_loss,
-    compute_option_divergence,
     count_clipped_tokens,
 )
 from alm_bench.train.log_probabilities import TokenLogProbs, compute_log_probs
@@ -160,18 +159,18 @@ class Grpo(Objective):
             return self._score_greedy_answers(batch)
         draws, settings = batch.draws, self.settings
         log_probs = self._compute_log_probs(batch, draws)
-        values, option_values = log_probs.values.split([draws.token_count, len(log_probs.values) - draws.token_count])
-        tokens = build_token_batch(draws, values.device)
+        tokens = build_token_batch(draws, log_probs.values.device)
         own = draws.unchanged_clip_token_count
         self._add_metric("entropy", float(log_probs.entropies[:own].sum()), own)
         with torch.no_grad():
             if tokens.reference is not None:
-                divergences = compute_divergences(values, tokens.reference)
+                divergences = compute_divergences(log_probs.values, tokens.reference)
                 self._add_metric("kl", float(divergences[:own].sum()), own)
             if settings.updates > 1:
-                self._add_metric("clipped", count_clipped_tokens(values, tokens, settings), len(tokens.owners))
-        loss = compute_loss(values, tokens, settings)
-        return loss + self._compute_option_loss(option_values, batch) if draws.options else loss
+                self._add_metric(
+                    "clipped", count_clipped_tokens(log_probs.values, tokens, settings), len(tokens.owners)
+                )
+        return compute_loss(log_probs.values, tokens, settings)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
         """Return, for each part of the data, the share of rows whose answer by greedy decoding is right, as the reward
@@ -199,7 +198,7 @@ class Grpo(Objective):
         before, self._sums = self._sums, {}
         contexts = build_contexts(self.model, batch)
         items = [[f"{rollout}/{row}/{draw}" for draw in range(settings.group)] for row in batch.rows]
-        if (grounded := settings.grounded) is not None and grounded.form != "uniform":
+        if (grounded := settings.grounded) is not None:
             contexts += self._build_changed_contexts(batch)
             items += [[f"{rollout}/{row}/changed/{draw}" for draw in range(grounded.draws)] for row in batch.rows]
         decoding = Decoding("nucleus", settings.max_new_tokens, settings.top_p, settings.temperature, self.seed)
@@ -214,8 +213,6 @@ class Grpo(Objective):
         if grounded is not None and grounded.form == "weight":  # these draws have served their purpose
             answers = answers[:count]
         draws = Draws(answers, torch.cat(advantages), count, metrics=self._sums)
-        if grounded is not None and grounded.form == "uniform":
-            draws.options = [self._encode_options(question, grounded.option) for question in batch.questions]
         self._sums = before
         self._set_old_and_reference_log_probs(batch, draws)
         return draws
@@ -234,7 +231,7 @@ class Grpo(Objective):
                 self._add_metric(f"reward_{name}", sum(column), len(column))
             self._add_metric("equal_rewards", float(max(rewards) == min(rewards)), 1)
             found = compute_advantages(torch.tensor([rewards]), settings.loss)[0]
-            if changed_texts and grounded is not None:
+            if grounded is not None:
                 weights = torch.tensor(compute_grounding_weights(question, answers, changed_texts[number]))
                 self._add_metric("agreement_with_changed", float((1 - weights).sum()), len(answers))
                 found = found * weights if grounded.form != "group" else found
@@ -251,45 +248,17 @@ class Grpo(Objective):
         """Set `draws.old` if there are several updates per draw, and `draws.reference` if there are reference weights.
         Both are log-probabilities that later updates do not change."""
         if self.settings.updates > 1:
-            draws.old = self._compute_log_probs(batch, draws).values[: draws.token_count]
+            draws.old = self._compute_log_probs(batch, draws).values
         if self.reference:
             with use_weights(self.model, self.reference):
-                draws.reference = self._compute_log_probs(batch, draws).values[: draws.token_count]
+                draws.reference = self._compute_log_probs(batch, draws).values
 
     def _compute_log_probs(self, batch: GrpoBatch, draws: Draws) -> TokenLogProbs:
-        """Return the log-probabilities of all drawn tokens, and then those of the tokens of `draws.options`, under the
-        network's weights."""
+        """Return the log-probabilities of all drawn tokens under the network's weights."""
         contexts = build_contexts(self.model, batch)
-        if len(draws.answers) > draws.row_count or draws.options:
+        if len(draws.answers) > draws.row_count:
             contexts += self._build_changed_contexts(batch)
-        return compute_log_probs(self.model, contexts, [*draws.answers, *draws.options], self.settings.temperature)
-
-    def _encode_options(self, question: Question, template: str) -> list[list[int]]:
-        """Return the token ids of the answer that selects each option of a question, with the stop token."""
-        texts = [
-            template.format(letter=letter, text=text)
-            for letter, text in zip(ascii_lowercase, question.choices, strict=False)
-        ]
-        stop = self.data.config.prompt.stop
-        return [[*self.data.tokenizer.encode(text, add_special_tokens=False).ids, stop] for text in texts]
-
-    def _compute_option_loss(self, log_probs: Tensor, batch: GrpoBatch) -> Tensor:
-        """Return the loss of the form `uniform`: the divergence of the options' probabilities from equal ones, averaged
-        over the rows and scaled to the batch's units.
-
-        `log_probs` (tokens,): log-probabilities of the tokens of `draws.options`.
-        """
-        draws, grounded = batch.draws, self.settings.grounded
-        assert draws is not None
-        assert grounded is not None
-        lengths = [[len(option) for option in options] for options in draws.options]
-        if not any(lengths):  # no row has options
-            return log_probs.sum()
-        sums = torch.stack([part.sum() for part in log_probs.split([n for row in lengths for n in row])])
-        divergences = [compute_option_divergence(row) for row in sums.split([len(row) for row in lengths]) if len(row)]
-        total = torch.stack(divergences).sum()
-        self._add_metric("changed_divergence", float(total.detach()), len(divergences))
-        return grounded.strength * total * batch.units / len(batch.rows)
+        return compute_log_probs(self.model, contexts, draws.answers, self.settings.temperature)
 
     def _build_changed_contexts(self, batch: GrpoBatch) -> list[Tensor]:
         """Return, for each row, the embeddings of its changed clips and its prompt, (n, D), which precede the answers.
