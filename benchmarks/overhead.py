@@ -43,7 +43,7 @@ from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.local import LocalExecutor
 from alm_bench.runner.loader import list_clips
-from alm_bench.runner.plan import _environment
+from alm_bench.runner.plan import _describe_environment
 
 TURN = 5
 """Batches of one side before the other's turn."""
@@ -179,7 +179,7 @@ def with_mellow(items: int, rounds: int, runs: Path) -> None:
         for adapter in adapters:
             adapter.answerer.reset_cache(CACHE_MB)
         turns = Turns(bare(plans(other)))
-        _environment.cache_clear()  # a run looks that up once
+        _describe_environment.cache_clear()  # a run looks that up once
         started = time.perf_counter()
         records = executed(plans(one), runs, turns)
         whole = time.perf_counter() - started - turns.seconds

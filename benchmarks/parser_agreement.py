@@ -120,7 +120,7 @@ def rule_rows(folder: Path, older: Callable[..., Any] | None) -> list[tuple[str,
             answers.append(Answer(sample, row["output"]))
     found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in compute_rule_accuracies(answers)]
     if older is not None:
-        same = [answer.right(older(answer.text, answer.choices).index) for answer in answers]
+        same = [answer.is_correct(older(answer.text, answer.choices).index) for answer in answers]
         found.insert(1, ("alm-bench, the other commit", sum(same) / len(same), len(same)))
     return found
 

@@ -158,7 +158,7 @@ def trained(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     try:
         before, losses, folder = train(shared / "data", work)
-        gc.collect_answers()  # the trained network, its gradients and moments: 2.3 GB
+        gc.collect()  # the trained network, its gradients and moments: 2.3 GB
         yield Trained(before, digests(load_folder(folder)[0]), losses, folder)
     finally:
         torch.set_num_threads(threads)
