@@ -106,6 +106,7 @@ class CascadeAdapter(DescribingAdapter):
         return {self._describer.extra: list(texts)}
 
     def build_failed_output(self, request: Request, output: Output) -> Output:
+        """Return the item's output after its description failed with `output`."""
         return self._describer.build_failed_output(request, output)
 
 

@@ -31,7 +31,8 @@ CACHE_GROWTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Sequence that precedes an answer."""
+    """Everything that precedes an answer: `prompt`, embeddings, after `prefix`, cached keys and values of what comes
+    before them."""
 
     prefix: KVCache | None
     """Keys and values of the first tokens, if these were processed before, else None."""

@@ -22,7 +22,7 @@ FILLER = "... "
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Beginning of an answer, which a model continues."""
+    """Beginning of a reply, reasoning included, which a model is made to continue."""
 
     chain: str
     """Reasoning, with its tags."""
