@@ -257,6 +257,8 @@ def run_grounded(experiment: Experiment, seed: int, sft: Mapping[str, str], chan
     rl = {"seed": str(seed), "model.init": init, "stage.0.steps": str(GROUNDED_STEPS), **GROUNDED, **changes}
     train(experiment, f"plain-{seed}", "demo-grpo", {**rl, **planted}, EVERYWHERE)
     train(experiment, f"grounded-{seed}", "demo-grpo-grounded", rl, EVERYWHERE)
+    weight = {"stage.0.grpo.grounded.form": "weight"}
+    train(experiment, f"weight-{seed}", "demo-grpo-grounded", {**rl, **weight}, EVERYWHERE)
 
 
 # --- tables and curves ---
@@ -318,7 +320,7 @@ def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
     differences = []
     for seed in seeds:
         counts = {}
-        for name in ("base", "planted", "plain", "grounded"):
+        for name in ("base", "planted", "plain", "grounded", "weight"):
             if (result := results.get("base" if name == "base" else f"{name}-{seed}")) is None:
                 continue
             found = [compute_accuracy(result, f"{world}/{clips}") for world, clips in EVERYWHERE]
@@ -326,7 +328,7 @@ def print_retention(results: Mapping[str, Any], seeds: Sequence[int]) -> None:
             retention = f"{100 * found[1] / found[0]:.1f} %"
             print(f"| {seed} | {name} | {cells[0]} | {cells[1]} | {retention} | {cells[2]} | {cells[3]} |")
             counts[name] = [np.array(result["right"][f"shortcut/{clips}"], float) for clips in ("noise", "clean")]
-        for first, second in (("plain", "grounded"), ("plain", "planted")):
+        for first, second in (("plain", "grounded"), ("plain", "weight"), ("plain", "planted")):
             if first in counts and second in counts:
                 sums = np.stack([*counts[first], *counts[second]], axis=1)
                 bounds = compute_clustered_interval(range(ITEMS), sums, RetentionDifference())
