@@ -150,8 +150,8 @@ class HasCorpus(Protocol):
     """Task with corpus metrics (precision, F1). Confidence intervals of differences use the statistics of items."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of each row from which the corpus metrics are computed. Raises ValueError if there are
-        no rows. Must be a pure function."""
+        """Return the statistics of each row, all of which have a reference, from which the corpus metrics are computed.
+        Raises ValueError if there are no rows. Must be a pure function."""
 
 
 @runtime_checkable

@@ -147,7 +147,6 @@ class Entailment:
         return compute_baseline_scores(rows, {BLIND_LABEL: [_get_option_index(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        rows = [row for row in rows if row.sample.target is not None]
         return build_corpus_statistic(_list_reference_labels(rows), _list_predicted_labels(rows), RECALLS)
 
 
